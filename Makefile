@@ -1,0 +1,46 @@
+# make help lists what there is. ARGS passes overrides on: make train ARGS="model=mlp optim=sgd"
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train test test-slow check bench lock clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
+
+setup: $(READY)  ## create .venv with the pinned packages
+
+$(READY): pyproject.toml requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Try make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[dev]'
+	@touch $@
+
+train: $(READY)  ## train the default experiment; ARGS="model=mlp optim=sgd" changes it
+	$(BIN)/python train.py $(ARGS)
+
+test: $(READY)  ## run the tests (minutes)
+	$(BIN)/python -m pytest $(ARGS)
+
+test-slow: $(READY)  ## run the long tests: real data sets, fresh processes, kills
+	$(BIN)/python -m pytest -m slow $(ARGS)
+
+check: $(READY)  ## lint, types and floors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q tests/test_floors.py
+
+bench: $(READY)  ## measure the time from command to result and write benchmarks/results/
+	$(BIN)/python benchmarks/start.py $(ARGS)
+
+lock: $(READY)  ## resolve all extras anew into requirements.lock
+	$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report $(VENV)/report.json --editable '.[search,cluster,tutorial,dev]'
+	$(BIN)/python -c 'import json; found = json.load(open("$(VENV)/report.json"))["install"]; pins = sorted(p["metadata"]["name"].lower() + "==" + p["metadata"]["version"].split("+")[0] for p in found if p["metadata"]["name"] != "experiments"); print("# Pins for pip --constraint; make lock writes this file.", *pins, sep="\n")' > requirements.lock
+
+clean:  ## remove .venv and caches; outputs/ and data/ stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build src/*.egg-info
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Data: sources of tensors, splits, normalisation and in-memory batches."""

@@ -1,0 +1,163 @@
+"""Image sets of torchvision: loaded from `data.root`, downloaded where they are missing.
+
+Torchvision's own classes do the loading and the downloading. What is added: where there is no
+network, Fashion-MNIST is also taken from Debian's package dataset-fashion-mnist, and whatever
+goes wrong becomes one message.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from experiments.data.sources import DataSet, Points
+from experiments.errors import UserError, user_error
+
+DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
+OFFLINE_CHOICES = "data=digits, data=moons, data=xor, data=spirals, data=diabetes"
+
+
+def fashion_mnist(root: str) -> DataSet:
+    """Fashion-MNIST: 60,000 + 10,000 images of clothes, 28x28 grey, ten classes.
+
+    Xiao, Rasul, Vollgraf 2017, "Fashion-MNIST: a novel image dataset for benchmarking machine
+    learning algorithms".
+    """
+    from torchvision.datasets import FashionMNIST
+
+    names = [Path(name).stem for name, _ in FashionMNIST.resources]
+    raw = Path(root) / "FashionMNIST" / "raw"
+    unpack(DEBIAN_FASHION_MNIST, raw, names)
+    return load("fashion_mnist", FashionMNIST, root, raw, names, debian=True)
+
+
+def mnist(root: str) -> DataSet:
+    """MNIST: 60,000 + 10,000 handwritten digits, 28x28 grey, ten classes.
+
+    LeCun, Bottou, Bengio, Haffner 1998, "Gradient-based learning applied to document
+    recognition".
+    """
+    from torchvision.datasets import MNIST
+
+    names = [Path(name).stem for name, _ in MNIST.resources]
+    return load("mnist", MNIST, root, Path(root) / "MNIST" / "raw", names)
+
+
+def cifar10(root: str) -> DataSet:
+    """CIFAR-10: 50,000 + 10,000 photographs, 32x32 in colour, ten classes.
+
+    Krizhevsky 2009, "Learning multiple layers of features from tiny images".
+    """
+    from torchvision.datasets import CIFAR10
+
+    names = [name for name, _ in [*CIFAR10.train_list, *CIFAR10.test_list]]
+    return load("cifar10", CIFAR10, root, Path(root) / CIFAR10.base_folder, names)
+
+
+def load(
+    name: str,
+    dataset_class: Callable[..., Any],
+    root: str,
+    folder: Path,
+    file_names: list[str],
+    debian: bool = False,
+) -> DataSet:
+    """Return both parts of a torchvision set as tensors.
+
+    Args:
+        name: the choice of the group `data`.
+        dataset_class: torchvision's class.
+        root: the folder that torchvision is given.
+        folder: where its files lie below the root.
+        file_names: those files.
+        debian: whether Debian's package was looked for too.
+
+    Raises:
+        UserError: files that are missing and cannot be downloaded, or cannot be read.
+    """
+    is_there = all((folder / file).is_file() for file in file_names)
+    try:
+        train = dataset_class(root, train=True, download=True)
+        test = dataset_class(root, train=False, download=False)
+        parts = [as_points(train), as_points(test)]
+    except UserError:
+        raise
+    except Exception as error:  # torchvision raises whatever its readers and urllib raise
+        reason = shortened(" ".join(str(error).split())) or type(error).__name__
+        if is_there:
+            raise user_error("corrupt_data", data=name, path=folder, reason=reason) from error
+        places = f"{folder}" + (f" and {DEBIAN_FASHION_MNIST} (Debian)" if debian else "")
+        raise user_error(
+            "missing_data",
+            data=name,
+            reason=reason,
+            looked_for=", ".join(file_names),
+            places=places,
+            offline=OFFLINE_CHOICES,
+        ) from error
+    for points in parts:
+        check_labels(name, folder, points, len(train.classes))
+    return DataSet(parts[0], parts[1], "classification", tuple(str(c) for c in train.classes))
+
+
+def shortened(text: str, longest: int = 200) -> str:
+    """Return the beginning of a text, with dots where something was left out."""
+    return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+def as_points(dataset: Any) -> Points:
+    """Return a torchvision set as (N, C, H, W) uint8 images and (N,) class numbers."""
+    images: Tensor = torch.as_tensor(dataset.data)
+    # Grey images come as (N, H, W), colour ones as (N, H, W, C).
+    images = images.unsqueeze(1) if images.dim() == 3 else images.permute(0, 3, 1, 2)
+    return Points(images.contiguous(), torch.as_tensor(dataset.targets).long())
+
+
+def check_labels(name: str, folder: Path, points: Points, num_classes: int) -> None:
+    """Raise UserError unless there is one label in range for every image."""
+    num_images, labels = len(points.inputs), points.targets
+    if num_images != len(labels) or num_images == 0:
+        reason = f"{num_images} images but {len(labels)} labels"
+    elif int(labels.min()) < 0 or int(labels.max()) >= num_classes:
+        reason = (
+            f"labels from {int(labels.min())} to {int(labels.max())}, not 0 to {num_classes - 1}"
+        )
+    else:
+        return
+    raise user_error("corrupt_data", data=name, path=folder, reason=reason)
+
+
+def unpack(source: Path, target: Path, file_names: list[str]) -> None:
+    """Unpack the gzipped `file_names` of `source` into `target`, each in one atomic step.
+
+    Nothing happens to files that are there already, nor where `source` lacks any.
+    """
+    if not all((source / f"{name}.gz").is_file() for name in file_names):
+        return
+    for name in file_names:
+        if not (target / name).is_file():
+            unpack_one(source / f"{name}.gz", target / name)
+
+
+def unpack_one(packed: Path, path: Path) -> None:
+    """Unpack one gzipped file; nothing is left where that fails."""
+    part = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with gzip.open(packed) as source, part.open("wb") as target:
+            shutil.copyfileobj(source, target)
+        os.replace(part, path)
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise user_error("corrupt_data", data="fashion_mnist", path=packed, reason=error) from error
+    except OSError as error:
+        reason = error.strerror or error
+        raise user_error("unwritable_data", path=path.parent, reason=reason) from error
+    finally:
+        part.unlink(missing_ok=True)

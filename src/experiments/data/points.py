@@ -1,0 +1,112 @@
+"""Points in the plane, generated: problems that a linear model cannot solve."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from experiments.data.sources import DataSet, classification
+from experiments.errors import user_error
+
+CLASS_NAMES = ("0", "1")
+
+
+def check(num_samples: int, noise: float) -> None:
+    """Raise UserError for a number of points or a noise that cannot be generated."""
+    if num_samples < 10:
+        raise user_error(
+            "not_allowed",
+            key="data.num_samples",
+            given=num_samples,
+            allowed="a whole number of at least 10",
+            instead=2000,
+        )
+    if noise < 0:
+        raise user_error(
+            "not_allowed",
+            key="data.noise",
+            given=noise,
+            allowed="a standard deviation of at least 0",
+            instead=0.1,
+        )
+
+
+def with_noise(points: Tensor, noise: float, generator: torch.Generator) -> Tensor:
+    """Add Gaussian noise of standard deviation `noise`."""
+    return points + noise * torch.randn(points.shape, generator=generator)
+
+
+def moons(*, num_samples: int = 2000, noise: float = 0.1, seed: int = 0) -> DataSet:
+    """Two interleaved half circles of radius 1, as scikit-learn's make_moons.
+
+    Class 0: (cos t, sin t); class 1: (1 - cos t, 1/2 - sin t), t uniform in [0, pi].
+
+    Args:
+        num_samples: points of both classes together.
+        noise: standard deviation of the Gaussian noise on each coordinate.
+        seed: of the data, not of the run.
+    """
+    check(num_samples, noise)
+    generator = torch.Generator().manual_seed(seed)
+    targets = torch.arange(num_samples) % 2
+    t = math.pi * torch.rand(num_samples, generator=generator)
+    upper = torch.stack([t.cos(), t.sin()], dim=1)
+    lower = torch.stack([1 - t.cos(), 0.5 - t.sin()], dim=1)
+    points = torch.where(targets[:, None] == 0, upper, lower)
+    return classification(with_noise(points, noise, generator), targets, CLASS_NAMES)
+
+
+def xor(
+    *, num_samples: int = 2000, noise: float = 0.0, margin: float = 0.1, seed: int = 0
+) -> DataSet:
+    """Four squares: class 1 where the signs of the coordinates differ.
+
+    Minsky & Papert 1969, "Perceptrons": the smallest problem that no linear model solves; the
+    best line is right on fewer than 3/4 of the points.
+
+    Args:
+        num_samples: points of both classes together.
+        noise: standard deviation of the Gaussian noise on each coordinate.
+        margin: |x| and |y| are uniform in [margin, 1], so that the classes do not touch.
+        seed: of the data, not of the run.
+    """
+    check(num_samples, noise)
+    if not 0 <= margin < 1:
+        raise user_error(
+            "not_allowed",
+            key="data.margin",
+            given=margin,
+            allowed="a number from 0 up to below 1",
+            instead=0.1,
+        )
+    generator = torch.Generator().manual_seed(seed)
+    quadrants = torch.arange(num_samples) % 4
+    signs = torch.stack([1 - 2 * (quadrants % 2), 1 - 2 * (quadrants // 2)], dim=1)
+    sizes = margin + (1 - margin) * torch.rand(num_samples, 2, generator=generator)
+    targets = (signs[:, 0] != signs[:, 1]).long()
+    return classification(with_noise(signs * sizes, noise, generator), targets, CLASS_NAMES)
+
+
+def spirals(
+    *, num_samples: int = 2000, noise: float = 0.02, turns: float = 1.5, seed: int = 0
+) -> DataSet:
+    """Two intertwined spirals: r = t, angle = 2 pi turns t (+ pi for class 1), t in (0, 1].
+
+    Lang & Witbrock 1988, "Learning to tell two spirals apart".
+
+    Args:
+        num_samples: points of both classes together.
+        noise: standard deviation of the Gaussian noise on each coordinate.
+        turns: how often each arm goes round.
+        seed: of the data, not of the run.
+    """
+    check(num_samples, noise)
+    generator = torch.Generator().manual_seed(seed)
+    targets = torch.arange(num_samples) % 2
+    # The square root makes the points as dense outside as inside.
+    radius = torch.rand(num_samples, generator=generator).sqrt()
+    angle = 2 * math.pi * turns * radius + math.pi * targets
+    points = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1)
+    return classification(with_noise(points, noise, generator), targets, CLASS_NAMES)

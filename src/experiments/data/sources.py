@@ -1,0 +1,147 @@
+"""What a data set is: tensors, a task and names; its splits and its checksum.
+
+A source is a function that returns a `DataSet`; `conf/data/*.yaml` name them. Where the makers
+of the data give a test set it is used as it is; where they give none, `hold_out` cuts a
+stratified fifth with a fixed seed, which thereby is part of the data's definition.
+
+Shape letters: N points, C channels, L length, H height, W width, F features, K classes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+HOLD_OUT_FRACTION = 0.2
+HOLD_OUT_SEED = 0
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What a model and a metric must know of the data; plain values, saved in checkpoints."""
+
+    shape: tuple[int, ...]
+    num_outputs: int
+    task: str
+    class_names: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain lists, strings and numbers, which `weights_only=True` can load."""
+        return {
+            "shape": list(self.shape),
+            "num_outputs": self.num_outputs,
+            "task": self.task,
+            "class_names": list(self.class_names),
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> DataSpec:
+        """Return the spec that `as_dict` gave."""
+        return cls(
+            tuple(values["shape"]),
+            values["num_outputs"],
+            values["task"],
+            tuple(values["class_names"]),
+        )
+
+
+@dataclass(frozen=True)
+class Points:
+    """Inputs with their targets.
+
+    Shapes: inputs (N, F), (N, C, L), (N, C, H, W) or (N, C, D, H, W), of uint8 or float32;
+    targets (N,) of int64 class numbers, or (N, K) of float32 values.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def take(self, index: Tensor) -> Points:
+        """Return the points at `index`."""
+        return Points(self.inputs[index], self.targets[index])
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Training and test points, and what they are."""
+
+    train: Points
+    test: Points
+    task: str
+    class_names: tuple[str, ...] = field(default=())
+
+    @property
+    def spec(self) -> DataSpec:
+        """What a model must know of the data."""
+        is_regression = self.task == "regression"
+        num_outputs = self.train.targets.shape[1] if is_regression else len(self.class_names)
+        shape = tuple(self.train.inputs.shape[1:])
+        return DataSpec(shape, num_outputs, self.task, self.class_names)
+
+    def checksum(self) -> str:
+        """Return a checksum of the content: BLAKE2b over every tensor's type, shape and bytes."""
+        digest = hashlib.blake2b(digest_size=16)
+        for points in (self.train, self.test):
+            for tensor in (points.inputs, points.targets):
+                digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
+                digest.update(tensor.contiguous().numpy().data)
+        return digest.hexdigest()
+
+
+def classification(inputs: Tensor, targets: Tensor, class_names: tuple[str, ...]) -> DataSet:
+    """Return a classification set whose makers give no test set: a stratified fifth is cut."""
+    rest, held = stratified_split(targets, HOLD_OUT_FRACTION, HOLD_OUT_SEED)
+    points = Points(inputs, targets)
+    return DataSet(points.take(rest), points.take(held), "classification", class_names)
+
+
+def regression(inputs: Tensor, targets: Tensor) -> DataSet:
+    """Return a regression set whose makers give no test set: a random fifth is cut."""
+    rest, held = random_split(len(targets), HOLD_OUT_FRACTION, HOLD_OUT_SEED)
+    points = Points(inputs, targets)
+    return DataSet(points.take(rest), points.take(held), "regression")
+
+
+def split(points: Points, fraction: float, seed: int) -> tuple[Points, Points]:
+    """Cut `fraction` from `points`: stratified by class, or at random for regression."""
+    if points.targets.is_floating_point():
+        rest, held = random_split(len(points), fraction, seed)
+    else:
+        rest, held = stratified_split(points.targets, fraction, seed)
+    return points.take(rest), points.take(held)
+
+
+def random_split(num_points: int, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Return indices (rest, held), held being round(fraction * N) of them; both ascending."""
+    order = torch.randperm(num_points, generator=torch.Generator().manual_seed(seed))
+    num_held = round(fraction * num_points)
+    return order[num_held:].sort().values, order[:num_held].sort().values
+
+
+def stratified_split(targets: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Return indices (rest, held) in which every class has its share; both ascending.
+
+    Shares are rounded so that the total is round(fraction * N): largest remainders first.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    counts = torch.bincount(targets)
+    shares = counts.double() * fraction
+    held_per_class = shares.floor().long()
+    missing = round(fraction * len(targets)) - int(held_per_class.sum())
+    remainders = (shares - held_per_class).argsort(descending=True, stable=True)
+    held_per_class[remainders[:missing]] += 1
+    held = []
+    for label, num_held in enumerate(held_per_class.tolist()):
+        members = (targets == label).nonzero().squeeze(1)
+        order = torch.randperm(len(members), generator=generator)
+        held.append(members[order[:num_held]])
+    is_held = torch.zeros(len(targets), dtype=torch.bool)
+    is_held[torch.cat(held)] = True
+    return (~is_held).nonzero().squeeze(1), is_held.nonzero().squeeze(1)

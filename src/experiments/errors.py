@@ -1,0 +1,164 @@
+"""Everything that is said to a user whose input cannot be used: one table.
+
+Each sentence gives what was given, what is allowed, and what to type instead. Code that finds
+a mistake raises `user_error(name, **values)`; the doors print the message and exit with code 2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """A mistake in the input, which the user can mend; its text is the whole message."""
+
+
+class RunFailed(RuntimeError):
+    """A run that could not be finished; its record says failed, its log has the traceback."""
+
+
+TABLE: dict[str, str] = {
+    # configuration
+    "unknown_choice": "{group}={given}: there is no such {group}. Choices: {choices}.{hint}",
+    "unknown_key": "{key}: there is no such key. {parent} has: {choices}.{hint}",
+    "wrong_type": "{key}={given}: {reason}. python train.py --cfg job shows values that fit.",
+    "sweep_without_m": "{given}: several values are a sweep. Type -m before them, or key=[a,b] for "
+    "one list.",
+    "syntax": "{given}: this is not an override that Hydra can read ({reason}). "
+    "Write key=value, with quotes around values that hold , = or spaces: 'key=[1,2]'.",
+    "composition": "The configuration cannot be composed: {reason}",
+    "not_allowed": "{key}={given}: allowed is {allowed}. Try {key}={instead}.",
+    "refused": "{key}: {owner} refuses these values: {reason}.",
+    "missing_argument": "{key}: {owner} needs a value for {name}. Type {key}.{name}=...",
+    "target": "{key}._target_={given}: this cannot be imported ({reason}). "
+    "Give the full dotted path of a class or function, e.g. torch.nn.ReLU.",
+    "secret": "{given}: secrets do not belong in a configuration, because it is written to files "
+    "and to W&B. Set it in the environment instead, e.g. export WANDB_API_KEY=...",
+    "no_effect": "{given} has no effect with {with_}.",
+    "missing_group": "{group}: this part of the configuration has no {key}. "
+    "Give {group}=CHOICE; python train.py --help lists the choices.",
+    "callback": "callbacks.{given}: this is no callback, as it has no _target_. "
+    "Type +callbacks.{given}._target_=package.Class.",
+    "callback_monitor": "callbacks: {given} watches {monitor}, which this run does not measure. "
+    "It measures: {choices}.",
+    # data
+    "batch_size": "data.batch_size={given}: allowed is 1 to {most} (the training points of "
+    "{data}) or full. Try data.batch_size={instead}.",
+    "missing_data": "data={data}: the files are not there and could not be downloaded ({reason}). "
+    "Looked for {looked_for} in {places}. Without a network these work at once: {offline}. "
+    "Or put the files there, or give their place with data.root=FOLDER.",
+    "corrupt_data": "data={data}: {path} cannot be read ({reason}). "
+    "Delete the file, so that it is fetched again, or replace it by a good copy.",
+    "split": "data.val_fraction={given}: of {num_samples} training points this leaves "
+    "{num_train} to train and {num_val} to validate. Try data.val_fraction={instead}.",
+    # model, loss
+    "vanishes": "model: {layer} has an input of size {size}, and (W - F + 2P)/S + 1 = "
+    "({size} - {kernel} + 2*{padding})/{stride} + 1 is below 1: nothing would be left. {instead}",
+    "per_layer": "{key}={given}: give one value for all layers or one for each of the "
+    "{num_layers} layers. Try {key}={instead}.",
+    "shape": "model={model} data={data}: {reason}. Try {instead}.",
+    "width": "{key}={given}: {reason}. Try {key}={instead}.",
+    "loss_task": "loss={loss} does not fit data={data}, which is a {task} task; it fits {fits}. "
+    "Try loss={instead}.",
+    "loss_output": "loss={loss} takes {takes}, but model.phi_out={phi_out} gives {gives}. "
+    "Try model.phi_out={instead_phi_out}{or_loss}.",
+    "full_batch": "optim=gd is full-batch gradient descent, so data.batch_size={given} contradicts "
+    "it. Leave data.batch_size away, or use mini-batches: optim=sgd data.batch_size={given}.",
+    # machine
+    "devices": "trainer.devices={given}: this machine has {available} {kind}. "
+    "Try trainer.devices={instead}.",
+    "accelerator": "trainer.accelerator={given}: no such device was found on this machine. "
+    "Available: {available}. Try trainer=auto.",
+    "several_devices": "trainer.devices={given}: several devices need a strategy, and "
+    "trainer.strategy={strategy} runs on one. Try trainer=ddp or trainer=ddp_cpu.",
+    "unwritable": "{path}: the folder cannot be written to ({reason}). "
+    "Choose another with paths.output=FOLDER.",
+    "disk_full": "The disk of {path} is full ({reason}). Free some space and run the command "
+    "again; with resume=auto it goes on where it can.",
+    "run_failed": "The run failed: {reason}. The traceback is in {log}.",
+    "unwritable_data": "{path}: the data cannot be unpacked there ({reason}). "
+    "Choose another folder with data.root=FOLDER.",
+    "half_precision": "trainer.precision={given}: a CPU has no such arithmetic. "
+    "Try trainer.precision=bf16-mixed.",
+    "batch_norm_ranks": "model.norm=batch with {given} processes on the CPU: each would normalise "
+    "by its own share of a batch, and torch can join them on GPUs only. Try model.norm=group, or "
+    "one process.",
+    "several_nodes": "trainer.num_nodes={given}: processes on several machines are started by "
+    "torchrun or SLURM, and neither has started this one. Try trainer.num_nodes=1.",
+    "regression_phi_out": "model.phi_out={given}: regression targets are standardised, so the "
+    "output must be any number. Try model.phi_out=identity.",
+    "endless_schedule": "scheduler={given} is laid out over the whole run, which has no end in "
+    "steps here. Give trainer.max_epochs or trainer.max_steps, or try scheduler=constant.",
+    # runs
+    "not_a_run": "{path} is not a run folder: {reason}. Give a folder that holds record.json, "
+    "config.yaml and checkpoints/, such as those under outputs/runs/.",
+    "newer_schema": "{path} was written by a newer version (schema {given}; this one reads up to "
+    "{allowed}). Update experiments to read it.",
+    "corrupt_record": "{path} cannot be read as a record ({reason}). "
+    "The run's config.yaml beside it can be trained again.",
+    "corrupt_config": "{path} cannot be read as a configuration ({reason}). "
+    ".hydra/config.yaml beside it holds the same.",
+    "no_checkpoint": "{path}: there is no checkpoint {name} to load. Present: {present}.",
+    "run_is_alive": "resume={path}: another process is training that run. Wait for it, or stop it.",
+    "resume_override": "resume={path}: {given} cannot be changed on the way; a resumed run keeps "
+    "its config except for {allowed}. Start a new run instead: leave resume away.",
+    "resume_ranks": "resume=auto: each process that torchrun or SLURM has started must know the "
+    "run. Type resume=FOLDER.",
+    "resume_schedule": "resume={path}: scheduler={scheduler} is laid out over the whole run, so a "
+    "larger budget would not give the result of a run of that length. Start a new run instead: "
+    "leave resume away.",
+    "resume_diverged": "resume={path}: this run has diverged ({error}), and its weights are no "
+    "numbers. Start a new one with a smaller optim.lr.",
+    "sweep_failed": "Some jobs of the sweep did not finish; their messages stand above.",
+    "resume_done": "resume={path}: this run is {status} after {epochs} epochs and has nothing left "
+    "to do. To go on, give a larger budget: trainer.max_epochs={instead}.",
+}
+
+
+def user_error(name: str, /, **values: object) -> UserError:
+    """Build the error `name` of the table, its blanks filled with `values`."""
+    return UserError(TABLE[name].format(**values))
+
+
+def nearest(word: str, choices: Iterable[str]) -> str | None:
+    """Return the choice most like `word`, or None where nothing is alike.
+
+    >>> nearest("rleu", ["relu", "elu", "tanh"])
+    'relu'
+    """
+    found = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
+    return found[0] if found else None
+
+
+def hint(prefix: str, word: str, choices: Iterable[str], suffix: str = "") -> str:
+    """Return ' Did you mean ...?' for the nearest choice, or an empty string."""
+    found = nearest(word, choices)
+    return f" Did you mean {prefix}{found}{suffix}?" if found else ""
+
+
+def listed(words: Iterable[object]) -> str:
+    """Join words for a message."""
+    return ", ".join(str(word) for word in words)
+
+
+def check_choice(key: str, given: object, choices: Iterable[str]) -> None:
+    """Raise UserError, with the nearest choice, unless the value of `key` is one of `choices`."""
+    choices = list(choices)
+    if given not in choices:
+        suggestion = hint(f"{key}=", str(given), choices)
+        raise user_error(
+            "unknown_choice", group=key, given=given, choices=listed(choices), hint=suggestion
+        )
+
+
+def unknown_top_level_key(key: str, known: Iterable[str]) -> UserError:
+    """Build the error for a key that no experiment has."""
+    known = list(known)
+    return user_error(
+        "unknown_key",
+        key=key,
+        parent="The configuration",
+        choices=listed(known),
+        hint=hint("", key, known, "=..."),
+    )

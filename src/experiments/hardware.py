@@ -1,0 +1,102 @@
+"""What the machine has, and what a run was done on."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from experiments.errors import listed, user_error
+
+VERSIONS = ("torch", "torchvision", "lightning", "hydra-core", "wandb", "torchmetrics", "numpy")
+
+
+def available() -> dict[str, int]:
+    """Return how many devices of each kind there are: CUDA GPUs, Apple GPUs, CPU cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        "mps": int(torch.backends.mps.is_available()),
+        "cpu": cores or 1,
+    }
+
+
+def choose_devices(trainer: dict[str, Any]) -> tuple[str, int]:
+    """Return the accelerator (cuda, mps or cpu) and the number of devices that a run will use.
+
+    Raises:
+        UserError: devices that are not there, or several without a strategy for them.
+    """
+    counts = available()
+    accelerator = {"gpu": "cuda"}.get(trainer["accelerator"], trainer["accelerator"])
+    if accelerator == "auto":
+        accelerator = next(kind for kind, count in counts.items() if count)
+    if not counts.get(accelerator):
+        there = listed(kind for kind, count in counts.items() if count)
+        raise user_error("accelerator", given=trainer["accelerator"], available=there)
+    return accelerator, num_devices(trainer, accelerator, counts[accelerator])
+
+
+def num_devices(trainer: dict[str, Any], accelerator: str, there: int) -> int:
+    """Return how many of the devices that are `there` the run will use."""
+    devices, strategy = trainer["devices"], trainer["strategy"]
+    kind = {"cuda": "CUDA GPU(s)", "mps": "Apple GPU(s)", "cpu": "CPU core(s)"}[accelerator]
+    if devices in ("auto", -1):
+        devices = 1 if strategy == "auto" else there
+    is_list = isinstance(devices, list) and all(isinstance(d, int) for d in devices)
+    wanted = max(devices, default=-1) + 1 if is_list and accelerator == "cuda" else devices
+    if not isinstance(wanted, int) or isinstance(wanted, bool) or not 1 <= wanted <= there:
+        raise user_error(
+            "devices", given=trainer["devices"], available=there, kind=kind, instead=there
+        )
+    number = len(devices) if isinstance(devices, list) else wanted
+    if number > 1 and strategy == "auto":
+        raise user_error("several_devices", given=trainer["devices"], strategy=strategy)
+    return number
+
+
+def environment(accelerator: str, num_ranks: int) -> dict[str, Any]:
+    """Return what a result may depend on beside its config: versions, commit, device, threads."""
+    name = torch.cuda.get_device_name() if accelerator == "cuda" else processor()
+    return {
+        "versions": {"python": platform.python_version()} | {p: version(p) for p in VERSIONS},
+        "commit": git("rev-parse", "HEAD"),
+        "clean": git("status", "--porcelain") == "" if git("rev-parse", "HEAD") else None,
+        "device": f"{accelerator}: {name}",
+        "num_devices": num_ranks,
+        "threads": torch.get_num_threads(),
+        "platform": platform.platform(),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+    }
+
+
+def processor() -> str:
+    """Return the name of the CPU."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def git(*arguments: str) -> str | None:
+    """Return what git says of the checkout that this package lies in, or None without one."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,158 @@
+"""What layers of the MLP and the CNN share: values per layer, and normalisation.
+
+Shape letters: B batch, C channels or features.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from experiments.activations import PHI_OUT, Activation, pre_activation_features
+from experiments.errors import check_choice, user_error
+
+KINDS = {int: ("a whole number", 3), float: ("a number", 0.5), str: ("a word", "none")}
+NORMS = ("none", "batch", "layer", "group")
+
+
+def per_layer(key: str, value: Any, num_layers: int, kind: type) -> list[Any]:
+    """Return one value for each layer, from one value for all or a list with one per layer.
+
+    Args:
+        key: the config key, for the message.
+        value: a single value or a list.
+        num_layers: how many layers there are.
+        kind: int, float or str; a whole number also serves as a float.
+
+    Raises:
+        UserError: a list of another length, or a value of another type.
+    """
+    values = spread(key, value, num_layers)
+    allowed = (int, float) if kind is float else (kind,)
+    for one in values:
+        if not isinstance(one, allowed) or isinstance(one, bool):
+            kind_name, instead = KINDS[kind]
+            allowed_words = f"{kind_name}, or a list of {num_layers}"
+            raise user_error(
+                "not_allowed", key=key, given=value, allowed=allowed_words, instead=instead
+            )
+    return values
+
+
+def spread(key: str, value: Any, num_layers: int) -> list[Any]:
+    """Return `num_layers` values of any type, or raise UserError for a list of another length."""
+    values = list(value) if isinstance(value, list | tuple) else [value] * num_layers
+    if len(values) != num_layers:
+        padded = (values + values[-1:] * num_layers)[:num_layers]
+        raise user_error(
+            "per_layer",
+            key=key,
+            given=as_typed(value),
+            num_layers=num_layers,
+            instead=as_typed(padded),
+        )
+    return values
+
+
+def word_per_layer(key: str, value: Any, num_layers: int, choices: tuple[str, ...]) -> list[str]:
+    """Return one of `choices` for each layer, or raise UserError."""
+    words = per_layer(key, value, num_layers, str)
+    for word in words:
+        check_choice(key, word, choices)
+    return words
+
+
+def at_least(key: str, given: Any, values: list[int], lowest: int, instead: int) -> None:
+    """Raise UserError if any of `values` is below `lowest`.
+
+    Args:
+        key: the config key.
+        given: its value as typed, one number or a list.
+        values: one number for each layer.
+        instead: proposed for each that is too low.
+    """
+    if min(values, default=lowest) >= lowest:
+        return
+    mended = [value if value >= lowest else instead for value in values]
+    is_list = isinstance(given, list | tuple)
+    raise user_error(
+        "not_allowed",
+        key=key,
+        given=as_typed(given),
+        allowed=f"whole numbers of at least {lowest}",
+        instead=as_typed(mended) if is_list else instead,
+    )
+
+
+def as_typed(value: Any) -> str:
+    """Return a value as it is typed on the command line: [1,2] without spaces or quotes."""
+    if isinstance(value, list | tuple):
+        return f"[{','.join(str(one) for one in value)}]"
+    return str(value)
+
+
+def dropout_rates(value: Any, num_layers: int) -> list[float]:
+    """Return the dropout probability of each layer, each from 0 up to below 1."""
+    rates: list[float] = per_layer("model.dropout", value, num_layers, float)
+    for rate in rates:
+        if not 0 <= rate < 1:
+            raise user_error(
+                "not_allowed",
+                key="model.dropout",
+                given=rate,
+                allowed="a probability from 0 up to below 1",
+                instead=0.5,
+            )
+    return rates
+
+
+def dropout(rate: float) -> nn.Module:
+    """Return a dropout layer, or the identity for rate 0, which then draws no random numbers."""
+    return nn.Dropout(rate) if rate else nn.Identity()
+
+
+def widened(key: str, activation: Activation, num_features: int) -> int:
+    """Return the pre-activation features for `num_features`, or raise UserError at `key`."""
+    try:
+        return pre_activation_features(activation, num_features)
+    except ValueError as error:
+        raise user_error(
+            "width", key=key, given=num_features, reason=error, instead=num_features + 1
+        ) from error
+
+
+def normalization(norm: str, num_features: int, num_dims: int, num_groups: int) -> nn.Module:
+    """Return the normalisation of `num_features` features or channels.
+
+    batch: Ioffe & Szegedy 2015. group: Wu & He 2018, over `num_groups` groups of channels.
+    layer: Ba, Kiros, Hinton 2016; over the features of a vector, and over channels and positions
+    together in a convolutional layer (group normalisation with one group).
+
+    Args:
+        num_dims: 0 for vectors (B, C), else the number of spatial dimensions, 1 to 3.
+    """
+    if norm == "batch":
+        batch_norms: list[type[nn.Module]] = [nn.BatchNorm1d, nn.BatchNorm1d]
+        batch_norms += [nn.BatchNorm2d, nn.BatchNorm3d]
+        return batch_norms[num_dims](num_features)
+    if norm == "layer":
+        return nn.GroupNorm(1, num_features) if num_dims else nn.LayerNorm(num_features)
+    if norm == "group":
+        if num_groups < 1 or num_features % num_groups:
+            divisors = [n for n in range(1, num_features + 1) if num_features % n == 0]
+            raise user_error(
+                "not_allowed",
+                key="model.norm_groups",
+                given=num_groups,
+                allowed=f"a divisor of {num_features} (the features of the layer)",
+                instead=min(divisors, key=lambda n: abs(n - num_groups)),
+            )
+        return nn.GroupNorm(num_groups, num_features)
+    return nn.Identity()
+
+
+def output_activation(phi_out: str) -> nn.Module:
+    """Return phi_out by its name."""
+    check_choice("model.phi_out", phi_out, PHI_OUT)
+    return PHI_OUT[phi_out].build()

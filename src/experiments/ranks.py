@@ -1,0 +1,146 @@
+"""Several processes for one run: the ranks beyond 0 on this machine.
+
+Lightning starts them by running the script's command once more, which in a Hydra multirun would
+start the whole sweep in each. Here rank 0 starts `python -m experiments.training FOLDER` for each
+of the others; they read the config of the run folder and take part. Processes that torchrun or
+SLURM started are left as they are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch.distributed
+from lightning.fabric.plugins.environments import (
+    LSFEnvironment,
+    MPIEnvironment,
+    SLURMEnvironment,
+    TorchElasticEnvironment,
+)
+from lightning.fabric.utilities.rank_zero import rank_zero_only
+
+LAUNCHERS = (TorchElasticEnvironment, SLURMEnvironment, LSFEnvironment, MPIEnvironment)
+GRACE_SECONDS = 20.0
+
+
+def started_by_others() -> bool:
+    """Return whether torchrun, SLURM or their like started this process as one of several."""
+    return "LOCAL_RANK" in os.environ or any(launcher.detect() for launcher in LAUNCHERS)
+
+
+def this_rank(num_ranks: int) -> int:
+    """Return the rank of this process in a run of `num_ranks`.
+
+    A run of one process is rank 0 whatever a launcher's variables say: `srun -n4 python train.py
+    seed=$SLURM_PROCID` is four runs.
+    """
+    if num_ranks == 1:
+        rank_zero_only.rank = 0  # type: ignore[attr-defined]
+    return int(getattr(rank_zero_only, "rank", None) or 0)
+
+
+def free_port() -> int:
+    """Return a free TCP port of this machine."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def other_ranks(
+    folder: Path, num_ranks: int, checkpoint: Path | None, on_death: Callable[[str], None]
+) -> Iterator[None]:
+    """Run ranks 1 to num_ranks - 1 beside this one for the length of the block.
+
+    Args:
+        folder: the run folder, whose config.yaml the ranks train.
+        num_ranks: all ranks, this one among them.
+        checkpoint: what the run is resumed from.
+        on_death: called in a thread when a rank dies in the middle; the strategy's own calls
+            would wait for it for half an hour.
+    """
+    if num_ranks == 1 or started_by_others():
+        yield
+        return
+    own = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(free_port()),
+        "NODE_RANK": "0",
+        "LOCAL_RANK": "0",
+        "WORLD_SIZE": str(num_ranks),
+    }
+    before = {name: os.environ.get(name) for name in own}
+    os.environ.update(own)
+    processes = [start_rank(rank, folder, checkpoint) for rank in range(1, num_ranks)]
+    over = threading.Event()
+    watcher = threading.Thread(target=watch, args=(processes, over, on_death, folder), daemon=True)
+    watcher.start()
+    try:
+        yield
+        wait_for(processes)
+    finally:
+        over.set()
+        for rank, process in enumerate(processes, start=1):
+            process.kill()
+            if process.wait() == 0:
+                log_of(folder, rank).unlink(missing_ok=True)
+        # Lightning leaves the group to the end of the process; the next run of a multirun would
+        # talk to the ranks of this one.
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def log_of(folder: Path, rank: int) -> Path:
+    """Return where a rank's output goes."""
+    return folder / f"rank-{rank}.log"
+
+
+def start_rank(rank: int, folder: Path, checkpoint: Path | None) -> subprocess.Popen[bytes]:
+    """Start one rank."""
+    command = [sys.executable, "-m", "experiments.training", str(folder), str(checkpoint or "")]
+    with log_of(folder, rank).open("wb") as output:
+        return subprocess.Popen(
+            command,
+            env={**os.environ, "LOCAL_RANK": str(rank)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def watch(
+    processes: list[subprocess.Popen[bytes]],
+    over: threading.Event,
+    on_death: Callable[[str], None],
+    folder: Path,
+) -> None:
+    """Call `on_death` when a rank ends with an error before the run is over."""
+    while not over.wait(0.5):
+        for rank, process in enumerate(processes, start=1):
+            if process.poll():
+                # Rank 0 hears of it by itself where it is in a collective call.
+                if not over.wait(GRACE_SECONDS):
+                    output = log_of(folder, rank)
+                    on_death(f"rank {rank} ended with code {process.returncode}, see {output}")
+                return
+
+
+def wait_for(processes: list[subprocess.Popen[bytes]]) -> None:
+    """Wait until all ranks have ended by themselves, for a while."""
+    until = time.monotonic() + GRACE_SECONDS
+    for process in processes:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.1, until - time.monotonic()))

@@ -1,0 +1,176 @@
+"""The types of our own config keys, known to Hydra without importing torch.
+
+Plain YAML would let `seed=abc` pass; these dataclasses stand in Hydra's ConfigStore, and the files
+of conf/ build on them (`defaults: [/schema/model/cnn@_here_]`). What a catalogue entry takes
+beyond them (lr, negative_slope, noise, ...) is held against the signature of its class or
+function when that is built (building.py), so that a new entry needs no dataclass.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any, Optional, Union
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+# OmegaConf reads these annotations and has unions of plain types only: a key that takes one value
+# or one per layer is Any here, and checked where the layers are built.
+
+
+@dataclass
+class LinearConfig:
+    name: str = MISSING
+    _target_: str = MISSING
+    phi_out: str = "identity"
+
+
+@dataclass
+class MLPConfig:
+    name: str = MISSING
+    _target_: str = MISSING
+    hidden: list[int] = field(default_factory=list)
+    norm: Any = "none"
+    norm_groups: int = 8
+    dropout: Any = 0.0
+    residual: bool = False
+    phi_out: str = "identity"
+
+
+@dataclass
+class CNNConfig:
+    name: str = MISSING
+    _target_: str = MISSING
+    channels: list[int] = field(default_factory=list)
+    kernel_size: Any = 3
+    stride: Any = 1
+    padding: Any = "same"
+    pool: Any = "max"
+    pool_size: Any = 2
+    norm: Any = "none"
+    norm_groups: int = 8
+    dropout: Any = 0.0
+    dense: list[int] = field(default_factory=list)
+    phi_out: str = "identity"
+
+
+@dataclass
+class DataConfig:
+    name: str = MISSING
+    _target_: str = MISSING
+    batch_size: Union[int, str] = 64  # noqa: UP007
+    val_fraction: float = 0.1
+    split_seed: int = 0
+    normalize: str = "standardize"
+
+
+@dataclass
+class TrainerConfig:
+    accelerator: str = "auto"
+    devices: Any = 1
+    num_nodes: int = 1
+    strategy: str = "auto"
+    precision: str = "32-true"
+    max_epochs: int = 20
+    max_steps: int = -1
+    max_time: Optional[str] = None  # noqa: UP045
+    gradient_clip_val: Optional[float] = None  # noqa: UP045
+    gradient_clip_algorithm: str = "norm"
+    accumulate_grad_batches: int = 1
+    check_val_every_n_epoch: int = 1
+    limit_train_batches: Union[int, float, None] = None  # noqa: UP007
+    limit_val_batches: Union[int, float, None] = None  # noqa: UP007
+    limit_test_batches: Union[int, float, None] = None  # noqa: UP007
+    overfit_batches: Union[int, float] = 0  # noqa: UP007
+    log_every_n_steps: int = 0
+    sync_batchnorm: bool = False
+    deterministic: bool = False
+    detect_anomaly: bool = False
+    profiler: Optional[str] = None  # noqa: UP045
+
+
+@dataclass
+class CheckpointConfig:
+    monitor: str = "auto"
+    mode: str = "auto"
+
+
+@dataclass
+class FilesConfig:
+    name: str = MISSING
+
+
+@dataclass
+class LoggerConfig:
+    name: str = MISSING
+    project: str = "experiments"
+    entity: Optional[str] = None  # noqa: UP045
+    mode: str = "auto"
+    media: bool = True
+    log_model: bool = False
+    tags: list[str] = field(default_factory=list)
+    notes: Optional[str] = None  # noqa: UP045
+
+
+@dataclass
+class PathsConfig:
+    output: str = "outputs"
+
+
+@dataclass
+class ExperimentConfig:
+    """All of a run. The groups are Any here: each choice brings a type of its own."""
+
+    seed: int = 0
+    test: bool = True
+    resume: Optional[str] = None  # noqa: UP045
+    progress: str = "auto"
+    model: Any = MISSING
+    activation: Any = MISSING
+    init: Any = MISSING
+    loss: Any = MISSING
+    optim: Any = MISSING
+    scheduler: Any = MISSING
+    data: Any = MISSING
+    trainer: Any = MISSING
+    logger: Any = MISSING
+    callbacks: Any = MISSING
+    checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    paths: PathsConfig = field(default_factory=PathsConfig)
+
+
+def extendable(schema: type) -> DictConfig:
+    """Return a schema whose keys are typed and to which a file may add keys of its own."""
+    node: DictConfig = OmegaConf.structured(schema)
+    OmegaConf.set_struct(node, False)
+    return node
+
+
+def multirun_name(overrides: list[str]) -> str:
+    """Return the name of an unnamed multirun: a hash of its overrides without the seed.
+
+    Their order does not matter, so that the same question finds the same folder.
+    """
+    kept = sorted(o for o in overrides if o.split("=")[0].lstrip("+~") != "seed")
+    return hashlib.blake2b("\n".join(kept).encode(), digest_size=4).hexdigest()
+
+
+def register() -> None:
+    """Make the schemas and the resolver of sweep names known to Hydra."""
+    store = ConfigStore.instance().store
+    store(group="schema", name="experiment", node=ExperimentConfig, package="_global_")
+    store(group="schema", name="data", node=extendable(DataConfig))
+    store(group="schema", name="trainer", node=TrainerConfig)
+    store(group="schema/logger", name="wandb", node=LoggerConfig)
+    store(group="schema/logger", name="files", node=FilesConfig)
+    store(group="schema/model", name="linear", node=LinearConfig)
+    store(group="schema/model", name="mlp", node=MLPConfig)
+    store(group="schema/model", name="cnn", node=CNNConfig)
+    # Cached: Hydra hands the cache to every job, whose own overrides hold single values.
+    OmegaConf.register_new_resolver(
+        "multirun_name",
+        lambda overrides: multirun_name(list(overrides)),
+        use_cache=True,
+        replace=True,
+    )

@@ -1,0 +1,1 @@
+"""W&B: the mirror of what the run folder holds."""

@@ -1,0 +1,109 @@
+"""Batches: each point once an epoch, in an order that is a pure function of (seed, epoch)."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from experiments.data import points
+from experiments.data.datamodule import DataModule
+from experiments.data.loader import BatchOrder, MemoryLoader, mix
+from experiments.data.sources import Points
+from experiments.errors import UserError
+
+
+def epoch(order: BatchOrder, number: int = 0) -> list[int]:
+    order.set_epoch(number)
+    return [i for index, _ in order for i in index.tolist()]
+
+
+@pytest.mark.parametrize(("num_points", "batch_size"), [(10, 3), (10, 10), (10, 1), (9, 3)])
+def test_every_point_once_and_the_last_batch_short(num_points: int, batch_size: int) -> None:
+    order = BatchOrder(num_points, batch_size, seed=0)
+    sizes = [len(index) for index, _ in order]
+    assert sum(sizes) == num_points
+    assert sizes[:-1] == [batch_size] * (len(order) - 1)
+    assert sorted(epoch(order)) == list(range(num_points))
+
+
+def test_the_order_is_a_pure_function_of_seed_and_epoch() -> None:
+    order = BatchOrder(100, 10, seed=5)
+    torch.manual_seed(1)
+    third = epoch(order, 3)
+    epoch(order, 7)
+    torch.manual_seed(2)
+    assert epoch(BatchOrder(100, 25, seed=5), 3) == third
+    assert epoch(order, 4) != third
+    assert epoch(BatchOrder(100, 10, seed=6), 3) != third
+
+
+def test_neighbouring_seeds_and_epochs_have_nothing_in_common() -> None:
+    pairs = [(seed, number) for seed in range(50) for number in range(50)]
+    assert len({mix(*pair) for pair in pairs}) == len(pairs)
+    assert mix(0, 1) != mix(1, 0)
+
+
+def test_no_seed_is_the_order_of_the_data() -> None:
+    assert epoch(BatchOrder(7, 3)) == list(range(7))
+
+
+def test_a_fixed_order_is_the_first_epochs_in_all() -> None:
+    order = BatchOrder(20, 5, seed=1, fixed=True)
+    assert epoch(order, 0) == epoch(order, 9)
+    assert epoch(order, 0) == epoch(BatchOrder(20, 5, seed=1), 0)
+
+
+@pytest.mark.parametrize("num_ranks", [2, 3, 4])
+def test_ranks_share_the_batch_that_one_device_would_have(num_ranks: int) -> None:
+    whole = list(BatchOrder(17, 5, seed=2))
+    shares = [
+        list(BatchOrder(17, 5, seed=2, rank=r, num_ranks=num_ranks)) for r in range(num_ranks)
+    ]
+    for i, (index, _) in enumerate(whole):
+        parts = [shares[r][i] for r in range(num_ranks)]
+        joined = [j for part, weight in parts if weight for j in part.tolist()]
+        assert sorted(joined) == sorted(index.tolist())
+        # The mean over ranks of weight * mean over the share is the mean over the batch.
+        x = torch.randn(17, dtype=torch.float64)
+        mean = sum(weight * x[part].mean() for part, weight in parts) / num_ranks
+        torch.testing.assert_close(mean, x[index].mean())
+
+
+def test_a_loader_gives_inputs_with_their_own_targets() -> None:
+    data = Points(torch.arange(10).float().unsqueeze(1), torch.arange(10))
+    for batch in MemoryLoader(data, BatchOrder(10, 4, seed=0)):
+        assert torch.equal(batch.inputs.squeeze(1).long(), batch.targets)
+        assert batch.weight == 1
+
+
+def module(**values: object) -> DataModule:
+    return DataModule(points.moons(num_samples=100), "moons", **values)
+
+
+def test_full_is_the_whole_training_set() -> None:
+    data = module(batch_size="full")
+    [batch] = data.train_dataloader()
+    assert len(batch.targets) == len(data.train) == 72
+
+
+def test_without_validation_there_is_no_validation_loader() -> None:
+    data = module(val_fraction=0.0)
+    assert data.val_dataloader() == []
+    assert len(data.train) == 80
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"batch_size": 0}, "data.batch_size=0: allowed is 1 to 72 (the training points of moons)"),
+        ({"batch_size": 73}, "Try data.batch_size=full."),
+        ({"batch_size": "half"}, "data.batch_size=half: allowed is 1 to 72"),
+        ({"val_fraction": 1.0}, "data.val_fraction=1.0: of 80 training points"),
+        ({"val_fraction": -0.1}, "data.val_fraction=-0.1: of 80 training points"),
+        ({"val_fraction": 0.001}, "leaves 80 to train and 0 to validate"),
+    ],
+)
+def test_sizes_that_the_data_cannot_give_are_told(values: dict, said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        module(**values)
+    assert said in str(caught.value)

@@ -1,0 +1,101 @@
+"""Each floor of the package imports only what lies below it."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "src" / "experiments"
+
+CATALOGUE = {"activations", "losses", "optimizers", "schedulers", "initializers"}
+TORCH_FREE = {"records", "errors", "schema", "help", "door"}
+FLOORS: dict[str, int] = {
+    **dict.fromkeys(CATALOGUE | TORCH_FREE, 0),
+    "tracking": 0,
+    "models": 1,
+    "data": 1,
+    "module": 2,
+    "callbacks": 2,
+    "building": 3,
+    "console": 3,
+    "folders": 3,
+    "hardware": 3,
+    "loggers": 3,
+    "preparation": 3,
+    "ranks": 3,
+    "recording": 3,
+    "results": 3,
+    "resuming": 3,
+    "runs": 3,
+    "trainer": 3,
+    "training": 3,
+}
+MAY_KNOW = {
+    0: {"torch"},
+    1: {"torch", "torchvision", "lightning", "numpy", "sklearn"},
+    2: {"torch", "torchmetrics", "lightning"},
+    3: {"torch", "torchmetrics", "lightning", "hydra", "omegaconf", "rich", "numpy", "filelock"},
+}
+FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
+
+
+def modules() -> list[Path]:
+    return sorted(p for p in PACKAGE.glob("**/*.py") if p != PACKAGE / "__init__.py")
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> set[str]:
+    """Return the dotted names that a module imports, anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_only_what_lies_below(path: Path) -> None:
+    own = FLOORS[room(path)]
+    for name in imports(path):
+        top, *rest = name.split(".")
+        if top == "experiments" and rest:
+            assert FLOORS[rest[0]] <= own, f"{path.name} (floor {own}) imports {name}"
+        elif top not in sys.stdlib_module_names | {"experiments"}:
+            allowed = MAY_KNOW[own]
+            if room(path) in {"schema", "help", "door"}:
+                allowed = {"omegaconf", "hydra"}
+            elif room(path) in TORCH_FREE:
+                allowed = set()
+            elif room(path) == "tracking":
+                allowed = {"wandb", "lightning", "numpy"}
+            assert top in allowed, f"{path.name} imports {name}"
+
+
+def test_no_room_has_a_name_that_says_nothing() -> None:
+    assert not {p.stem for p in modules()} & FORBIDDEN_NAMES
+
+
+def test_only_the_upper_floor_sees_a_dict_config() -> None:
+    for path in modules():
+        if "DictConfig" in path.read_text(encoding="utf-8"):
+            assert FLOORS[room(path)] == 3 or room(path) in {"schema", "door"}
+
+
+def test_nothing_heavy_is_imported_with_the_package_or_its_door() -> None:
+    script = (
+        "import sys, experiments, experiments.door, experiments.records; "
+        "print(sorted({'torch', 'lightning', 'wandb', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,34 @@
+"""What the README tells people to type composes, and what it says of the choices is complete."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+import pytest
+from running import CONF, ROOT, composed
+
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = sorted(set(re.findall(r"^(?:\$ )?python train\.py (.*)$", TEXT, re.MULTILINE)))
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_command_composes(line: str) -> None:
+    words = shlex.split(line, comments=True)
+    if "-m" in words:  # a sweep: each value by itself
+        words = [re.sub(r"=([a-z0-9_]+),.*", r"=\1", word) for word in words if word != "-m"]
+        words = [re.sub(r"range\((\d+),.*", r"\1", word) for word in words]
+    composed(*words)
+
+
+def test_there_are_commands() -> None:
+    assert len(COMMANDS) >= 8
+
+
+def test_every_choice_stands_in_the_table() -> None:
+    for folder in [*CONF.iterdir(), ROOT / "sweeps"]:
+        if not folder.is_dir():
+            continue
+        [row] = re.findall(rf"^\| `{folder.name}` \| (.*) \|$", TEXT, re.MULTILINE)
+        for path in folder.glob("*.yaml"):
+            assert re.search(rf"\b{path.stem}\b", row), f"{folder.name}={path.stem}"
