@@ -9,6 +9,7 @@ SLURM started are left as they are.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import socket
 import subprocess
@@ -17,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import torch.distributed
 from lightning.fabric.plugins.environments import (
@@ -119,6 +121,21 @@ def start_rank(rank: int, folder: Path, checkpoint: Path | None) -> subprocess.P
             stdout=output,
             stderr=subprocess.STDOUT,
         )
+
+
+def leave() -> NoReturn:
+    """End this rank's process, all of its work being done.
+
+    Without the interpreter's own end: there gloo's threads, still waiting for news of other ranks,
+    now and then abort a process that has nothing left to do, and its exit code is all that rank 0
+    knows of it.
+    """
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def watch(

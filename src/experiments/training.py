@@ -225,3 +225,4 @@ def interruptible(trainer: L.Trainer) -> Iterator[None]:
 if __name__ == "__main__":
     # A rank beyond 0, started by ranks.py with the run folder and the checkpoint to go on from.
     take_part(Path(sys.argv[1]), Path(sys.argv[2]) if sys.argv[2] else None)
+    ranks.leave()
