@@ -54,7 +54,7 @@ def two_steps(*overrides: str) -> list[float]:
     fit_normalization(module, datamodule, config["data"]["normalize"])
     optimizer = module.make_optimizer(module.network.parameters())
     scheduler = module.make_scheduler(optimizer, 2)
-    batch = next(iter(datamodule.train_dataloader()))
+    [batch, *_] = datamodule.train_dataloader()
     losses = []
     for _ in range(2):
         optimizer.zero_grad()

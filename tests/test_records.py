@@ -165,7 +165,7 @@ def test_a_truncated_history_goes_on_as_if_nothing_had_followed() -> None:
     for epoch in (1, 2, 3):
         file.append({"epoch": epoch, "step": 10 * epoch})
     again = HistoryFile(Path())
-    again.truncate(20)
+    again.keep(2)
     again.append({"epoch": 3, "step": 30})
     assert Path("history.csv").read_bytes() == b"epoch,step\n1,10\n2,20\n3,30\n"
 

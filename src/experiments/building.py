@@ -17,16 +17,26 @@ import torch
 from hydra.utils import get_object, instantiate
 
 from experiments import initializers
+from experiments.data.augmentation import Augmentation
 from experiments.data.datamodule import DataModule
 from experiments.data.sources import DataSet, DataSpec
 from experiments.errors import UserError, hint, listed, user_error
 from experiments.losses import check_fit
 from experiments.module import ExperimentModule
 from experiments.optimizers import NOT_ARGUMENTS, build_optimizer, check_values
+from experiments.updates import UpdateRules
 
 Config = dict[str, Any]
 
-DATAMODULE_KEYS = ("batch_size", "val_fraction", "split_seed", "normalize")
+DATAMODULE_KEYS = (
+    "batch_size",
+    "val_fraction",
+    "split_seed",
+    "normalize",
+    "augment",
+    "memory_limit",
+    "num_workers",
+)
 TYPE_WORDS = {
     int: ("a whole number", 1),
     float: ("a number", 0.1),
@@ -155,6 +165,9 @@ def build_datamodule(config: Config, data: DataSet) -> DataModule:
         split_seed=node["split_seed"],
         seed=config["seed"],
         overfit=bool(config["trainer"]["overfit_batches"]),
+        augmentation=Augmentation(**node["augment"]),
+        memory_limit=node["memory_limit"],
+        num_workers=node["num_workers"],
     )
 
 
@@ -199,6 +212,7 @@ def build_module(config: Config, spec: DataSpec) -> ExperimentModule:
     trial = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
     refused("scheduler", lambda: scheduler(trial, 1), config["scheduler"]["_target_"])
     initializers.initialize(network, entry(config, "init", supplied=5), config["seed"])
+    trainer = config["trainer"]
     return ExperimentModule(
         network,
         loss,
@@ -207,7 +221,13 @@ def build_module(config: Config, spec: DataSpec) -> ExperimentModule:
             build_optimizer, optimizer_class=optimizer.func, values=optimizer.keywords
         ),
         scheduler,
-        config["scheduler"]["interval"],
+        UpdateRules(
+            accumulate=trainer["accumulate_grad_batches"],
+            clip_val=trainer["gradient_clip_val"],
+            clip_algorithm=trainer["gradient_clip_algorithm"],
+            ema_decay=trainer["ema_decay"],
+            interval=config["scheduler"]["interval"],
+        ),
     )
 
 

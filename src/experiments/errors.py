@@ -35,6 +35,7 @@ TABLE: dict[str, str] = {
     "Give the full dotted path of a class or function, e.g. torch.nn.ReLU.",
     "secret": "{given}: secrets do not belong in a configuration, because it is written to files "
     "and to W&B. Set it in the environment instead, e.g. export WANDB_API_KEY=...",
+    "single_steps": "steps_per_execution: 1, since {hook} wants to hear of every step.",
     "no_effect": "{given} has no effect with {with_}.",
     "missing_group": "{group}: this part of the configuration has no {key}. "
     "Give {group}=CHOICE; python train.py --help lists the choices.",
@@ -43,6 +44,10 @@ TABLE: dict[str, str] = {
     "callback_monitor": "callbacks: {given} watches {monitor}, which this run does not measure. "
     "It measures: {choices}.",
     # data
+    "augment": "data.augment: {data} has points of shape {shape}, without a dimension to crop or "
+    "mirror. Leave data.augment away.",
+    "memory_limit": "Data: {size:.2f} GB are above data.memory_limit={given:g}; read by "
+    "{num_workers} workers instead of held in memory.",
     "batch_size": "data.batch_size={given}: allowed is 1 to {most} (the training points of "
     "{data}) or full. Try data.batch_size={instead}.",
     "missing_data": "data={data}: the files are not there and could not be downloaded ({reason}). "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,12 +14,20 @@ from torch import nn
 from experiments import building, hardware
 from experiments.data.datamodule import DataModule
 from experiments.errors import TABLE, listed, unknown_top_level_key, user_error
+from experiments.execution import per_batch_hooks
 from experiments.module import ExperimentModule
 from experiments.ranks import started_by_others
 from experiments.records import identity_of, setting_of
 from experiments.schedulers import depends_on_total
 from experiments.schema import ExperimentConfig
-from experiments.trainer import build_trainer, check_budget, check_words, monitor_of
+from experiments.trainer import (
+    build_trainer,
+    check_budget,
+    check_execution,
+    check_words,
+    execution_of,
+    monitor_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +84,7 @@ def prepare(config: Config) -> Prepared:
     check_seed(config["seed"])
     check_words(config)
     check_budget(config["trainer"])
+    check_execution(config)
     accelerator, num_devices = hardware.choose_devices(config["trainer"])
     check_schedule(config)
     data = building.load_data(config)
@@ -94,6 +104,9 @@ def prepare(config: Config) -> Prepared:
         building.build_callbacks(config),
     )
     check_trainer(prepared)
+    check_interval(prepared)
+    module.execution = execution_of(config, prepared.callbacks, prepared.num_ranks)
+    datamodule.at_once = not module.execution.by_batch
     return prepared
 
 
@@ -138,9 +151,8 @@ def check_ranks(
 def check_trainer(prepared: Prepared) -> None:
     """Raise UserError for what the Trainer or a callback refuses, before anything is written."""
     config = prepared.config
-    metrics: Any = prepared.module.metrics["train_metrics"]
     stages = ("train", "val") if prepared.monitor[0] is not None else ("train",)
-    measured = [f"{stage}/{name}" for stage in stages for name in metrics]
+    measured = [f"{stage}/{name}" for stage in stages for name in prepared.module.means.names]
     for callback in prepared.callbacks:
         monitor = getattr(callback, "monitor", None)
         if isinstance(monitor, str) and monitor not in measured:
@@ -164,6 +176,26 @@ def check_trainer(prepared: Prepared) -> None:
     )
 
 
+def check_interval(prepared: Prepared) -> None:
+    """Raise UserError for steps between validations that no epoch has."""
+    trainer = prepared.config["trainer"]
+    interval = trainer["val_check_interval"]
+    num_batches = math.ceil(len(prepared.datamodule.train) / prepared.datamodule.batch_size)
+    for key in ("limit_train_batches", "overfit_batches"):
+        limit = trainer[key]
+        if limit:
+            num_batches = min(num_batches, limit) if limit >= 1 else int(num_batches * limit)
+    num_steps = num_batches // trainer["accumulate_grad_batches"]
+    if isinstance(interval, int) and interval > num_steps and prepared.monitor[0] is not None:
+        raise user_error(
+            "not_allowed",
+            key="trainer.val_check_interval",
+            given=interval,
+            allowed=f"1 to {num_steps} (the whole optimizer steps of an epoch), or a part (0.25)",
+            instead=1.0,
+        )
+
+
 def check_seed(seed: int) -> None:
     """Raise UserError for a seed that numpy and torch cannot both take."""
     if not 0 <= seed < 2**32:
@@ -183,8 +215,19 @@ def apply_full_batch(config: Config, overrides: list[str]) -> None:
     config["data"]["batch_size"] = "full"
 
 
-def warn_of_no_effect(config: Config, overrides: list[str]) -> None:
-    """Say which overrides change nothing in this combination."""
+def say_single_steps(config: Config, callbacks: list[Callback]) -> None:
+    """Say why each step is a call of its own, where that is not what was asked for."""
+    hooks = per_batch_hooks(callbacks)
+    if hooks and config["steps_per_execution"] != 1:
+        log.info(TABLE["single_steps"].format(hook=hooks[0]))
+
+
+def warn_of_no_effect(config: Config, overrides: list[str], is_large: bool) -> None:
+    """Say which overrides change nothing in this combination.
+
+    Args:
+        is_large: the data are above the memory limit.
+    """
     model, trainer = config["model"], config["trainer"]
     pool, norm = model.get("pool"), model.get("norm")
     is_linear = model["name"] == "linear"
@@ -195,6 +238,8 @@ def warn_of_no_effect(config: Config, overrides: list[str]) -> None:
         "trainer.gradient_clip_algorithm": trainer["gradient_clip_val"] is None
         and "trainer.gradient_clip_val=null",
         "trainer.sync_batchnorm": trainer["strategy"] == "auto" and "one device",
+        "steps_per_execution": trainer["strategy"] != "auto" and "several processes",
+        "data.num_workers": not is_large and "data that fit data.memory_limit",
         "checkpoint.mode": config["checkpoint"]["monitor"] == "auto" and "checkpoint.monitor=auto",
     }
     for override in overrides:

@@ -40,6 +40,11 @@ NOT_IN_IDENTITY = (
     "optim.search",
     "trainer.profiler",
     "trainer.log_every_n_steps",
+    "trainer.threads",
+    "steps_per_execution",
+    "checkpoint.every_n_steps",
+    "data.memory_limit",
+    "data.num_workers",
 )
 """Config keys that cannot change a result; everything else is part of a run's identity."""
 
@@ -217,11 +222,10 @@ class HistoryFile:
             with self.path.open("a", encoding="utf-8", newline="") as file:
                 file.write(self._line(row))
 
-    def truncate(self, step: int) -> None:
-        """Forget the rows that come after the optimizer step `step`."""
-        kept = [row for row in self.rows if (row["step"] or 0) <= step]
-        if len(kept) != len(self.rows):
-            self.rows = kept
+    def keep(self, num_rows: int) -> None:
+        """Forget all rows but the first `num_rows`."""
+        if num_rows < len(self.rows):
+            self.rows = self.rows[:num_rows]
             self._rewrite()
 
     def _rewrite(self) -> None:

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from experiments.data.datamodule import EVAL_BATCH_SIZE
-from experiments.data.sources import Points
+from experiments.data.sources import Points, Subset
 from experiments.module import ExperimentModule
 
 Row = dict[str, float | None]
@@ -24,22 +24,22 @@ def selected_metrics(rows: list[Row], best_path: str) -> tuple[dict[str, float |
     if not best_path:
         return {}, None
     checkpoint = torch.load(best_path, map_location="cpu", weights_only=True)
-    best_epoch = int(checkpoint["epoch"]) + 1
+    best_epoch, best_step = int(checkpoint["epoch"]) + 1, int(checkpoint["global_step"])
     metrics: dict[str, float | None] = {}
     for row in rows:
         if row["epoch"] == best_epoch:
+            # An epoch may have been validated several times; its training has one row.
+            stages = ("train/", "val/") if row["step"] == best_step else ("train/",)
             metrics |= {
                 name: value
                 for name, value in row.items()
-                if value is not None
-                and name.startswith(("train/", "val/"))
-                and name != "train/loss_step"
+                if value is not None and name.startswith(stages) and name != "train/loss_step"
             }
     return metrics, best_epoch
 
 
 @torch.no_grad()
-def predictions(module: ExperimentModule, points: Points) -> NDArray[Any]:
+def predictions(module: ExperimentModule, points: Points | Subset) -> NDArray[Any]:
     """Return the score that the network gives each class, (N, K).
 
     It is a probability where the loss reads the outputs as one, else the output itself.

@@ -56,11 +56,20 @@ class CNNConfig:
 
 
 @dataclass
+class AugmentConfig:
+    random_crop: int = 0
+    horizontal_flip: float = 0.0
+
+
+@dataclass
 class DataConfig:
     name: str = MISSING
     _target_: str = MISSING
     batch_size: Union[int, str] = 64  # noqa: UP007
     val_fraction: float = 0.1
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    memory_limit: float = 4.0
+    num_workers: int = 2
     split_seed: int = 0
     normalize: str = "standardize"
 
@@ -78,6 +87,8 @@ class TrainerConfig:
     gradient_clip_val: Optional[float] = None  # noqa: UP045
     gradient_clip_algorithm: str = "norm"
     accumulate_grad_batches: int = 1
+    ema_decay: Optional[float] = None  # noqa: UP045
+    val_check_interval: Union[int, float] = 1.0  # noqa: UP007
     check_val_every_n_epoch: int = 1
     limit_train_batches: Union[int, float, None] = None  # noqa: UP007
     limit_val_batches: Union[int, float, None] = None  # noqa: UP007
@@ -85,6 +96,8 @@ class TrainerConfig:
     overfit_batches: Union[int, float] = 0  # noqa: UP007
     log_every_n_steps: int = 0
     sync_batchnorm: bool = False
+    threads: Union[int, str] = "auto"  # noqa: UP007
+    matmul_precision: str = "highest"
     deterministic: bool = False
     detect_anomaly: bool = False
     profiler: Optional[str] = None  # noqa: UP045
@@ -94,6 +107,7 @@ class TrainerConfig:
 class CheckpointConfig:
     monitor: str = "auto"
     mode: str = "auto"
+    every_n_steps: int = 0
 
 
 @dataclass
@@ -126,6 +140,8 @@ class ExperimentConfig:
     test: bool = True
     resume: Optional[str] = None  # noqa: UP045
     progress: str = "auto"
+    steps_per_execution: Union[int, str] = "auto"  # noqa: UP007
+    compile: bool = False
     model: Any = MISSING
     activation: Any = MISSING
     init: Any = MISSING

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import warnings
 from collections.abc import Iterable
@@ -10,16 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import AdvancedProfiler, Profiler, PyTorchProfiler, SimpleProfiler
 
 from experiments.callbacks.divergence import StopOnDivergence
+from experiments.callbacks.epoch_means import EpochMeans
 from experiments.callbacks.history import History
+from experiments.callbacks.last_amid_epoch import LastAmidEpoch
 from experiments.callbacks.last_validation import LastValidation
-from experiments.callbacks.progress import EpochLines
+from experiments.callbacks.progress import EpochBar, EpochLines
 from experiments.callbacks.stopwatch import Stopwatch
 from experiments.errors import check_choice, user_error
+from experiments.execution import LONGEST_CALL, MOST_STEPS, Execution, per_batch_hooks
 from experiments.records import CHECKPOINTS, HistoryFile
 
 PROFILERS: dict[str, type[Profiler]] = {
@@ -30,11 +34,26 @@ PROFILERS: dict[str, type[Profiler]] = {
 TRAINER_WORDS: dict[str, Iterable[str]] = {
     "gradient_clip_algorithm": ("norm", "value"),
     "precision": ("32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true"),
+    "matmul_precision": ("highest", "high", "medium"),
 }
 LOGGER_MODES = ("auto", "online", "offline", "disabled")
 LAST_MODE = {"min": "max", "max": "min"}
 PROGRESS = ("auto", "bar", "lines", "none")
-OWN_KEYS = ("accelerator", "devices", "profiler", "overfit_batches", "log_every_n_steps")
+OWN_KEYS = (
+    "accelerator",
+    "devices",
+    "profiler",
+    "overfit_batches",
+    "log_every_n_steps",
+    "val_check_interval",
+    # The module's: the Trainer would count calls of the training step, not optimizer steps.
+    "accumulate_grad_batches",
+    "gradient_clip_val",
+    "gradient_clip_algorithm",
+    "ema_decay",
+    "threads",
+    "matmul_precision",
+)
 HIGHER_IS_BETTER = ("accuracy", "r2")
 
 # Said by Lightning of things that we do on purpose, or that a user cannot act on.
@@ -82,10 +101,46 @@ def monitor_of(config: dict[str, Any], task: str, has_validation: bool) -> tuple
     return monitor, mode
 
 
-def checkpoints(folder: Path | None, monitor: str | None, mode: str) -> list[ModelCheckpoint]:
-    """Return the callbacks that write best.ckpt and last.ckpt at the end of each epoch."""
+def execution_of(config: dict[str, Any], callbacks: list[Callback], num_ranks: int) -> Execution:
+    """Return how many optimizer steps a call of the training step does.
+
+    Every batch is a call with several processes, since the strategy takes part in each backward
+    pass, and where a callback of the user's wants to hear of every step.
+    """
+    wanted = config["steps_per_execution"]
+    has_hooks = bool(per_batch_hooks(callbacks))
+    steps = MOST_STEPS if wanted == "auto" else wanted
+    every = (config["trainer"]["log_every_n_steps"], config["checkpoint"]["every_n_steps"])
+    return Execution(
+        steps=steps,
+        accumulate=config["trainer"]["accumulate_grad_batches"],
+        every=tuple(n for n in every if n),
+        seconds=LONGEST_CALL if wanted == "auto" else math.inf,
+        by_batch=has_hooks or num_ranks > 1,
+        has_hooks=has_hooks,
+    )
+
+
+def checkpoints(
+    folder: Path | None, monitor: str | None, mode: str, at_validation: bool, every_n_steps: int
+) -> tuple[ModelCheckpoint, list[Checkpoint]]:
+    """Return the callback that writes best.ckpt, and those that write last.ckpt.
+
+    Args:
+        folder: the run folder.
+        monitor: what selects the best weights.
+        mode: whether its min or max is best.
+        at_validation: the best are looked for at every validation, not at the end of an epoch.
+        every_n_steps: last.ckpt is also written amid an epoch; 0 for not.
+    """
     place = folder / CHECKPOINTS if folder else None
-    return [
+    # Lightning tells callbacks apart by monitor and mode, which is why the last has another mode;
+    # without a monitor it means nothing.
+    kinds = [
+        ("best", monitor, mode, not at_validation),
+        ("last", None, LAST_MODE[mode], True),
+    ]
+    best, last = (
         ModelCheckpoint(
             dirpath=place,
             filename=name,
@@ -93,13 +148,13 @@ def checkpoints(folder: Path | None, monitor: str | None, mode: str) -> list[Mod
             mode=order,
             save_top_k=1,
             enable_version_counter=False,
-            save_on_train_epoch_end=True,
             auto_insert_metric_name=False,
+            save_on_train_epoch_end=at_epoch,
         )
-        # Lightning tells callbacks apart by monitor and mode, which is why the last has another
-        # mode; without a monitor it means nothing.
-        for name, watched, order in (("best", monitor, mode), ("last", None, LAST_MODE[mode]))
-    ]
+        for name, watched, order, at_epoch in kinds
+    )
+    amid = LastAmidEpoch(place / "last.ckpt" if place else None, every_n_steps)
+    return best, [last, amid] if every_n_steps else [last]
 
 
 def progress(how: str, history: History) -> list[Callback]:
@@ -107,7 +162,7 @@ def progress(how: str, history: History) -> list[Callback]:
     if how == "auto":
         how = "bar" if sys.stdout.isatty() else "lines"
     if how == "bar":
-        return [RichProgressBar(leave=False)]
+        return [EpochBar(leave=False)]
     return [EpochLines(history)] if how == "lines" else []
 
 
@@ -132,6 +187,28 @@ def check_words(config: dict[str, Any]) -> None:
     check_choice("checkpoint.mode", config["checkpoint"]["mode"], ("auto", "min", "max"))
 
 
+def check_execution(config: dict[str, Any]) -> None:
+    """Raise UserError for numbers of steps that are none."""
+    steps, every = config["steps_per_execution"], config["checkpoint"]["every_n_steps"]
+    is_count = isinstance(steps, int) and not isinstance(steps, bool) and steps >= 1
+    if steps != "auto" and not is_count:
+        raise user_error(
+            "not_allowed",
+            key="steps_per_execution",
+            given=steps,
+            allowed="auto or a whole number of at least 1",
+            instead="auto",
+        )
+    if every < 0:
+        raise user_error(
+            "not_allowed",
+            key="checkpoint.every_n_steps",
+            given=every,
+            allowed="a whole number of at least 0",
+            instead=0,
+        )
+
+
 def check_budget(trainer: dict[str, Any]) -> None:
     """Raise UserError for counts that no training can have."""
     for key, lowest, instead in (
@@ -150,15 +227,7 @@ def check_budget(trainer: dict[str, Any]) -> None:
                 allowed=f"a whole number of at least {lowest}",
                 instead=instead,
             )
-    clip = trainer["gradient_clip_val"]
-    if clip is not None and clip <= 0:
-        raise user_error(
-            "not_allowed",
-            key="trainer.gradient_clip_val",
-            given=clip,
-            allowed="a number above 0, or null for no clipping",
-            instead=1.0,
-        )
+    check_parts(trainer)
     if trainer["limit_train_batches"] == 0:
         raise user_error(
             "not_allowed",
@@ -194,6 +263,44 @@ def check_budget(trainer: dict[str, Any]) -> None:
         )
 
 
+def check_parts(trainer: dict[str, Any]) -> None:
+    """Raise UserError for numbers out of their range."""
+    clip, decay = trainer["gradient_clip_val"], trainer["ema_decay"]
+    interval, threads = trainer["val_check_interval"], trainer["threads"]
+    is_part = isinstance(interval, float) and 0 < interval <= 1
+    is_count = isinstance(interval, int) and interval >= 1
+    is_number = isinstance(threads, int) and threads >= 1
+    for key, fits, allowed, instead in (
+        (
+            "gradient_clip_val",
+            clip is None or clip > 0,
+            "a number above 0, or null for no clipping",
+            1.0,
+        ),
+        (
+            "ema_decay",
+            decay is None or 0 <= decay < 1,
+            "a number from 0 up to below 1, or null for no average",
+            0.99,
+        ),
+        (
+            "val_check_interval",
+            is_part or is_count,
+            "a number of optimizer steps (100), or a part of an epoch from 0 to 1 (0.25)",
+            1.0,
+        ),
+        ("threads", threads == "auto" or is_number, "auto or a whole number of at least 1", "auto"),
+    ):
+        if not fits:
+            raise user_error(
+                "not_allowed",
+                key=f"trainer.{key}",
+                given=trainer[key],
+                allowed=allowed,
+                instead=instead,
+            )
+
+
 def build_trainer(
     config: dict[str, Any],
     folder: Path | None,
@@ -220,7 +327,10 @@ def build_trainer(
     node = dict(config["trainer"])
     if monitor[0] is None:
         node["limit_val_batches"] = 0
-    best, last = checkpoints(folder, *monitor)
+    interval = node["val_check_interval"]
+    at_validation = interval != 1.0 and (monitor[0] or "").startswith("val/")
+    every_n_steps = config["checkpoint"]["every_n_steps"]
+    best, last = checkpoints(folder, *monitor, at_validation, every_n_steps)
     file = HistoryFile(folder) if folder and rank == 0 else None
     watch = Watch(History(file, node["log_every_n_steps"]), StopOnDivergence(), Stopwatch(), best)
     shown = progress(config["progress"], watch.history) if rank == 0 else []
@@ -232,9 +342,14 @@ def build_trainer(
         accelerator=accelerator,
         devices=devices,
         overfit_batches=node["overfit_batches"],
+        # The Trainer counts batches.
+        val_check_interval=interval * node["accumulate_grad_batches"]
+        if isinstance(interval, int)
+        else interval,
         profiler=build_profiler(node["profiler"], folder),
         logger=loggers or False,
         callbacks=[
+            EpochMeans(),
             LastValidation(),
             watch.stopwatch,
             watch.divergence,
@@ -242,10 +357,10 @@ def build_trainer(
             *shown,
             *callbacks,
             best,
-            last,
+            *last,
         ],
         num_sanity_val_steps=0,
-        enable_progress_bar=any(isinstance(c, RichProgressBar) for c in shown),
+        enable_progress_bar=any(isinstance(c, EpochBar) for c in shown),
         enable_model_summary=False,
         # Loggers get whole rows from callbacks/history.py, at the steps that it chooses.
         log_every_n_steps=max(1, node["log_every_n_steps"]),

@@ -18,11 +18,17 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
 from experiments import console, ranks, resuming
-from experiments.data.loader import mix
+from experiments.data.order import mix
 from experiments.errors import user_error
 from experiments.folders import Launch, logging_to, open_folder, quiet_lightning, read_config
 from experiments.loggers import finish_loggers, log_media, start_loggers
-from experiments.preparation import Prepared, apply_full_batch, prepare, warn_of_no_effect
+from experiments.preparation import (
+    Prepared,
+    apply_full_batch,
+    prepare,
+    say_single_steps,
+    warn_of_no_effect,
+)
 from experiments.recording import Outcome, broken_off, finish_record, full_disk_told, new_record
 from experiments.records import Record, now, write_record
 from experiments.trainer import build_trainer
@@ -66,7 +72,8 @@ def train(composed: DictConfig) -> float | None:
         with resuming.held(folder), logging_to(folder):
             if resumed is not None:
                 resuming.check_unchanged(resumed)
-            warn_of_no_effect(config, launch.overrides)
+            warn_of_no_effect(config, launch.overrides, not prepared.datamodule.fits_in_memory)
+            say_single_steps(config, prepared.callbacks)
             record = run(prepared, folder, launch, resumed)
     monitor = prepared.monitor[0]
     return record["metrics"].get(monitor) if monitor else None

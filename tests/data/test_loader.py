@@ -7,20 +7,21 @@ import torch
 
 from experiments.data import points
 from experiments.data.datamodule import DataModule
-from experiments.data.loader import BatchOrder, MemoryLoader, mix
+from experiments.data.loader import FromMemory, Loader
+from experiments.data.order import BatchOrder, mix
 from experiments.data.sources import Points
 from experiments.errors import UserError
 
 
 def epoch(order: BatchOrder, number: int = 0) -> list[int]:
     order.set_epoch(number)
-    return [i for index, _ in order for i in index.tolist()]
+    return [i for index, *_ in order for i in index.tolist()]
 
 
 @pytest.mark.parametrize(("num_points", "batch_size"), [(10, 3), (10, 10), (10, 1), (9, 3)])
 def test_every_point_once_and_the_last_batch_short(num_points: int, batch_size: int) -> None:
     order = BatchOrder(num_points, batch_size, seed=0)
-    sizes = [len(index) for index, _ in order]
+    sizes = [len(index) for index, *_ in order]
     assert sum(sizes) == num_points
     assert sizes[:-1] == [batch_size] * (len(order) - 1)
     assert sorted(epoch(order)) == list(range(num_points))
@@ -59,19 +60,19 @@ def test_ranks_share_the_batch_that_one_device_would_have(num_ranks: int) -> Non
     shares = [
         list(BatchOrder(17, 5, seed=2, rank=r, num_ranks=num_ranks)) for r in range(num_ranks)
     ]
-    for i, (index, _) in enumerate(whole):
+    for i, (index, *_) in enumerate(whole):
         parts = [shares[r][i] for r in range(num_ranks)]
-        joined = [j for part, weight in parts if weight for j in part.tolist()]
+        joined = [j for part, weight, _ in parts if weight for j in part.tolist()]
         assert sorted(joined) == sorted(index.tolist())
         # The mean over ranks of weight * mean over the share is the mean over the batch.
         x = torch.randn(17, dtype=torch.float64)
-        mean = sum(weight * x[part].mean() for part, weight in parts) / num_ranks
+        mean = sum(weight * x[part].mean() for part, weight, _ in parts) / num_ranks
         torch.testing.assert_close(mean, x[index].mean())
 
 
 def test_a_loader_gives_inputs_with_their_own_targets() -> None:
     data = Points(torch.arange(10).float().unsqueeze(1), torch.arange(10))
-    for batch in MemoryLoader(data, BatchOrder(10, 4, seed=0)):
+    for batch in Loader(FromMemory(data, torch.device("cpu")), BatchOrder(10, 4, seed=0)):
         assert torch.equal(batch.inputs.squeeze(1).long(), batch.targets)
         assert batch.weight == 1
 

@@ -6,18 +6,24 @@ import math
 from typing import Any
 
 import lightning as L
-import torch
 from lightning.pytorch.callbacks import Callback
 
 from experiments.records import HistoryFile
 
 
+def measured(trainer: L.Trainer, stage: str) -> dict[str, float]:
+    """Return the metrics that a stage has measured last."""
+    values = trainer.callback_metrics.items()
+    return {name: float(value) for name, value in values if name.startswith(stage)}
+
+
 class History(Callback):
     """Write one row per epoch, and one per `every_n_steps` optimizer steps.
 
-    An epoch's row has the means over its data points and the learning rate of its last step. A
-    step's row has `train/loss_step`, the loss of that step's batch. Epochs count from 1, and
-    `step` is the number of optimizer steps done.
+    An epoch's row has the means over its data points, its validation, and the learning rate of
+    its last step. A validation inside an epoch has a row of its own, and so has every
+    `every_n_steps`-th step: `train/loss_step`, the loss of that step's points. Epochs count from
+    1, and `step` is the number of optimizer steps done.
 
     Args:
         file: None writes no file (ranks other than 0).
@@ -28,21 +34,25 @@ class History(Callback):
         self.file = file
         self.every_n_steps = every_n_steps
         self.lr = math.nan
-        self.last_logged_step = 0
+        self.last_seen_step = 0
+        self.num_rows = 0
         self.has_validated = False
         self.last_row: dict[str, float] = {}
 
     # Not on_fit_start, which comes before the Trainer's counts are restored from a checkpoint.
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.last_logged_step = trainer.global_step
+        self.last_seen_step = trainer.global_step
         # After a resume from a checkpoint the rows that came after it are written anew.
         if self.file is not None and trainer.is_global_zero:
-            self.file.truncate(trainer.global_step)
+            self.file.keep(self.num_rows)
 
-    def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        self.lr = float(trainer.optimizers[0].param_groups[0]["lr"])
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs of it; the Trainer saves it."""
+        return {"num_rows": len(self.file.rows) if self.file else self.num_rows, "lr": self.lr}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self.num_rows, self.lr = state["num_rows"], state["lr"]
 
     def on_train_batch_end(
         self,
@@ -53,28 +63,27 @@ class History(Callback):
         batch_idx: int,
     ) -> None:
         step = trainer.global_step
-        if not self.every_n_steps or step % self.every_n_steps or step == self.last_logged_step:
+        if step == self.last_seen_step:
+            return  # amid an accumulated step
+        self.last_seen_step, self.lr = step, outputs["lr"]
+        if not self.every_n_steps or step % self.every_n_steps:
             return
-        self.last_logged_step = step
-        loss = outputs["loss"] if isinstance(outputs, dict) else outputs
         # Each rank's loss carries its share's weight, so that the mean over ranks is the batch's.
-        loss = trainer.strategy.reduce(loss.detach(), reduce_op="mean")
-        # The Trainer divides a loss by the number of accumulated batches; a row has the whole one.
-        loss = float(loss) * trainer.accumulate_grad_batches
-        self._write(trainer, {"train/loss_step": loss, "lr": self.lr})
+        loss = trainer.strategy.reduce(outputs["loss"], reduce_op="mean")
+        self._write(trainer, {"train/loss_step": float(loss), "lr": self.lr})
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.has_validated = True
+        # At the end of the epoch its values go into the epoch's own row.
+        is_last = trainer.fit_loop.epoch_loop.batch_progress.is_last_batch
+        self.has_validated = is_last or trainer.should_stop
+        if not self.has_validated:
+            self._write(trainer, {**measured(trainer, "val/"), "lr": self.lr})
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        metrics = {
-            name: float(value) if isinstance(value, torch.Tensor) else value
-            for name, value in trainer.callback_metrics.items()
-            # The Trainer keeps the values of the last validation, also in epochs without one.
-            if name.startswith(("train/", "val/") if self.has_validated else "train/")
-        }
+        # The Trainer keeps the values of the last validation, also in epochs without one.
+        validated = measured(trainer, "val/") if self.has_validated else {}
         self.has_validated = False
-        self._write(trainer, {**metrics, "lr": self.lr})
+        self._write(trainer, {**measured(trainer, "train/"), **validated, "lr": self.lr})
 
     def _write(self, trainer: L.Trainer, values: dict[str, float]) -> None:
         if not trainer.is_global_zero:

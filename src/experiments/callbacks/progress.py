@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, RichProgressBar
 
 from experiments.callbacks.history import History
 
 log = logging.getLogger(__name__)
+
+
+class EpochBar(RichProgressBar):
+    """Lightning's bar, which counts optimizer steps, and epochs from 1 as all else does."""
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        # The index that it is given is that of the first of many steps.
+        last = trainer.fit_loop.epoch_loop.batch_idx
+        super().on_train_batch_end(trainer, pl_module, outputs, batch, last)
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        last = self.trainer.max_epochs
+        told = f"Epoch {current_epoch + 1}" + (f"/{last}" if last and last > 0 else "")
+        return told.ljust(len(self.validation_description))
 
 
 class EpochLines(Callback):

@@ -8,8 +8,6 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 
-from experiments.data.loader import Batch
-
 
 class Stopwatch(Callback):
     """Sum up the seconds of training epochs less those of the validations inside them.
@@ -47,12 +45,10 @@ class Stopwatch(Callback):
         trainer: L.Trainer,
         pl_module: L.LightningModule,
         outputs: Any,
-        batch: Batch,
+        batch: Any,
         batch_idx: int,
     ) -> None:
-        # The share of this rank times the ranks, over its weight, is the whole batch.
-        if batch.weight:
-            self.num_samples += round(len(batch.targets) * trainer.world_size / batch.weight)
+        self.num_samples += outputs["num_points"]
 
     def on_exception(
         self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import math
 
 import lightning as L
+import torch
 
-from experiments.data.loader import BatchOrder, MemoryLoader
-from experiments.data.sources import DataSet, Points, split
-from experiments.errors import user_error
+from experiments.data.augmentation import Augmentation
+from experiments.data.loader import Fetch, FromMemory, FromWorkers, Loader, TrainingLoader
+from experiments.data.order import BatchOrder
+from experiments.data.sources import DataSet, Points, Subset, split
+from experiments.errors import TABLE, user_error
+
+log = logging.getLogger(__name__)
 
 EVAL_BATCH_SIZE = 512
 
@@ -22,8 +28,16 @@ class DataModule(L.LightningDataModule):
         batch_size: points per optimizer step over all ranks, or `full` for the training set.
         val_fraction: the part of the training points that validates, from 0 up to below 1.
         split_seed: of the cut between the two.
-        seed: of the batch order.
+        seed: of the batch order and of the augmentation.
         overfit: take the same batches in every epoch.
+        augmentation: what is done to training batches.
+        memory_limit: gigabytes (10^9 bytes); what is larger is read by workers, not held on the
+            device.
+        num_workers: processes that read then.
+
+    Attributes:
+        at_once: hand out the stream of training batches, of which a call of the training step takes
+            many, instead of single ones.
 
     Raises:
         UserError: a batch size or a fraction that the data cannot give.
@@ -39,6 +53,9 @@ class DataModule(L.LightningDataModule):
         split_seed: int = 0,
         seed: int = 0,
         overfit: bool = False,
+        augmentation: Augmentation | None = None,
+        memory_limit: float = math.inf,
+        num_workers: int = 0,
     ) -> None:
         super().__init__()
         self.train, self.val = cut_validation(data.train, val_fraction, split_seed)
@@ -47,26 +64,75 @@ class DataModule(L.LightningDataModule):
         self.batch_size = checked_batch_size(batch_size, len(self.train), name)
         self.seed = seed
         self.overfit = overfit
+        self.augmentation = augmentation or Augmentation()
+        self.augmentation.check(self.spec.shape, name)
+        check_workers(memory_limit, num_workers)
+        self.memory_limit = memory_limit
+        self.num_workers = num_workers
+        self.at_once = False
 
-    def _loader(self, points: Points, batch_size: int, seed: int | None) -> MemoryLoader:
+    @property
+    def gigabytes(self) -> float:
+        """The size of all points."""
+        return sum(points.num_bytes for points in (self.train, self.val, self.test)) / 1e9
+
+    @property
+    def fits_in_memory(self) -> bool:
+        """Whether the points are held on the device."""
+        return self.gigabytes <= self.memory_limit
+
+    def _fetch(self, points: Points | Subset) -> Fetch:
+        device = torch.device("cpu")
+        if self.trainer is not None:
+            device = self.trainer.strategy.root_device
+        if self.fits_in_memory:
+            return FromMemory(points, device)
+        return FromWorkers(points, device, self.num_workers)
+
+    def _order(
+        self, points: Points | Subset, batch_size: int, seed: int | None = None
+    ) -> BatchOrder:
         rank, num_ranks = 0, 1
         if self.trainer is not None:
             rank, num_ranks = self.trainer.global_rank, self.trainer.world_size
-        order = BatchOrder(len(points), batch_size, seed, rank, num_ranks, fixed=self.overfit)
-        return MemoryLoader(points, order)
+        return BatchOrder(len(points), batch_size, seed, rank, num_ranks, fixed=self.overfit)
 
-    def train_dataloader(self) -> MemoryLoader:
-        return self._loader(self.train, self.batch_size, self.seed)
+    def train_dataloader(self) -> TrainingLoader:
+        if not self.fits_in_memory:
+            values = {"size": self.gigabytes, "given": self.memory_limit}
+            log.info(TABLE["memory_limit"].format(**values, num_workers=self.num_workers))
+        return TrainingLoader(
+            self._fetch(self.train),
+            self._order(self.train, self.batch_size, self.seed),
+            self.augmentation or None,
+            at_once=self.at_once,
+        )
 
-    def val_dataloader(self) -> MemoryLoader | list[MemoryLoader]:
+    def _evaluation_loader(self, points: Points | Subset) -> Loader:
+        return Loader(self._fetch(points), self._order(points, EVAL_BATCH_SIZE))
+
+    def val_dataloader(self) -> Loader | list[Loader]:
         # An empty list is how the Trainer is told that there is no validation.
-        return self._loader(self.val, EVAL_BATCH_SIZE, None) if len(self.val) else []
+        return self._evaluation_loader(self.val) if len(self.val) else []
 
-    def test_dataloader(self) -> MemoryLoader:
-        return self._loader(self.test, EVAL_BATCH_SIZE, None)
+    def test_dataloader(self) -> Loader:
+        return self._evaluation_loader(self.test)
 
 
-def cut_validation(train: Points, fraction: float, seed: int) -> tuple[Points, Points]:
+def check_workers(memory_limit: float, num_workers: int) -> None:
+    """Raise UserError for a limit or a number of workers below 0."""
+    for key, given, instead in (("memory_limit", memory_limit, 4), ("num_workers", num_workers, 2)):
+        if not given >= 0:
+            raise user_error(
+                "not_allowed",
+                key=f"data.{key}",
+                given=given,
+                allowed="a number of at least 0",
+                instead=instead,
+            )
+
+
+def cut_validation(train: Points, fraction: float, seed: int) -> tuple[Subset, Subset]:
     """Return (train, validation), or raise UserError where one of them would be empty."""
     num_val = round(fraction * len(train)) if 0 <= fraction < 1 else -1
     # R2 is not defined on a single point.

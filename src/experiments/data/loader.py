@@ -1,7 +1,8 @@
 """Batches from memory: a batch is an index into one tensor.
 
-The order of an epoch is a pure function of (seed, epoch). The last batch is as short as it comes
-out; nothing is dropped and nothing is repeated.
+The order of an epoch is a pure function of (seed, epoch), and what is done to a batch's images a
+pure function of (seed, epoch, batch). The last batch is as short as it comes out; nothing is
+dropped and nothing is repeated.
 
 With several ranks a batch is still the batch of the whole run: each rank takes its share, and
 `weight` makes the mean over ranks of (weight * mean over the share) the mean over the batch.
@@ -9,96 +10,89 @@ With several ranks a batch is still the batch of the whole run: each rank takes 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from experiments.data.sources import Points
+from experiments.data.augmentation import Augmentation
+from experiments.data.order import BatchOrder
+from experiments.data.sources import Points, Subset
 
 
 class Batch(NamedTuple):
     """A rank's share of a batch.
 
-    Shapes: inputs (B, *shape); targets (B,) or (B, K). `weight` is B * ranks / whole batch, 1 on
-    one device.
+    Shapes: inputs (B, *shape); targets (B,) or (B, K). `size` is the number of points of the whole
+    batch over all ranks, and `weight` is B * ranks / size, 1 on one device.
     """
 
     inputs: Tensor
     targets: Tensor
     weight: float
+    size: int
 
 
-class BatchOrder:
-    """Which points stand in which batch.
+class Fetch(Protocol):
+    """How points come to the device, one set of indices after the other."""
 
-    Args:
-        num_points: N.
-        batch_size: of the whole batch, over all ranks.
-        seed: None for the order of the data itself (validation, test).
-        rank: this process.
-        num_ranks: how many processes share each batch.
-        fixed: use the first epoch's order in every epoch (for overfitting a few batches).
-    """
-
-    def __init__(
-        self,
-        num_points: int,
-        batch_size: int,
-        seed: int | None = None,
-        rank: int = 0,
-        num_ranks: int = 1,
-        fixed: bool = False,
-    ) -> None:
-        self.num_points = num_points
-        self.batch_size = batch_size
-        self.seed = seed
-        self.rank = rank
-        self.num_ranks = num_ranks
-        self.fixed = fixed
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch, counted from 0; the Trainer calls this."""
-        self.epoch = 0 if self.fixed else epoch
-
-    def __len__(self) -> int:
-        return math.ceil(self.num_points / self.batch_size)
-
-    def order(self) -> Tensor:
-        """Return the permutation of this epoch, (N,)."""
-        if self.seed is None:
-            return torch.arange(self.num_points)
-        # Seeds stay below 2**32, so that (seed, epoch) fills different bits of the 64; the
-        # permutation of another pair is another stream because numbers are drawn from a hash.
-        generator = torch.Generator().manual_seed(mix(self.seed, self.epoch))
-        return torch.randperm(self.num_points, generator=generator)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, float]]:
-        for whole in self.order().split(self.batch_size):
-            share = whole[self.rank :: self.num_ranks]
-            weight = len(share) * self.num_ranks / len(whole)
-            # A rank without a point still takes part in the step, with weight 0.
-            yield (share, weight) if len(share) else (whole[:1], 0.0)
+    def __call__(self, indices: list[Tensor]) -> Iterable[tuple[Tensor, Tensor]]:
+        """Yield inputs and targets at each of `indices`."""
+        ...
 
 
-def mix(seed: int, epoch: int) -> int:
-    """Return a 32-bit seed for (seed, epoch): the finaliser of SplitMix64 over both.
+class FromMemory:
+    """All points lie on the device; those of a batch are taken by their index."""
 
-    Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators". Neighbouring pairs
-    give unrelated streams, which seed + epoch would not: (0, 1) and (1, 0) would be equal.
-    """
-    mask = (1 << 64) - 1
-    z = ((seed << 32) + epoch + 0x9E3779B97F4A7C15) & mask
-    z = ((z ^ (z >> 30)) * 0xBF58476D1CE4E5B9) & mask
-    z = ((z ^ (z >> 27)) * 0x94D049BB133111EB) & mask
-    return (z ^ (z >> 31)) >> 32
+    def __init__(self, points: Points | Subset, device: torch.device) -> None:
+        self.points = points.to(device)
+        self.device = device
+
+    def __call__(self, indices: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        for index in indices:
+            points = self.points.take(index.to(self.device))
+            yield points.inputs, points.targets
 
 
-class MemoryLoader:
-    """An iterable over batches of points that lie in memory.
+class _Indexed(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
+    """Points of which a whole batch is asked for at once."""
+
+    def __init__(self, points: Points | Subset) -> None:
+        self.points = points
+
+    def __getitem__(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        taken = self.points.take(index)
+        return taken.inputs, taken.targets
+
+
+class FromWorkers:
+    """The points stay where they are (a memory-mapped file), and worker processes read ahead."""
+
+    def __init__(self, points: Points | Subset, device: torch.device, num_workers: int) -> None:
+        self.points = points
+        self.device = device
+        self.num_workers = num_workers
+
+    def __call__(self, indices: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        loader: torch.utils.data.DataLoader[Any] = torch.utils.data.DataLoader(
+            _Indexed(self.points),
+            batch_size=None,
+            sampler=indices,
+            num_workers=self.num_workers,
+            # It would draw from the stream that dropout draws from.
+            generator=torch.Generator(),
+            pin_memory=self.device.type == "cuda",
+        )
+        for inputs, targets in loader:
+            yield (
+                inputs.to(self.device, non_blocking=True),
+                targets.to(self.device, non_blocking=True),
+            )
+
+
+class Loader:
+    """An iterable over the batches of an epoch.
 
     Its attributes are those of a DataLoader that the Trainer asks for: on `sampler` it calls
     `set_epoch` before each epoch, and `batch_sampler` is None, as there is none.
@@ -106,13 +100,85 @@ class MemoryLoader:
 
     batch_sampler = None
 
-    def __init__(self, points: Points, order: BatchOrder) -> None:
-        self.points = points
+    def __init__(
+        self, fetch: Fetch, order: BatchOrder, augmentation: Augmentation | None = None
+    ) -> None:
+        self.fetch = fetch
         self.sampler = order
+        self.augmentation = augmentation
 
     def __len__(self) -> int:
         return len(self.sampler)
 
+    def __iter__(self) -> Iterator[Any]:
+        return self.batches()
+
+    def batches(self, start: int = 0) -> Iterator[Batch]:
+        """Yield the batches of the sampler's epoch from number `start` on."""
+        order = self.sampler
+        shares = list(order)[start:]
+        fetched = self.fetch([share.rows for share in shares])
+        for number, (share, (inputs, targets)) in enumerate(
+            zip(shares, fetched, strict=True), start
+        ):
+            # A rank without a point of its own has one of weight 0.
+            if self.augmentation is not None and share.weight:
+                inputs = self.augmentation(inputs, order, number, share.size)
+            yield Batch(inputs, targets, share.weight, share.size)
+
+
+class Stream:
+    """What is left of an epoch: whoever trains takes from it as many batches as it likes."""
+
+    def __init__(self, loader: TrainingLoader, batches: Iterator[Batch]) -> None:
+        self._loader = loader
+        self._batches = batches
+
     def __iter__(self) -> Iterator[Batch]:
-        for index, weight in self.sampler:
-            yield Batch(self.points.inputs[index], self.points.targets[index], weight)
+        return self
+
+    def __next__(self) -> Batch:
+        batch = next(self._batches)
+        self._loader.position += 1
+        return batch
+
+
+class TrainingLoader(Loader):
+    """Batches to train on; it knows how far it has come, and goes on from there after a resume.
+
+    Args:
+        at_once: hand out not batches but the `Stream` of them, again and again until it is
+            exhausted, so that one call of the training step can do many optimizer steps.
+    """
+
+    def __init__(
+        self,
+        fetch: Fetch,
+        order: BatchOrder,
+        augmentation: Augmentation | None = None,
+        at_once: bool = False,
+    ) -> None:
+        super().__init__(fetch, order, augmentation)
+        self.at_once = at_once
+        self.position = 0
+        self.resumed: dict[str, int] | None = None
+
+    # A generator, so that all of it happens after the Trainer has set the epoch.
+    def __iter__(self) -> Iterator[Any]:
+        start, self.resumed = self._start(), None
+        self.position = start
+        stream = Stream(self, self.batches(start))
+        while self.position < len(self):
+            yield stream if self.at_once else next(stream)
+
+    def _start(self) -> int:
+        resumed = self.resumed
+        return resumed["position"] if resumed and resumed["epoch"] == self.sampler.number else 0
+
+    def state_dict(self) -> dict[str, int]:
+        """Return how many batches of which epoch were handed out; the Trainer saves it."""
+        return {"epoch": self.sampler.number, "position": self.position}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Start the next pass where `state` was taken, if that is the same epoch."""
+        self.resumed = dict(state)

@@ -65,7 +65,56 @@ class Points:
 
     def take(self, index: Tensor) -> Points:
         """Return the points at `index`."""
-        return Points(self.inputs[index], self.targets[index])
+        # Ten times as fast as inputs[index] for rows of bytes.
+        return Points(self.inputs.index_select(0, index), self.targets.index_select(0, index))
+
+    def to(self, device: torch.device) -> Points:
+        """Return the points on `device`."""
+        return Points(self.inputs.to(device), self.targets.to(device))
+
+    @property
+    def num_bytes(self) -> int:
+        """The memory that they take."""
+        return self.inputs.nbytes + self.targets.nbytes
+
+
+@dataclass(frozen=True)
+class Subset:
+    """Some of the points, without a copy of them: processes that map one file share its pages.
+
+    Shapes: rows (M,), indices of the points that belong to it.
+    """
+
+    points: Points
+    rows: Tensor
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, index: Tensor) -> Points:
+        """Return the points at `index`, which counts within the subset."""
+        return self.points.take(self.rows.index_select(0, index))
+
+    def to(self, device: torch.device) -> Points | Subset:
+        """Return the subset on `device`; elsewhere than on the CPU its points alone."""
+        if device.type == "cpu":
+            return self
+        return self.points.take(self.rows).to(device)
+
+    @property
+    def inputs(self) -> Tensor:
+        """The inputs, gathered anew at each call."""
+        return self.points.inputs.index_select(0, self.rows)
+
+    @property
+    def targets(self) -> Tensor:
+        """The targets, gathered anew at each call."""
+        return self.points.targets.index_select(0, self.rows)
+
+    @property
+    def num_bytes(self) -> int:
+        """The memory that its points take."""
+        return self.points.num_bytes * len(self) // max(1, len(self.points))
 
 
 @dataclass(frozen=True)
@@ -109,13 +158,13 @@ def regression(inputs: Tensor, targets: Tensor) -> DataSet:
     return DataSet(points.take(rest), points.take(held), "regression")
 
 
-def split(points: Points, fraction: float, seed: int) -> tuple[Points, Points]:
+def split(points: Points, fraction: float, seed: int) -> tuple[Subset, Subset]:
     """Cut `fraction` from `points`: stratified by class, or at random for regression."""
     if points.targets.is_floating_point():
         rest, held = random_split(len(points), fraction, seed)
     else:
         rest, held = stratified_split(points.targets, fraction, seed)
-    return points.take(rest), points.take(held)
+    return Subset(points, rest), Subset(points, held)
 
 
 def random_split(num_points: int, fraction: float, seed: int) -> tuple[Tensor, Tensor]:

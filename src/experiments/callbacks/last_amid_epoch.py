@@ -1,0 +1,62 @@
+"""last.ckpt amid an epoch, so that a killed run loses no more than a few steps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import Checkpoint
+
+from experiments.execution import Execution
+
+
+class LastAmidEpoch(Checkpoint):
+    """Write `path` every `every_n_steps` optimizer steps, in one atomic step.
+
+    Lightning's ModelCheckpoint warns of weights after the step where optimization is manual, and
+    wants another state of them; the state after the step is the one to go on from.
+
+    Args:
+        path: None where there is no run folder.
+        every_n_steps: at least 1.
+    """
+
+    def __init__(self, path: Path | None, every_n_steps: int) -> None:
+        self.path = path
+        self.every_n_steps = every_n_steps
+        self.last_step = 0
+        self.is_due = False
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.last_step = trainer.global_step
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        step, is_last = (
+            trainer.global_step,
+            trainer.fit_loop.epoch_loop.batch_progress.is_last_batch,
+        )
+        # At the end of an epoch the checkpoint of the epoch follows.
+        if step == self.last_step or step % self.every_n_steps or is_last:
+            return
+        self.last_step = step
+        # A run resumed from between the two would leave the validation out.
+        self.is_due = Execution.is_followed_by_validation(trainer)
+        if not self.is_due:
+            self._save(trainer)
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.is_due:
+            self.is_due = False
+            self._save(trainer)
+
+    def _save(self, trainer: L.Trainer) -> None:
+        if self.path is not None:
+            trainer.save_checkpoint(self.path, weights_only=False)
