@@ -34,6 +34,7 @@ FLOORS: dict[str, int] = {
     "results": 3,
     "resuming": 3,
     "runs": 3,
+    "threads": 3,
     "trainer": 3,
     "training": 3,
 }

@@ -35,6 +35,8 @@ TABLE: dict[str, str] = {
     "Give the full dotted path of a class or function, e.g. torch.nn.ReLU.",
     "secret": "{given}: secrets do not belong in a configuration, because it is written to files "
     "and to W&B. Set it in the environment instead, e.g. export WANDB_API_KEY=...",
+    "compile": "Compiling the network: the first steps take from seconds to minutes, once in "
+    "training and once in validation, which pays where the network is large and the run long.",
     "single_steps": "steps_per_execution: 1, since {hook} wants to hear of every step.",
     "no_effect": "{given} has no effect with {with_}.",
     "missing_group": "{group}: this part of the configuration has no {key}. "

@@ -19,12 +19,17 @@ VERSIONS = ("torch", "torchvision", "lightning", "hydra-core", "wandb", "torchme
 
 def available() -> dict[str, int]:
     """Return how many devices of each kind there are: CUDA GPUs, Apple GPUs, CPU cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
         "mps": int(torch.backends.mps.is_available()),
-        "cpu": cores or 1,
+        "cpu": num_cores(),
     }
+
+
+def num_cores() -> int:
+    """Return how many CPU cores this process may run on."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return cores or 1
 
 
 def choose_devices(trainer: dict[str, Any]) -> tuple[str, int]:
@@ -61,7 +66,7 @@ def num_devices(trainer: dict[str, Any], accelerator: str, there: int) -> int:
     return number
 
 
-def environment(accelerator: str, num_ranks: int) -> dict[str, Any]:
+def environment(accelerator: str, num_ranks: int, num_threads: int) -> dict[str, Any]:
     """Return what a result may depend on beside its config: versions, commit, device, threads."""
     name = torch.cuda.get_device_name() if accelerator == "cuda" else processor()
     return {
@@ -70,7 +75,7 @@ def environment(accelerator: str, num_ranks: int) -> dict[str, Any]:
         "clean": git("status", "--porcelain") == "" if git("rev-parse", "HEAD") else None,
         "device": f"{accelerator}: {name}",
         "num_devices": num_ranks,
-        "threads": torch.get_num_threads(),
+        "threads": num_threads,
         "platform": platform.platform(),
         "host": socket.gethostname(),
         "pid": os.getpid(),

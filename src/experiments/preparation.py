@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import math
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from experiments.ranks import started_by_others
 from experiments.records import identity_of, setting_of
 from experiments.schedulers import depends_on_total
 from experiments.schema import ExperimentConfig
+from experiments.threads import choose_threads, multiplications
 from experiments.trainer import (
     build_trainer,
     check_budget,
@@ -71,6 +73,15 @@ class Prepared:
     def num_ranks(self) -> int:
         """How many processes train this run together."""
         return int(self.num_devices * self.config["trainer"]["num_nodes"])
+
+    @functools.cached_property
+    def num_threads(self) -> int:
+        """How many CPU threads a process of this run uses."""
+        work = self.datamodule.batch_size * multiplications(
+            self.module.network, self.datamodule.spec.shape
+        )
+        wanted = self.config["trainer"]["threads"]
+        return choose_threads(wanted, work, hardware.num_cores(), self.num_devices)
 
     @property
     def num_parameters(self) -> int:

@@ -67,7 +67,9 @@ def new_record(prepared: Prepared, launch: Launch, before: Record | None) -> Rec
         train_seconds=before["train_seconds"] if before else 0.0,
         samples_per_second=None,
         error=None,
-        environment=hardware.environment(prepared.accelerator, prepared.num_devices),
+        environment=hardware.environment(
+            prepared.accelerator, prepared.num_devices, prepared.num_threads
+        ),
         data_checksum=prepared.data_checksum,
         started_at=before["started_at"] if before else started_at,
         ended_at=None,

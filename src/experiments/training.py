@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
 from experiments import console, ranks, resuming
 from experiments.data.order import mix
-from experiments.errors import user_error
+from experiments.errors import TABLE, user_error
 from experiments.folders import Launch, logging_to, open_folder, quiet_lightning, read_config
 from experiments.loggers import finish_loggers, log_media, start_loggers
 from experiments.preparation import (
@@ -31,6 +30,7 @@ from experiments.preparation import (
 )
 from experiments.recording import Outcome, broken_off, finish_record, full_disk_told, new_record
 from experiments.records import Record, now, write_record
+from experiments.threads import computing_with
 from experiments.trainer import build_trainer
 
 log = logging.getLogger(__name__)
@@ -137,7 +137,8 @@ def announce(prepared: Prepared, folder: Path) -> None:
             "data": f"{len(datamodule.train):,} training, {len(datamodule.val):,} validation, "
             f"{len(datamodule.test):,} test points of shape {spec.shape}, {what}",
             "device": f"{prepared.num_devices} x {prepared.accelerator}, "
-            f"{torch.get_num_threads()} threads, {prepared.config['trainer']['precision']}",
+            + ("1 thread, " if prepared.num_threads == 1 else f"{prepared.num_threads} threads, ")
+            + prepared.config["trainer"]["precision"],
             "folder": str(folder),
         },
     )
@@ -170,7 +171,14 @@ def fit_and_test(
         callbacks=prepared.callbacks,
     )
     outcome.watch = watch
-    with other_ranks(folder, prepared.num_devices, checkpoint, record), interruptible(trainer):
+    if config["compile"]:
+        log.info(TABLE["compile"])
+        module.network.compile()
+    with (
+        other_ranks(folder, prepared.num_devices, checkpoint, record),
+        interruptible(trainer),
+        computing_with(prepared.num_threads, config["trainer"]["matmul_precision"]),
+    ):
         with outcome.clock():
             trainer.fit(module, prepared.datamodule, ckpt_path=checkpoint, weights_only=True)
         best = watch.best.best_model_path
