@@ -1,4 +1,4 @@
-"""What every benchmark does with its figures: print them, and keep them with versions and hardware."""
+"""What every benchmark does with its figures: print and keep them, with versions and hardware."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import warnings
+from itertools import pairwise
 from typing import Any
 
 import lightning as L
@@ -25,7 +26,7 @@ def mlp() -> nn.Module:
     """784-64-128-64-10 with batch norm."""
     layers: list[nn.Module] = [nn.Flatten()]
     widths = [784, 64, 128, 64]
-    for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+    for fan_in, fan_out in pairwise(widths):
         layers += [nn.Linear(fan_in, fan_out, bias=False), nn.BatchNorm1d(fan_out), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(64, 10))
 

@@ -20,9 +20,11 @@ import rivals
 import torch
 from hydra import compose, initialize_config_dir
 from report import keep, ratios, spread
+from torch import nn
 
 from experiments import load_run, schema
 from experiments.data.downloads import fashion_mnist
+from experiments.hardware import without_asking_for_gpus
 from experiments.preparation import prepare
 from experiments.records import read_record
 from experiments.training import train
@@ -77,6 +79,11 @@ def measure(root: str, model: str, rounds: int) -> tuple[dict[str, list[float]],
 
     def bare() -> float:
         network = make()
+        # As in a script that never imported Lightning: see without_asking_for_gpus.
+        with without_asking_for_gpus():
+            return loop(network)
+
+    def loop(network: nn.Module) -> float:
         if model == "cnn":  # the faster layout, which ours has too
             network = network.to(memory_format=torch.channels_last)
         return rivals.seconds_of_bare_loop(network, images[:54000], labels[:54000], 64)

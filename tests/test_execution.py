@@ -19,6 +19,7 @@ from experiments.errors import RunFailed, UserError
 from experiments.execution import per_batch_hooks
 from experiments.preparation import prepare
 from experiments.runs import Run
+from experiments.threads import computing_with
 from experiments.training import train
 from experiments.updates import UpdateRules
 
@@ -149,15 +150,16 @@ def test_a_run_is_the_hand_written_loop(optim: str, train_run: Callable) -> None
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 3 * 18)
     network.train()
     loader = prepared.datamodule.train_dataloader()
-    for epoch in range(3):
-        loader.sampler.set_epoch(epoch)
-        for batch in loader.batches():
-            loss = F.cross_entropy(network(normalize(batch.inputs)), batch.targets)
-            optimizer.zero_grad()
-            loss.backward()
-            clip_grad_norm_(network.parameters(), 0.3)
-            optimizer.step()
-            scheduler.step()
+    with computing_with(prepared.num_threads, "highest"):
+        for epoch in range(3):
+            loader.sampler.set_epoch(epoch)
+            for batch in loader:
+                loss = F.cross_entropy(network(normalize(batch.inputs)), batch.targets)
+                optimizer.zero_grad()
+                loss.backward()
+                clip_grad_norm_(network.parameters(), 0.3)
+                optimizer.step()
+                scheduler.step()
     assert_same(run.module("last").network.state_dict(), network.state_dict())
 
 
@@ -180,7 +182,7 @@ def test_the_average_of_weights_is_what_is_validated_and_tested(train_run: Calla
     network, normalize = prepared.module.network, prepared.module.normalize
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     average: dict[str, torch.Tensor] = {}
-    for batch in prepared.datamodule.train_dataloader().batches():
+    for batch in prepared.datamodule.train_dataloader():
         optimizer.zero_grad()
         F.cross_entropy(network(normalize(batch.inputs)), batch.targets).backward()
         optimizer.step()
@@ -213,7 +215,11 @@ class Killed(RuntimeError):
 @pytest.mark.parametrize("steps", [1, 5, 25])
 @pytest.mark.parametrize("dies_in", [3, 9, 16, 21, 22, 30])
 def test_a_run_killed_after_any_step_goes_on_as_if_nothing_had_happened(
-    steps: int, dies_in: int, train_run: Callable, monkeypatch: pytest.MonkeyPatch
+    steps: int,
+    dies_in: int,
+    train_run: Callable,
+    command: Callable,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Checkpoints stand at steps 4, 8, 12, ... and at the end of each epoch."""
     overrides = [*IMAGES, f"steps_per_execution={steps}", "checkpoint.every_n_steps=4"]
@@ -232,7 +238,7 @@ def test_a_run_killed_after_any_step_goes_on_as_if_nothing_had_happened(
             train(composed(*QUIET, *overrides))
     torch.manual_seed(dies_in)  # another process has another state
     killed = run_folders()[-1]
-    train(composed(*QUIET, f"resume={killed}"))
+    assert command(*QUIET, f"resume={killed}").code == 0
     assert run_folders()[-1] == killed
     assert_same_runs(reference, load_run(killed))
 

@@ -21,6 +21,7 @@ FLOORS: dict[str, int] = {
     "module": 2,
     "execution": 2,
     "running": 2,
+    "steps": 2,
     "updates": 2,
     "callbacks": 2,
     "building": 3,

@@ -2,8 +2,8 @@
 
 Between two calls the Trainer spends 0.3 to 0.5 ms, as much as a small network's whole step. So a
 call does many steps. It ends wherever something is due: at the end of the epoch, at a validation,
-at a row of the history, at a checkpoint, at the last step of all; after at most `steps` steps, and
-after a quarter of a second, so that a large network's bar moves and Ctrl-C is heard. Where a call
+at a row of the history, at a checkpoint, at the last step of all; and after a number of steps, or
+a quarter of a second, so that the bar moves and a signal is heard. Where a call
 ends changes nothing but the time: the steps are the same, and after each call the Trainer's own
 counters are brought to what they would be had every step been a call.
 """
@@ -18,7 +18,7 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import Callback, Timer
 
-MOST_STEPS = 64
+MOST_STEPS = 1024
 LONGEST_CALL = 0.25
 PER_BATCH_HOOKS = (
     "on_train_batch_start",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import socket
 import subprocess
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -105,3 +107,22 @@ def git(*arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
+
+
+@contextlib.contextmanager
+def without_asking_for_gpus() -> Iterator[None]:
+    """Keep torch from looking for a GPU's driver at each optimizer step, where there is none.
+
+    Lightning asks torch to look for GPUs through NVML (so that processes can still be forked),
+    and torch's optimizers look at every step: 0.04 ms of a step that takes 0.6.
+    """
+    name = "PYTORCH_NVML_BASED_CUDA_CHECK"
+    before = os.environ.get(name)
+    if before is None or torch.cuda.is_available():
+        yield
+        return
+    del os.environ[name]
+    try:
+        yield
+    finally:
+        os.environ[name] = before

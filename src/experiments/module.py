@@ -5,7 +5,6 @@ Shape letters: B batch, K classes or regression targets.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -19,11 +18,12 @@ from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics import MeanAbsoluteError, MeanMetric, Metric, R2Score
 from torchmetrics.classification import MulticlassAccuracy
 
-from experiments.data.loader import Batch, Stream, TrainingLoader
+from experiments.data.loader import Batch, Stream
 from experiments.data.normalization import Standardize
 from experiments.data.sources import DataSpec
 from experiments.execution import Execution
 from experiments.running import RunningMeans
+from experiments.steps import Steps
 from experiments.updates import UpdateRules
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
@@ -81,10 +81,7 @@ class ExperimentModule(L.LightningModule):
         self.average = self.updates.average_of(network)
         self.means = RunningMeans(spec.task, spec.num_outputs)
         self.metrics = nn.ModuleDict({f"{s}_metrics": stage_metrics(spec) for s in EVALUATIONS})
-        self.is_plain = True
-        self._scheduler: Any = None
-        self._optimized: list[nn.Parameter] = []
-        self._step_loss = torch.zeros(())
+        self._steps: Steps | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         is_averaged = self.average is not None and not self.training
@@ -107,80 +104,9 @@ class ExperimentModule(L.LightningModule):
         return self.loss(outputs, targets)
 
     def training_step(self, batches: Stream | Batch, batch_index: int) -> dict[str, Any]:
-        """Take as many optimizer steps as `execution` says, from a stream of batches.
-
-        Returns:
-            `loss` of the last step, a mean over its points (over the ranks, if there are several);
-            `lr` that it was taken with; `num_points` of all the steps.
-        """
-        stream = iter((batches,)) if isinstance(batches, Batch) else batches
-        first, end = self.execution.begin(self.trainer)
-        lr, num_points, num_steps = math.nan, 0, 0
-        for number in range(first, end):
-            # A StopIteration would end the step without a word.
-            batch = next(stream, None)
-            assert batch is not None, f"batch {number} of {end} is missing"
-            num_points += batch.size if batch.weight else 0
-            begins, share, ends = self._place(number, batch)
-            part = self._backward(batch, share, begins)
-            self._step_loss = part if begins else self._step_loss + part
-            if ends:
-                lr = self._step()
-                num_steps += 1
-                if self.execution.is_over():
-                    break
-        self.execution.count(self.trainer, number + 1 - first, num_steps)
-        return {"loss": self._step_loss, "lr": lr, "num_points": num_points}
-
-    def _place(self, number: int, batch: Batch) -> tuple[bool, float, bool]:
-        """Return whether a batch begins a step, its share of the step's points, whether it ends it.
-
-        An accumulated step is the step of one larger batch: each loss weighs by its points.
-        """
-        accumulate, num_batches = self.updates.accumulate, int(self.trainer.num_training_batches)
-        if accumulate == 1:
-            return True, 1.0, True
-        first = number - number % accumulate
-        last = min(first + accumulate, num_batches)
-        order = self._loader.sampler
-        return number == first, batch.size / order.num_points_in(first, last), number + 1 == last
-
-    def _backward(self, batch: Batch, share: float, begins: bool) -> Tensor:
-        """Add a batch's gradient, and return its part of the step's loss."""
-        if begins:
-            optimizer = self.trainer.optimizers[0]
-            if self.execution.has_hooks:
-                self._tell("on_before_zero_grad", optimizer)
-            optimizer.zero_grad(set_to_none=True)
-        outputs = self(batch.inputs)
-        loss = self.loss_of(outputs, batch.targets)
-        if batch.weight:
-            self.means.update(loss.detach(), self._in_data_units(outputs.detach()), batch.targets)
-        # Shares of unequal size: see data/loader.py. Times 1 would change nothing but cost a step.
-        weight = batch.weight * share
-        weighted = loss if weight == 1 else loss * weight
-        if self.is_plain:
-            weighted.backward()
-        else:
-            self.manual_backward(weighted)
-        return weighted.detach()
-
-    def _step(self) -> float:
-        """Step once with the gradients in place, and return the learning rate of that step."""
-        optimizer = self.trainer.optimizers[0]
-        lr = float(optimizer.param_groups[0]["lr"])
-        before = None
-        if self.execution.has_hooks:
-            before = functools.partial(self._tell, "on_before_optimizer_step", optimizer)
-        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
-        self.updates.step(optimizer, self._optimized, scaler, before)
-        self.updates.after_step(self.network, self.average, self._scheduler)
-        return lr
-
-    def _tell(self, hook: str, *arguments: Any) -> None:
-        """Call a hook of all callbacks, as the Trainer does in automatic optimization."""
-        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
-            getattr(callback, hook)(self.trainer, self, *arguments)
+        """Take as many optimizer steps as `execution` says; see steps.py."""
+        assert self._steps is not None
+        return self._steps.run(iter((batches,)) if isinstance(batches, Batch) else batches)
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         self._measure("val", batch)
@@ -228,24 +154,13 @@ class ExperimentModule(L.LightningModule):
             )
         self.means.reset(self.device)
 
-    @property
-    def _loader(self) -> TrainingLoader:
-        loader: Any = self.trainer.train_dataloader
-        assert isinstance(loader, TrainingLoader)
-        return loader
-
     def _over_ranks(self, sums: Tensor) -> Tensor:
         total = self.trainer.strategy.reduce(sums, reduce_op="sum")
         assert isinstance(total, Tensor)
         return total
 
     def on_train_start(self) -> None:
-        is_alone = self.trainer.world_size == 1
-        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
-        self.is_plain = is_alone and scaler is None and not self.execution.has_hooks
-        configs = self.trainer.lr_scheduler_configs
-        self._scheduler = configs[0].scheduler if configs else None
-        self._optimized = [p for p in self.network.parameters() if p.requires_grad]
+        self._steps = Steps(self)
         # The Trainer means to do so when it sets up the loader, which here was before it knew of
         # the checkpoint.
         self.trainer.fit_loop._load_combined_loader_states()
@@ -255,9 +170,11 @@ class ExperimentModule(L.LightningModule):
 
     def on_train_epoch_end(self) -> None:
         # Before the checkpoints, so that a resumed run goes on with the next epoch's rate.
-        is_whole = self._loader.position >= self.trainer.num_training_batches
-        if self._scheduler is not None and self.updates.interval == "epoch" and is_whole:
-            self._scheduler.step()
+        assert self._steps is not None
+        self._steps.end_epoch()
+
+    def on_train_end(self) -> None:
+        self._steps = None
 
     def on_validation_model_zero_grad(self) -> None:
         # A validation may come between the batches of an accumulated step.

@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
-from experiments import console, ranks, resuming
+from experiments import console, hardware, ranks, resuming
 from experiments.data.order import mix
 from experiments.errors import TABLE, user_error
 from experiments.folders import Launch, logging_to, open_folder, quiet_lightning, read_config
@@ -177,6 +177,7 @@ def fit_and_test(
     with (
         other_ranks(folder, prepared.num_devices, checkpoint, record),
         interruptible(trainer),
+        hardware.without_asking_for_gpus(),
         computing_with(prepared.num_threads, config["trainer"]["matmul_precision"]),
     ):
         with outcome.clock():

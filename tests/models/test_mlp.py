@@ -52,8 +52,9 @@ def test_residual_adds_the_input_where_the_widths_agree() -> None:
 
 def test_normalisation_and_dropout_of_each_layer() -> None:
     net = MLP((4,), 2, nn.ReLU, hidden=[8, 16], norm=["batch", "layer"], dropout=[0.0, 0.5])
-    assert [type(layer.norm).__name__ for layer in net.layers] == ["BatchNorm1d", "LayerNorm"]
-    assert [type(layer.dropout).__name__ for layer in net.layers] == ["Identity", "Dropout"]
+    first, second = ([type(m).__name__ for m in layer] for layer in net.layers)
+    assert first == ["Linear", "BatchNorm1d", "ReLU"]
+    assert second == ["Linear", "LayerNorm", "ReLU", "Dropout"]
     assert [layer.affine.bias is None for layer in net.layers] == [True, True]
 
 

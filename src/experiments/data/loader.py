@@ -50,9 +50,15 @@ class FromMemory:
         self.device = device
 
     def __call__(self, indices: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-        for index in indices:
-            points = self.points.take(index.to(self.device))
-            yield points.inputs, points.targets
+        # What is small is done for the whole epoch at once; the inputs are taken batch by batch.
+        sizes = [len(index) for index in indices]
+        rows = torch.cat(indices).to(self.device) if indices else torch.zeros(0, dtype=torch.int64)
+        points = self.points
+        if isinstance(points, Subset):
+            rows, points = points.rows.index_select(0, rows), points.points
+        targets = points.targets.index_select(0, rows).split(sizes)
+        for index, batch_targets in zip(rows.split(sizes), targets, strict=True):
+            yield points.inputs.index_select(0, index), batch_targets
 
 
 class _Indexed(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):

@@ -14,6 +14,7 @@ from experiments.activations import Activation
 from experiments.errors import user_error
 from experiments.models.layers import (
     NORMS,
+    Chain,
     at_least,
     dropout,
     dropout_rates,
@@ -48,7 +49,7 @@ class ConvSpec:
     rate: float
 
 
-class ConvLayer(nn.Module):
+class ConvLayer(Chain):
     """h = dropout(pool(phi(norm(W * x + b)))), with no b before a normalisation layer.
 
     Shapes: (B, in_channels, *sizes) -> (B, out_channels, *smaller sizes).
@@ -57,26 +58,23 @@ class ConvLayer(nn.Module):
     def __init__(
         self, spec: ConvSpec, activation: Activation, num_dims: int, norm_groups: int
     ) -> None:
-        super().__init__()
         num_features = widened("model.channels", activation, spec.out_channels)
-        self.affine = CONVOLUTIONS[num_dims - 1](
-            spec.in_channels,
-            num_features,
-            spec.kernel_size,
-            stride=spec.stride,
-            padding=spec.padding,
-            bias=spec.norm == "none",
-        )
-        self.norm = normalization(spec.norm, num_features, num_dims, norm_groups)
-        self.activation = activation()
         pools = {"max": MAX_POOLS, "avg": AVG_POOLS}
-        self.pool = (
-            nn.Identity() if spec.pool == "none" else pools[spec.pool][num_dims - 1](spec.pool_size)
+        has_pool = spec.pool != "none"
+        super().__init__(
+            affine=CONVOLUTIONS[num_dims - 1](
+                spec.in_channels,
+                num_features,
+                spec.kernel_size,
+                stride=spec.stride,
+                padding=spec.padding,
+                bias=spec.norm == "none",
+            ),
+            norm=normalization(spec.norm, num_features, num_dims, norm_groups),
+            activation=activation(),
+            pool=pools[spec.pool][num_dims - 1](spec.pool_size) if has_pool else nn.Identity(),
+            dropout=dropout(spec.rate),
         )
-        self.dropout = dropout(spec.rate)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.dropout(self.pool(self.activation(self.norm(self.affine(x)))))
 
 
 class CNN(nn.Module):

@@ -5,6 +5,7 @@ Shape letters: B batch, C channels or features.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import Any
 
 from torch import nn
@@ -14,6 +15,17 @@ from experiments.errors import check_choice, user_error
 
 KINDS = {int: ("a whole number", 3), float: ("a number", 0.5), str: ("a word", "none")}
 NORMS = ("none", "batch", "layer", "group")
+
+
+class Chain(nn.Sequential):
+    """Modules one after the other, by their names; what is an identity is left out.
+
+    Calling a module that does nothing takes as long as a ReLU of a small layer.
+    """
+
+    def __init__(self, **modules: nn.Module) -> None:
+        kept = {name: m for name, m in modules.items() if type(m) is not nn.Identity}
+        super().__init__(OrderedDict(kept))
 
 
 def per_layer(key: str, value: Any, num_layers: int, kind: type) -> list[Any]:

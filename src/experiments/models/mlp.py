@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from experiments.activations import Activation
 from experiments.models.layers import (
     NORMS,
+    Chain,
     at_least,
     dropout,
     dropout_rates,
@@ -22,7 +23,7 @@ from experiments.models.layers import (
 )
 
 
-class DenseLayer(nn.Module):
+class DenseLayer(Chain):
     """h = dropout(phi(norm(W x + b))), plus x where `residual` is set and the widths agree.
 
     There is no b before a normalisation layer, which would subtract it again: its gradient
@@ -43,16 +44,17 @@ class DenseLayer(nn.Module):
         residual: bool = False,
         key: str = "model.hidden",
     ) -> None:
-        super().__init__()
         num_features = widened(key, activation, out_features)
-        self.affine = nn.Linear(in_features, num_features, bias=norm == "none")
-        self.norm = normalization(norm, num_features, 0, norm_groups)
-        self.activation = activation()
-        self.dropout = dropout(rate)
+        super().__init__(
+            affine=nn.Linear(in_features, num_features, bias=norm == "none"),
+            norm=normalization(norm, num_features, 0, norm_groups),
+            activation=activation(),
+            dropout=dropout(rate),
+        )
         self.residual = residual and in_features == out_features
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.dropout(self.activation(self.norm(self.affine(x))))
+        h = super().forward(x)
         return h + x if self.residual else h
 
 
