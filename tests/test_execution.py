@@ -149,6 +149,7 @@ def test_a_run_is_the_hand_written_loop(optim: str, train_run: Callable) -> None
     optimizer = prepared.module.make_optimizer(network.parameters())
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 3 * 18)
     network.train()
+    prepared.datamodule.at_once = False
     loader = prepared.datamodule.train_dataloader()
     with computing_with(prepared.num_threads, "highest"):
         for epoch in range(3):
@@ -182,6 +183,7 @@ def test_the_average_of_weights_is_what_is_validated_and_tested(train_run: Calla
     network, normalize = prepared.module.network, prepared.module.normalize
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     average: dict[str, torch.Tensor] = {}
+    prepared.datamodule.at_once = False
     for batch in prepared.datamodule.train_dataloader():
         optimizer.zero_grad()
         F.cross_entropy(network(normalize(batch.inputs)), batch.targets).backward()
