@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "experiments"
 
 CATALOGUE = {"activations", "losses", "optimizers", "schedulers", "initializers"}
-TORCH_FREE = {"records", "errors", "schema", "help", "door"}
+TORCH_FREE = {"records", "errors", "schema", "help", "door", "mode"}
 FLOORS: dict[str, int] = {
     **dict.fromkeys(CATALOGUE | TORCH_FREE, 0),
     "tracking": 0,
@@ -76,7 +76,7 @@ def test_imports_only_what_lies_below(path: Path) -> None:
             assert FLOORS[rest[0]] <= own, f"{path.name} (floor {own}) imports {name}"
         elif top not in sys.stdlib_module_names | {"experiments"}:
             allowed = MAY_KNOW[own]
-            if room(path) in {"schema", "help", "door"}:
+            if room(path) in {"schema", "help", "door", "mode"}:
                 allowed = {"omegaconf", "hydra"}
             elif room(path) in TORCH_FREE:
                 allowed = set()

@@ -116,3 +116,24 @@ def test_adamw_decays_the_weights_apart_from_the_gradient() -> None:
 def test_numbers_that_no_optimizer_can_use_are_refused(values: dict, said: str) -> None:
     with pytest.raises(UserError, match=said):
         check_values(values)
+
+
+FORMS = {"adam": "fused", "adamw": "fused", "sgd": "fused", "momentum": "fused"}
+FORMS |= {"nesterov": "fused", "adagrad": "fused", "gd": "fused", "rmsprop": "foreach"}
+
+
+@pytest.mark.parametrize(("name", "form"), FORMS.items())
+def test_the_fastest_form_is_taken_and_equals_the_plain_one(name: str, form: str) -> None:
+    bound = entry(plain(f"optim={name}"), "optim", NOT_ARGUMENTS, 1)
+    results = []
+    for choice in ({}, {"foreach": False}):
+        weights = [nn.Parameter(torch.linspace(-1, 1, 12).view(4, 3)), nn.Parameter(torch.ones(3))]
+        optimizer = build_optimizer(weights, bound.func, bound.keywords | choice)
+        assert bool(optimizer.param_groups[0][form]) is not bool(choice)
+        generator = torch.Generator().manual_seed(0)
+        for _ in range(20):
+            for weight in weights:
+                weight.grad = torch.randn(weight.shape, generator=generator)
+            optimizer.step()
+        results.append(torch.cat([w.detach().flatten() for w in weights]))
+    torch.testing.assert_close(*results, rtol=1e-5, atol=1e-6)

@@ -19,8 +19,9 @@ from hydra.utils import get_object, instantiate
 from experiments import initializers
 from experiments.data.augmentation import Augmentation
 from experiments.data.datamodule import DataModule
+from experiments.data.normalization import NORMALIZATIONS
 from experiments.data.sources import DataSet, DataSpec
-from experiments.errors import UserError, hint, listed, user_error
+from experiments.errors import UserError, check_choice, hint, listed, user_error
 from experiments.losses import check_fit
 from experiments.module import ExperimentModule
 from experiments.optimizers import NOT_ARGUMENTS, build_optimizer, check_values
@@ -244,8 +245,19 @@ def is_faster_channels_last(config: Config, spec: DataSpec) -> bool:
 
 
 def fit_normalization(module: ExperimentModule, datamodule: DataModule, how: str) -> None:
-    """Set the statistics of inputs and regression targets from the training points."""
-    module.normalize.fit(datamodule.train.inputs, how)
+    """Set the statistics of inputs and regression targets from the training points.
+
+    Those of the inputs are looked up among the data's facts: they take a pass over all images.
+    """
+
+    def fit() -> list[list[float]]:
+        module.normalize.fit(datamodule.train.inputs, how)
+        return [module.normalize.mean.flatten().tolist(), module.normalize.std.flatten().tolist()]
+
+    check_choice("data.normalize", how, NORMALIZATIONS)
+    mean, std = datamodule.facts.get(f"{how} {datamodule.split_name}", fit)
+    for buffer, values in ((module.normalize.mean, mean), (module.normalize.std, std)):
+        buffer.copy_(torch.tensor(values).view_as(buffer))
     if module.normalize_targets is not None:
         module.normalize_targets.fit(datamodule.train.targets, "standardize")
 

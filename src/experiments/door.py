@@ -28,7 +28,7 @@ from omegaconf.errors import (
     ValidationError,
 )
 
-from experiments import schema
+from experiments import mode, schema
 from experiments.errors import (
     TABLE,
     RunFailed,
@@ -97,7 +97,8 @@ def run(main: Callable[[], Any], conf: Path, arguments: Sequence[str] | None = N
         if is_help(sys.argv[1:]):
             print(help_text(conf, sys.argv[1:]))
         else:
-            main()
+            with mode.known_beforehand(sys.argv[1:]):
+                main()
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130

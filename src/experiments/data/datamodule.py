@@ -60,6 +60,8 @@ class DataModule(L.LightningDataModule):
         super().__init__()
         self.train, self.val = cut_validation(data.train, val_fraction, split_seed)
         self.test = data.test
+        self.facts = data.facts
+        self.split_name = f"val_fraction={val_fraction} split_seed={split_seed}"
         self.spec = data.spec
         self.batch_size = checked_batch_size(batch_size, len(self.train), name)
         self.seed = seed

@@ -10,17 +10,25 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from experiments.data.cache import cached
 from experiments.data.sources import DataSet, Points
 from experiments.errors import UserError, user_error
 
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
+IDX_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+CIFAR10_FILES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch", "batches.meta")
 OFFLINE_CHOICES = "data=digits, data=moons, data=xor, data=spirals, data=diabetes"
 
 
@@ -30,12 +38,9 @@ def fashion_mnist(root: str) -> DataSet:
     Xiao, Rasul, Vollgraf 2017, "Fashion-MNIST: a novel image dataset for benchmarking machine
     learning algorithms".
     """
-    from torchvision.datasets import FashionMNIST
-
-    names = [Path(name).stem for name, _ in FashionMNIST.resources]
     raw = Path(root) / "FashionMNIST" / "raw"
-    unpack(DEBIAN_FASHION_MNIST, raw, names)
-    return load("fashion_mnist", FashionMNIST, root, raw, names, debian=True)
+    unpack(DEBIAN_FASHION_MNIST, raw, IDX_FILES)
+    return load("fashion_mnist", "FashionMNIST", root, raw, IDX_FILES, debian=True)
 
 
 def mnist(root: str) -> DataSet:
@@ -44,10 +49,7 @@ def mnist(root: str) -> DataSet:
     LeCun, Bottou, Bengio, Haffner 1998, "Gradient-based learning applied to document
     recognition".
     """
-    from torchvision.datasets import MNIST
-
-    names = [Path(name).stem for name, _ in MNIST.resources]
-    return load("mnist", MNIST, root, Path(root) / "MNIST" / "raw", names)
+    return load("mnist", "MNIST", root, Path(root) / "MNIST" / "raw", IDX_FILES)
 
 
 def cifar10(root: str) -> DataSet:
@@ -55,25 +57,22 @@ def cifar10(root: str) -> DataSet:
 
     Krizhevsky 2009, "Learning multiple layers of features from tiny images".
     """
-    from torchvision.datasets import CIFAR10
-
-    names = [name for name, _ in [*CIFAR10.train_list, *CIFAR10.test_list]]
-    return load("cifar10", CIFAR10, root, Path(root) / CIFAR10.base_folder, names)
+    return load("cifar10", "CIFAR10", root, Path(root) / "cifar-10-batches-py", CIFAR10_FILES)
 
 
 def load(
     name: str,
-    dataset_class: Callable[..., Any],
+    class_name: str,
     root: str,
     folder: Path,
-    file_names: list[str],
+    file_names: Sequence[str],
     debian: bool = False,
 ) -> DataSet:
-    """Return both parts of a torchvision set as tensors.
+    """Return both parts of a torchvision set as tensors, from the cache where there is one.
 
     Args:
         name: the choice of the group `data`.
-        dataset_class: torchvision's class.
+        class_name: of torchvision's class.
         root: the folder that torchvision is given.
         folder: where its files lie below the root.
         file_names: those files.
@@ -82,7 +81,20 @@ def load(
     Raises:
         UserError: files that are missing and cannot be downloaded, or cannot be read.
     """
-    is_there = all((folder / file).is_file() for file in file_names)
+    sources = [folder / file for file in file_names]
+    return cached(
+        name, Path(root), sources, lambda: decode(name, class_name, root, sources, debian)
+    )
+
+
+def decode(name: str, class_name: str, root: str, sources: list[Path], debian: bool) -> DataSet:
+    """Let torchvision read the set, and download it where it is missing; see `load`."""
+    # Inside the function: with a cache nothing else needs torchvision, which takes half a second.
+    from torchvision import datasets
+
+    dataset_class = getattr(datasets, class_name)
+    folder, file_names = sources[0].parent, [path.name for path in sources]
+    is_there = all(path.is_file() for path in sources)
     try:
         train = dataset_class(root, train=True, download=True)
         test = dataset_class(root, train=False, download=False)
@@ -134,7 +146,7 @@ def check_labels(name: str, folder: Path, points: Points, num_classes: int) -> N
     raise user_error("corrupt_data", data=name, path=folder, reason=reason)
 
 
-def unpack(source: Path, target: Path, file_names: list[str]) -> None:
+def unpack(source: Path, target: Path, file_names: Sequence[str]) -> None:
     """Unpack the gzipped `file_names` of `source` into `target`, each in one atomic step.
 
     Nothing happens to files that are there already, nor where `source` lacks any.

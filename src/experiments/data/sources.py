@@ -10,6 +10,7 @@ Shape letters: N points, C channels, L length, H height, W width, F features, K 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -117,14 +118,36 @@ class Subset:
         return self.points.num_bytes * len(self) // max(1, len(self.points))
 
 
+class Facts:
+    """What was once computed from a data set, by name; plain values that JSON can hold."""
+
+    def __init__(self, values: dict[str, Any] | None = None) -> None:
+        self.values = {} if values is None else values
+
+    def get(self, key: str, compute: Callable[[], Any]) -> Any:
+        """Return the fact `key`, computed where it is not known yet."""
+        if key not in self.values:
+            self.values[key] = compute()
+        return self.values[key]
+
+
 @dataclass(frozen=True)
 class DataSet:
-    """Training and test points, and what they are."""
+    """Training and test points, and what they are.
+
+    `facts` are what is already known of them (data/cache.py keeps them on disk).
+    """
 
     train: Points
     test: Points
     task: str
     class_names: tuple[str, ...] = field(default=())
+    facts: Facts = field(default_factory=Facts, compare=False, init=False)
+
+    def with_facts(self, facts: Facts) -> DataSet:
+        """Return the data set, of which `facts` are known already."""
+        object.__setattr__(self, "facts", facts)
+        return self
 
     @property
     def spec(self) -> DataSpec:
@@ -136,6 +159,9 @@ class DataSet:
 
     def checksum(self) -> str:
         """Return a checksum of the content: BLAKE2b over every tensor's type, shape and bytes."""
+        return str(self.facts.get("checksum", self._digest))
+
+    def _digest(self) -> str:
         digest = hashlib.blake2b(digest_size=16)
         for points in (self.train, self.test):
             for tensor in (points.inputs, points.targets):

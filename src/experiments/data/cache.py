@@ -1,0 +1,149 @@
+"""Decoded data as one memory-mapped file beside the data, so that a second start reads nothing.
+
+A file `cache/NAME-CHECKSUM.pt` below the data's root holds the tensors, and `cache/NAME.json` says
+from which source files it was made (their sizes and times) and what else is known of the content:
+its checksum, the statistics that normalise it. Files are named by their content and replaced in
+one step, so any number of processes may start at once; all that map a file share its pages.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from experiments.data.sources import DataSet, Facts, Points
+from experiments.records import write_atomic
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+STALE_SECONDS = 3600.0
+
+
+def cached(
+    name: str, root: Path, sources: Sequence[Path], decode: Callable[[], DataSet]
+) -> DataSet:
+    """Return the data set that `decode` gives, from the cache where its sources are unchanged.
+
+    Args:
+        name: of the data set.
+        root: the folder of the data.
+        sources: the files that `decode` reads; it may also fetch them.
+        decode: called where there is no cache of these files.
+    """
+    place = root / "cache"
+    index = place / f"{name}.json"
+    known = read_index(index)
+    state = state_of(sources)
+    if known is not None and state is not None and known["sources"] == state:
+        data = open_file(place / known["file"], StoredFacts(index, known))
+        if data is not None:
+            return data
+    data, state = decode(), state_of(sources)
+    # Where nothing can be written the data serve as they are.
+    with contextlib.suppress(OSError):
+        return (write(name, place, data, state) if state else None) or data
+    return data
+
+
+def state_of(sources: Sequence[Path]) -> list[list[Any]] | None:
+    """Return name, size and times of each source; None where one is missing."""
+    try:
+        states = [(path.name, path.stat()) for path in sources]
+    except OSError:
+        return None
+    # The time of the last change cannot be set back, as that of the last writing can.
+    return [[name, s.st_size, s.st_mtime_ns, s.st_ctime_ns] for name, s in states]
+
+
+def read_index(path: Path) -> dict[str, Any] | None:
+    """Return what an index says; None where there is none, or none that can be read."""
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        is_ours = known["format"] == FORMAT and isinstance(known["facts"], dict)
+        return known if is_ours and {"sources", "file"} <= set(known) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def open_file(path: Path, facts: Facts) -> DataSet | None:
+    """Return the data set of a cache file, its tensors mapped; None where it cannot be read."""
+    try:
+        saved = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+        train = Points(saved["train_inputs"], saved["train_targets"])
+        test = Points(saved["test_inputs"], saved["test_targets"])
+        data = DataSet(train, test, saved["task"], tuple(saved["class_names"]))
+        return data.with_facts(facts)
+    except Exception as error:  # whatever torch's and zip's readers raise on a damaged file
+        log.debug("The cache %s cannot be read: %s", path, error)
+        return None
+
+
+def write(name: str, place: Path, data: DataSet, state: Any) -> DataSet | None:
+    """Write the cache file and its index, and return the data set that maps it."""
+    place.mkdir(parents=True, exist_ok=True)
+    checksum = data.checksum()
+    path = place / f"{name}-{checksum}.pt"
+    remove_leftovers(place, name)
+    if open_file(path, Facts()) is None:
+        part = place / f".{name}-{os.getpid()}.part"
+        try:
+            torch.save(
+                {
+                    "train_inputs": data.train.inputs,
+                    "train_targets": data.train.targets,
+                    "test_inputs": data.test.inputs,
+                    "test_targets": data.test.targets,
+                    "task": data.task,
+                    "class_names": list(data.class_names),
+                },
+                part,
+            )
+            os.replace(part, path)
+        except RuntimeError as error:  # torch's word for a disk that is full
+            raise OSError(str(error)) from error
+        finally:
+            part.unlink(missing_ok=True)
+    known = {
+        "format": FORMAT,
+        "sources": state,
+        "file": path.name,
+        "facts": {"checksum": checksum},
+    }
+    index = place / f"{name}.json"
+    write_atomic(index, json.dumps(known, indent=1) + "\n")
+    return open_file(path, StoredFacts(index, known))
+
+
+def remove_leftovers(place: Path, name: str) -> None:
+    """Remove what a killed process left half-written."""
+    for part in place.glob(f".{name}-*.part"):
+        with contextlib.suppress(OSError):
+            if time.time() - part.stat().st_mtime > STALE_SECONDS:
+                part.unlink()
+
+
+class StoredFacts(Facts):
+    """Facts that are kept in the index."""
+
+    def __init__(self, index: Path, known: dict[str, Any]) -> None:
+        super().__init__(known["facts"])
+        self.index = index
+        self.known = known
+
+    def get(self, key: str, compute: Callable[[], Any]) -> Any:
+        is_known = key in self.values
+        value = super().get(key, compute)
+        if not is_known:
+            # Of two processes that write at once one is forgotten, and its fact computed again.
+            with contextlib.suppress(OSError):
+                write_atomic(self.index, json.dumps(self.known, indent=1) + "\n")
+        return value

@@ -1,0 +1,166 @@
+"""The cache gives what the source gives, reads nothing twice, and is never half-written."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from experiments.data.cache import cached, state_of
+from experiments.data.points import moons
+from experiments.data.sources import DataSet
+
+SOURCES = [Path("data/a"), Path("data/b")]
+
+
+class Decoder:
+    """Counts how often the sources are decoded."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+        self.calls = 0
+
+    def __call__(self) -> DataSet:
+        self.calls += 1
+        Path("data").mkdir(exist_ok=True)
+        for path in SOURCES:
+            if not path.is_file():
+                path.write_text("source")
+        return moons(num_samples=50, seed=self.seed)
+
+
+def get(decode: Callable[[], DataSet]) -> DataSet:
+    return cached("set", Path("data"), SOURCES, decode)
+
+
+def same(one: DataSet, other: DataSet) -> bool:
+    pairs = [(p, n) for p in ("train", "test") for n in ("inputs", "targets")]
+    is_equal = [
+        torch.equal(getattr(getattr(one, p), n), getattr(getattr(other, p), n)) for p, n in pairs
+    ]
+    return all(is_equal) and (one.task, one.class_names) == (other.task, other.class_names)
+
+
+def test_the_cache_gives_what_the_source_gives_and_decodes_once() -> None:
+    decode = Decoder()
+    first, second = get(decode), get(decode)
+    assert decode.calls == 1
+    assert same(first, moons(num_samples=50))
+    assert same(second, first)
+    assert second.checksum() == moons(num_samples=50).checksum()
+
+
+def test_a_second_start_computes_no_fact_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    get(Decoder()).facts.get("mean", lambda: [1.5])
+    monkeypatch.setattr(DataSet, "_digest", lambda self: pytest.fail("hashed again"))
+    again = get(Decoder())
+    assert again.facts.get("mean", lambda: pytest.fail("computed again")) == [1.5]
+    assert (
+        again.checksum() == json.loads(Path("data/cache/set.json").read_text())["facts"]["checksum"]
+    )
+
+
+def test_tensors_are_mapped_and_not_read() -> None:
+    get(Decoder())
+    data = get(Decoder())
+    maps = Path("/proc/self/maps")
+    if maps.is_file():
+        [path] = Path("data/cache").glob("*.pt")
+        assert str(path.resolve()) in maps.read_text()
+    data.train.inputs[0] = 7.0  # a private copy of the page, not the file
+    assert not torch.equal(get(Decoder()).train.inputs[0], data.train.inputs[0])
+
+
+def test_changed_sources_are_decoded_anew() -> None:
+    get(Decoder())
+    SOURCES[0].write_text("another")
+    other = Decoder(seed=1)
+    assert same(get(other), moons(num_samples=50, seed=1))
+    assert other.calls == 1
+    # Only touched: decoded once more, and the file of this content is used again.
+    os.utime(SOURCES[0])
+    before = {p.name: p.stat().st_mtime_ns for p in Path("data/cache").glob("*.pt")}
+    get(other)
+    assert other.calls == 2
+    assert {p.name: p.stat().st_mtime_ns for p in Path("data/cache").glob("*.pt")} == before
+
+
+@pytest.mark.parametrize("damage", ["truncated", "gone", "empty index", "half an index"])
+def test_a_damaged_cache_is_made_anew(damage: str) -> None:
+    get(Decoder())
+    [path], index = Path("data/cache").glob("*.pt"), Path("data/cache/set.json")
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:-100])
+    elif damage == "gone":
+        path.unlink()
+    elif damage == "empty index":
+        index.write_text("")
+    else:
+        index.write_text(index.read_text()[:40])
+    decode = Decoder()
+    assert same(get(decode), moons(num_samples=50))
+    assert decode.calls == 1
+    assert same(get(decode), moons(num_samples=50))
+    assert decode.calls == 1
+
+
+def test_where_nothing_can_be_written_the_data_serve_as_they_are() -> None:
+    Path("data").mkdir()
+    Path("data/cache").write_text("a file where the folder should be")
+    decode = Decoder()
+    assert same(get(decode), moons(num_samples=50))
+    assert same(get(decode), moons(num_samples=50))
+    assert decode.calls == 2
+
+
+def test_a_disk_that_is_full_leaves_nothing_half_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object) -> None:
+        Path(str(arguments[1])).write_bytes(b"half")
+        raise RuntimeError("PytorchStreamWriter failed writing file: file write failed")
+
+    monkeypatch.setattr(torch, "save", full)
+    assert same(get(Decoder()), moons(num_samples=50))
+    assert list(Path("data/cache").iterdir()) == []
+
+
+def together(barrier: multiprocessing.Barrier, results: multiprocessing.Queue) -> None:
+    """One of several processes that start at the same moment."""
+    barrier.wait()
+    results.put(get(Decoder()).checksum())
+
+
+def test_several_processes_may_start_at_once() -> None:
+    context = multiprocessing.get_context("fork")
+    barrier, results = context.Barrier(4), context.Queue()
+    workers = [context.Process(target=together, args=(barrier, results)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    checksums = {results.get(timeout=60) for _ in workers}
+    for worker in workers:
+        worker.join(60)
+    assert [worker.exitcode for worker in workers] == [0] * 4
+    assert checksums == {moons(num_samples=50).checksum()}
+    assert sorted(p.suffix for p in Path("data/cache").iterdir()) == [".json", ".pt"]
+    decode = Decoder()
+    get(decode)
+    assert decode.calls == 0
+
+
+def test_what_a_killed_process_left_is_removed_after_a_while() -> None:
+    Path("data/cache").mkdir(parents=True)
+    old, new = (Path(f"data/cache/.set-{number}.part") for number in (1, 2))
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    get(Decoder())
+    assert not old.exists()
+    assert new.exists()  # perhaps being written
+
+
+def test_a_missing_source_has_no_state() -> None:
+    assert state_of([Path("nowhere")]) is None

@@ -1,0 +1,84 @@
+"""Threads follow from the work; nothing that a run sets stays set."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+import torch
+from running import plain
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from experiments.hardware import without_asking_for_gpus
+from experiments.models.cnn import CNN
+from experiments.models.mlp import MLP
+from experiments.preparation import prepare
+from experiments.threads import SMALL_STEP, choose_threads, computing_with, multiplications
+
+
+@pytest.mark.parametrize(
+    ("network", "shape"),
+    [
+        (MLP((1, 8, 8), 10, nn.ReLU, hidden=[7, 5], norm="batch"), (1, 8, 8)),
+        (CNN((3, 8, 8), 10, nn.ReLU, channels=[4, 6], dense=[9]), (3, 8, 8)),
+        (CNN((1, 40), 10, nn.ReLU, channels=[4], stride=2), (1, 40)),
+    ],
+)
+def test_multiplications_are_half_of_torchs_operations(
+    network: nn.Module, shape: tuple[int, ...]
+) -> None:
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network.eval()(torch.zeros(1, *shape))
+    network.train()
+    assert 2 * multiplications(network, shape) == counter.get_total_flops()
+    assert network.training
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+def test_small_steps_get_one_thread_and_large_ones_all() -> None:
+    assert choose_threads("auto", SMALL_STEP - 1, 8, 1) == 1
+    assert choose_threads("auto", SMALL_STEP, 8, 1) == 8
+    assert choose_threads("auto", SMALL_STEP, 8, 3) == 2
+    assert choose_threads("auto", SMALL_STEP, 1, 2) == 1
+    assert choose_threads(5, 1, 2, 1) == 5
+
+
+def test_what_is_chosen_is_recorded_and_does_not_stay(train_run: Callable) -> None:
+    before = torch.get_num_threads()
+    run = train_run("model=linear", "trainer.max_epochs=1", "trainer.matmul_precision=medium")
+    assert run.record["environment"]["threads"] == 1
+    assert torch.get_num_threads() == before
+    assert torch.get_float32_matmul_precision() == "highest"
+    chosen = train_run("model=linear", "trainer.max_epochs=1", "trainer.threads=2")
+    assert chosen.record["environment"]["threads"] == 2
+    large = prepare(plain("model=mlp", "model.hidden=[4096,4096]"))
+    assert large.num_threads > 1 or torch.get_num_threads() == 1
+
+
+def test_settings_end_with_the_block_even_by_an_error() -> None:
+    before = torch.get_num_threads()
+
+    def fail() -> None:
+        with computing_with(before + 1, "high"):
+            assert torch.get_num_threads() == before + 1
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert torch.get_num_threads() == before
+    assert torch.get_float32_matmul_precision() == "highest"
+
+
+def test_gpus_are_not_looked_for_at_each_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "PYTORCH_NVML_BASED_CUDA_CHECK"
+    monkeypatch.setenv(name, "1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with without_asking_for_gpus():
+        assert name not in os.environ
+    assert os.environ[name] == "1"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with without_asking_for_gpus():
+        assert os.environ[name] == "1"
