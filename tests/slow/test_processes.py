@@ -8,9 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+import torch
 from running import QUIET, ROOT, run_folders
 
 from experiments import load_run
@@ -152,3 +154,64 @@ def test_the_progress_bar_is_for_terminals(tmp_path: Path) -> None:
     )
     assert "test/accuracy" in done.stdout
     assert "Epoch" in done.stdout
+
+
+def test_a_run_killed_amid_an_epoch_ends_as_the_one_that_was_not() -> None:
+    """By SIGKILL, in a process of its own; all steps and moments: tests/test_execution.py."""
+    overrides = ["logger=none", "model=mlp", "model.dropout=0.3", "data=moons", "seed=3"]
+    overrides += ["data.num_samples=20000", "data.batch_size=8", "trainer.max_epochs=4"]
+    overrides += ["checkpoint.every_n_steps=50", "data.val_fraction=0.1"]
+    process = started(*overrides)
+    wait_for_epoch(process, 1)
+    [folder] = run_folders()
+    last = folder / "checkpoints" / "last.ckpt"
+    at_epoch = last.stat().st_mtime_ns
+    until = time.monotonic() + 60
+    while last.stat().st_mtime_ns == at_epoch and time.monotonic() < until:
+        time.sleep(0.001)
+    process.kill()
+    process.communicate()
+    step = torch.load(last, weights_only=True)["global_step"]
+    assert step % 1800  # amid an epoch of 1,800 steps
+    subprocess.run([*TRAIN, f"resume={folder}", "logger=none"], check=True, capture_output=True)
+    subprocess.run([*TRAIN, *overrides], check=True, capture_output=True)
+    resumed, whole = (load_run(path) for path in run_folders())
+    assert resumed.history == whole.history
+    assert resumed.record["metrics"] == whole.record["metrics"]
+    for name, value in whole.module("last").state_dict().items():
+        assert torch.equal(resumed.module("last").state_dict()[name], value)
+
+
+def test_a_compiled_network_learns_the_same() -> None:
+    overrides = ["logger=none", "model=mlp", "model.hidden=[16]", "trainer.max_epochs=2"]
+    for compiles in ("false", "true"):
+        done = subprocess.run(
+            [*TRAIN, *overrides, f"compile={compiles}"], capture_output=True, text=True, check=True
+        )
+    assert "Compiling the network" in done.stdout
+    plain, compiled = (load_run(path) for path in run_folders())
+    for row, reference in zip(compiled.history, plain.history, strict=True):
+        assert row == pytest.approx(reference, rel=1e-3)
+    # What is saved is the network itself, which needs no compiler.
+    assert compiled.module().state_dict().keys() == plain.module().state_dict().keys()
+
+
+def test_a_second_start_opens_no_image_file_again(tmp_path: Path) -> None:
+    overrides = ["data=fashion_mnist", f"data.root={tmp_path / 'data'}", "model=linear"]
+    overrides += ["logger=none", "trainer.limit_train_batches=1", "trainer.max_epochs=1"]
+    overrides += ["trainer.limit_val_batches=1", "test=false"]
+    script = (
+        "import runpy, sys; opened = []\n"
+        "sys.addaudithook(lambda event, args: event == 'open' and opened.append(str(args[0])))\n"
+        "sys.argv = sys.argv[1:]\n"
+        "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "except SystemExit: pass\n"
+        "maps = open('/proc/self/maps').read() if sys.platform == 'linux' else 'fashion_mnist-'\n"
+        "print(sum('-ubyte' in name for name in opened) > 0, 'fashion_mnist-' in maps)"
+    )
+    command = [sys.executable, "-c", script, *TRAIN[1:], *overrides]
+    said = [
+        subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+        for _ in range(2)
+    ]
+    assert said == ["True True", "False True"]
