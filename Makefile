@@ -34,8 +34,10 @@ check: $(READY)  ## lint, types and floors
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_floors.py
 
-bench: $(READY)  ## measure the time from command to result and write benchmarks/results/
+bench: $(READY)  ## measure start, step and epoch against others, and write benchmarks/results/
 	$(BIN)/python benchmarks/start.py $(ARGS)
+	$(BIN)/python benchmarks/step.py $(ARGS)
+	$(BIN)/python benchmarks/epoch.py $(ARGS)
 
 lock: $(READY)  ## resolve all extras anew into requirements.lock
 	$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report $(VENV)/report.json --editable '.[search,cluster,tutorial,dev]'

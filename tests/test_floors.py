@@ -38,6 +38,7 @@ FLOORS: dict[str, int] = {
     "threads": 3,
     "trainer": 3,
     "training": 3,
+    "work": 3,
 }
 MAY_KNOW = {
     0: {"torch"},

@@ -15,7 +15,8 @@ from experiments.hardware import without_asking_for_gpus
 from experiments.models.cnn import CNN
 from experiments.models.mlp import MLP
 from experiments.preparation import prepare
-from experiments.threads import SMALL_STEP, choose_threads, computing_with, multiplications
+from experiments.threads import SMALL_STEP, choose_threads, computing_with
+from experiments.work import Work, work_of
 
 
 @pytest.mark.parametrize(
@@ -33,9 +34,20 @@ def test_multiplications_are_half_of_torchs_operations(
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network.eval()(torch.zeros(1, *shape))
     network.train()
-    assert 2 * multiplications(network, shape) == counter.get_total_flops()
+    assert 2 * work_of(network, shape).multiplications == counter.get_total_flops()
     assert network.training
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
+def test_evaluation_batches_are_as_large_as_a_cache_friendly_tensor() -> None:
+    cnn = CNN((1, 28, 28), 10, nn.ReLU, channels=[16, 32])
+    assert work_of(cnn, (1, 28, 28)).largest == 16 * 28 * 28
+    assert Work(1, 2**22).evaluation_batch_size == 1
+    assert Work(1, 2**30).evaluation_batch_size == 1
+    for largest in (1, 100, 784, 12544, 25088, 10**6):
+        size = Work(1, largest).evaluation_batch_size
+        assert size * largest <= 2**22
+        assert size == 1024 or 2 * size * largest > 2**22
 
 
 def test_small_steps_get_one_thread_and_large_ones_all() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import logging
 import math
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from experiments.ranks import started_by_others
 from experiments.records import identity_of, setting_of
 from experiments.schedulers import depends_on_total
 from experiments.schema import ExperimentConfig
-from experiments.threads import choose_threads, multiplications
+from experiments.threads import choose_threads
 from experiments.trainer import (
     build_trainer,
     check_budget,
@@ -30,6 +29,7 @@ from experiments.trainer import (
     execution_of,
     monitor_of,
 )
+from experiments.work import Work, work_of
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +58,7 @@ class Prepared:
     accelerator: str
     num_devices: int
     callbacks: list[Callback]
+    work: Work
 
     @property
     def identity(self) -> str:
@@ -74,14 +75,12 @@ class Prepared:
         """How many processes train this run together."""
         return int(self.num_devices * self.config["trainer"]["num_nodes"])
 
-    @functools.cached_property
+    @property
     def num_threads(self) -> int:
         """How many CPU threads a process of this run uses."""
-        work = self.datamodule.batch_size * multiplications(
-            self.module.network, self.datamodule.spec.shape
-        )
+        multiplications = self.datamodule.batch_size * self.work.multiplications
         wanted = self.config["trainer"]["threads"]
-        return choose_threads(wanted, work, hardware.num_cores(), self.num_devices)
+        return choose_threads(wanted, multiplications, hardware.num_cores(), self.num_devices)
 
     @property
     def num_parameters(self) -> int:
@@ -113,7 +112,9 @@ def prepare(config: Config) -> Prepared:
         accelerator,
         num_devices,
         building.build_callbacks(config),
+        work_of(module.network, data.spec.shape),
     )
+    datamodule.evaluation_batch_size = prepared.work.evaluation_batch_size
     check_trainer(prepared)
     check_interval(prepared)
     module.execution = execution_of(config, prepared.callbacks, prepared.num_ranks)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from numpy.typing import NDArray
 
-from experiments.data.datamodule import EVAL_BATCH_SIZE
+from experiments.data.datamodule import EVALUATION_BATCH_SIZE
 from experiments.data.sources import Points, Subset
 from experiments.module import ExperimentModule
 
@@ -49,7 +49,7 @@ def predictions(module: ExperimentModule, points: Points | Subset) -> NDArray[An
     outputs = torch.cat(
         [
             module(part.to(module.device)).float().cpu()
-            for part in points.inputs.split(EVAL_BATCH_SIZE)
+            for part in points.inputs.split(EVALUATION_BATCH_SIZE)
         ]
     )
     module.train(was_training)

@@ -16,7 +16,7 @@ from experiments.errors import TABLE, user_error
 
 log = logging.getLogger(__name__)
 
-EVAL_BATCH_SIZE = 512
+EVALUATION_BATCH_SIZE = 128
 
 
 class DataModule(L.LightningDataModule):
@@ -38,6 +38,7 @@ class DataModule(L.LightningDataModule):
     Attributes:
         at_once: hand out the stream of training batches, of which a call of the training step takes
             many, instead of single ones.
+        evaluation_batch_size: points of a batch in validation and test.
 
     Raises:
         UserError: a batch size or a fraction that the data cannot give.
@@ -72,6 +73,7 @@ class DataModule(L.LightningDataModule):
         self.memory_limit = memory_limit
         self.num_workers = num_workers
         self.at_once = False
+        self.evaluation_batch_size = EVALUATION_BATCH_SIZE
 
     @property
     def gigabytes(self) -> float:
@@ -111,7 +113,7 @@ class DataModule(L.LightningDataModule):
         )
 
     def _evaluation_loader(self, points: Points | Subset) -> Loader:
-        return Loader(self._fetch(points), self._order(points, EVAL_BATCH_SIZE))
+        return Loader(self._fetch(points), self._order(points, self.evaluation_batch_size))
 
     def val_dataloader(self) -> Loader | list[Loader]:
         # An empty list is how the Trainer is told that there is no validation.
