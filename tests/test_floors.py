@@ -24,6 +24,7 @@ FLOORS: dict[str, int] = {
     "steps": 2,
     "updates": 2,
     "callbacks": 2,
+    "bounds": 3,
     "building": 3,
     "console": 3,
     "folders": 3,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shlex
 
 import pytest
@@ -23,6 +24,12 @@ def test_every_command_composes(line: str) -> None:
 
 def test_there_are_commands() -> None:
     assert len(COMMANDS) >= 8
+
+
+def test_the_figures_come_from_the_benchmarks() -> None:
+    table = runpy.run_path(str(ROOT / "benchmarks" / "table.py"))
+    shown = TEXT.partition(table["BEGIN"])[2].partition(table["END"])[0]
+    assert shown == table["tables"]()
 
 
 def test_every_choice_stands_in_the_table() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import types
 from collections.abc import Callable
 
 import pytest
@@ -11,7 +12,7 @@ from running import plain
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from experiments.hardware import without_asking_for_gpus
+from experiments.hardware import keep_freed_memory, without_asking_for_gpus
 from experiments.models.cnn import CNN
 from experiments.models.mlp import MLP
 from experiments.preparation import prepare
@@ -94,3 +95,21 @@ def test_gpus_are_not_looked_for_at_each_step(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     with without_asking_for_gpus():
         assert os.environ[name] == "1"
+
+
+def test_memory_is_kept_by_glibc_and_left_alone_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+    library = types.SimpleNamespace(mallopt=lambda key, value: asked.append((key, value)))
+    monkeypatch.setattr("ctypes.CDLL", lambda name: library)
+    monkeypatch.setattr("sys.platform", "linux")
+    keep_freed_memory()
+    # The numbers of glibc's malloc.h: M_TRIM_THRESHOLD is -1, M_MMAP_THRESHOLD is -3.
+    assert asked == [(-1, 2**29), (-3, 2**25)]
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "1000000")  # the user has chosen
+    keep_freed_memory()
+    monkeypatch.delenv("MALLOC_TRIM_THRESHOLD_")
+    monkeypatch.setattr("ctypes.CDLL", lambda name: types.SimpleNamespace())
+    keep_freed_memory()
+    monkeypatch.setattr("sys.platform", "darwin")
+    keep_freed_memory()
+    assert len(asked) == 2

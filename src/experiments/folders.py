@@ -83,9 +83,11 @@ def open_folder(launch: Launch, config: dict[str, Any], identity: str) -> Path:
     """Claim the run's folder and write the config and Hydra's own files into it."""
     place = launch.place(config["paths"]["output"], identity)
     folder = claim_folder(place, or_empty=launch.run_dir is not None)
-    write_atomic(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(config)))
+    task = OmegaConf.create(config)
+    text = OmegaConf.to_yaml(task)
+    write_atomic(folder / CONFIG, text)
     (folder / "checkpoints").mkdir()
-    save_hydra(folder, config)
+    save_hydra(folder, task, text)
     return folder
 
 
@@ -103,7 +105,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def save_hydra(folder: Path, config: dict[str, Any]) -> None:
+def save_hydra(folder: Path, task: DictConfig, text: str) -> None:
     """Write `.hydra/`, which --experimental-rerun reads, as Hydra would have done."""
     if not HydraConfig.initialized():
         return
@@ -114,8 +116,7 @@ def save_hydra(folder: Path, config: dict[str, Any]) -> None:
         runtime.output_dir = str(folder.resolve())
     own = folder / ".hydra"
     own.mkdir()
-    task = OmegaConf.create(config)
-    (own / "config.yaml").write_text(OmegaConf.to_yaml(task))
+    (own / "config.yaml").write_text(text)
     (own / "hydra.yaml").write_text(OmegaConf.to_yaml(hydra_config))
     (own / "overrides.yaml").write_text(OmegaConf.to_yaml(hydra_config.hydra.overrides.task))
     whole = OmegaConf.merge(task, hydra_config)

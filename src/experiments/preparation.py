@@ -12,6 +12,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import nn
 
 from experiments import building, hardware
+from experiments.bounds import check_budget, check_execution, check_words
 from experiments.data.datamodule import DataModule
 from experiments.errors import TABLE, listed, unknown_top_level_key, user_error
 from experiments.execution import per_batch_hooks
@@ -21,14 +22,7 @@ from experiments.records import identity_of, setting_of
 from experiments.schedulers import depends_on_total
 from experiments.schema import ExperimentConfig
 from experiments.threads import choose_threads
-from experiments.trainer import (
-    build_trainer,
-    check_budget,
-    check_execution,
-    check_words,
-    execution_of,
-    monitor_of,
-)
+from experiments.trainer import build_trainer, execution_of, monitor_of
 from experiments.work import Work, work_of
 
 log = logging.getLogger(__name__)
@@ -195,8 +189,10 @@ def check_interval(prepared: Prepared) -> None:
     num_batches = math.ceil(len(prepared.datamodule.train) / prepared.datamodule.batch_size)
     for key in ("limit_train_batches", "overfit_batches"):
         limit = trainer[key]
-        if limit:
-            num_batches = min(num_batches, limit) if limit >= 1 else int(num_batches * limit)
+        if isinstance(limit, int) and limit:
+            num_batches = min(num_batches, limit)
+        elif limit:
+            num_batches = int(num_batches * limit)
     num_steps = num_batches // trainer["accumulate_grad_batches"]
     if isinstance(interval, int) and interval > num_steps and prepared.monitor[0] is not None:
         raise user_error(

@@ -46,7 +46,8 @@ NOT_IN_IDENTITY = (
     "data.memory_limit",
     "data.num_workers",
 )
-"""Config keys that cannot change a result; everything else is part of a run's identity."""
+"""Config keys that cannot change a result (threads, as another processor would, only its last
+bits); everything else is part of a run's identity."""
 
 
 class Record(TypedDict):

@@ -157,6 +157,7 @@ def fit_and_test(
     `outcome` is filled on the way, so that a run which breaks off knows how far it came.
     """
     config, module = prepared.config, prepared.module
+    hardware.keep_freed_memory()
     rank = ranks.this_rank(prepared.num_ranks)
     # What dropout draws from; each rank its own stream.
     L.seed_everything(mix(config["seed"], 2**32 - 1 - rank), workers=True, verbose=False)

@@ -7,7 +7,7 @@ import torch
 
 from experiments.data import points
 from experiments.data.datamodule import DataModule
-from experiments.data.loader import FromMemory, Loader
+from experiments.data.loader import FromMemory, FromWorkers, Loader, TrainingLoader
 from experiments.data.order import BatchOrder, mix
 from experiments.data.sources import Points
 from experiments.errors import UserError
@@ -108,3 +108,54 @@ def test_sizes_that_the_data_cannot_give_are_told(values: dict, said: str) -> No
     with pytest.raises(UserError) as caught:
         module(**values)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_memory_workers_and_torchs_dataloader_give_the_same_batches(num_workers: int) -> None:
+    """Order for order: the same points in the same batches, whoever reads them."""
+    data = points.moons(num_samples=100).train
+    order = BatchOrder(len(data), 16, seed=3)
+    order.set_epoch(2)
+    cpu = torch.device("cpu")
+    ours = list(Loader(FromMemory(data, cpu), order))
+    workers = list(Loader(FromWorkers(data, cpu, num_workers), order))
+    reference = torch.utils.data.DataLoader(
+        torch.utils.data.TensorDataset(data.inputs, data.targets),
+        batch_sampler=[share.rows.tolist() for share in order],
+    )
+    for one, other, (inputs, targets) in zip(ours, workers, reference, strict=True):
+        assert torch.equal(one.inputs, inputs)
+        assert torch.equal(one.targets, targets)
+        assert torch.equal(other.inputs, inputs)
+        assert torch.equal(other.targets, targets)
+
+
+def test_reading_by_workers_draws_nothing_from_the_common_stream() -> None:
+    data = points.moons(num_samples=50).train
+    before = torch.get_rng_state()
+    list(Loader(FromWorkers(data, torch.device("cpu"), 0), BatchOrder(len(data), 8, seed=0)))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_a_stream_goes_on_where_it_was_left() -> None:
+    data = points.moons(num_samples=100).train
+    fetch = FromMemory(data, torch.device("cpu"))
+
+    def loader() -> TrainingLoader:
+        made = TrainingLoader(fetch, BatchOrder(len(data), 16, seed=3), at_once=True)
+        made.sampler.set_epoch(4)
+        return made
+
+    first = loader()
+    whole = [batch.targets for batch in first.batches()]
+    stream = next(iter(first))
+    taken = [next(stream).targets for _ in range(2)]
+    resumed = loader()
+    resumed.load_state_dict(first.state_dict())
+    rest = [batch.targets for stream in resumed for batch in stream]
+    assert all(map(torch.equal, taken + rest, whole))
+    assert len(taken + rest) == len(whole)
+    # A state of another epoch is that of an epoch which is over.
+    resumed.load_state_dict(first.state_dict())
+    resumed.sampler.set_epoch(5)
+    assert sum(len(batch.targets) for stream in resumed for batch in stream) == len(data)

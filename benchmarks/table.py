@@ -1,0 +1,92 @@
+"""Write the tables of README.md from benchmarks/results/: python benchmarks/table.py."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+BEGIN, END = "<!-- benchmarks: begin -->\n", "<!-- benchmarks: end -->\n"
+
+
+def result(name: str) -> dict[str, Any]:
+    """Return results/NAME.json."""
+    found: dict[str, Any] = json.loads((ROOT / f"benchmarks/results/{name}.json").read_text())
+    return found
+
+
+def over(values: list[float], reference: list[float]) -> str:
+    """Return the median of the ratios of each turn."""
+    pairs = zip(values, reference, strict=True)
+    return f"{statistics.median(value / other for value, other in pairs):.2f}"
+
+
+def steps() -> list[str]:
+    """Return the table of training steps."""
+    models = result("step")["milliseconds"]
+    lines = [
+        "| a training step on Fashion-MNIST, batch 64 | MLP, ms | over the bare loop "
+        "| CNN, ms | over the bare loop |",
+        "|---|---|---|---|---|",
+    ]
+    for name in models["mlp"]:
+        cells = [name]
+        for model in ("mlp", "cnn"):
+            values, reference = models[model][name], models[model]["bare loop"]
+            cells += [f"{statistics.median(values):.2f}", over(values, reference)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def rest() -> list[str]:
+    """Return the table of whole runs and of starts."""
+    epochs, starts = result("epoch"), result("start")["seconds"]
+    lines = ["| | |", "|---|---|"]
+    for model, title in (("mlp", "MLP"), ("cnn", "CNN")):
+        taken = epochs["milliseconds"][model]
+        ratio = over(taken["ours"], taken["bare loop"])
+        peak = epochs["peak_megabytes"][model]
+        seconds = statistics.median(taken["ours"]) / 1000
+        lines.append(
+            f"| {title}: an epoch with validation and checkpoints, over a bare loop with "
+            f"validation | {seconds:.2f} s, {ratio} |"
+        )
+        lines.append(
+            f"| {title}: peak memory of a run, above that of the imports | "
+            f"{peak['run'] - peak['imports']:.0f} MB |"
+        )
+    for name, title in (
+        ("import torch, lightning", "`import torch, lightning`"),
+        ("first step, digits", "from there to the first step, digits"),
+        ("first step, Fashion-MNIST", "the same, Fashion-MNIST (from the cache)"),
+        ("train.py --help", "`train.py --help`"),
+    ):
+        lines.append(f"| {title} | {statistics.median(starts[name]):.2f} s |")
+    return lines
+
+
+def tables() -> str:
+    """Return what stands in README.md between the two marks."""
+    known = result("step")
+    where = f"{known['device']}, {known['cores']} cores, torch {known['versions']['torch']}"
+    threads = ", ".join(f"{m.upper()} on {n}" for m, n in known["threads"].items())
+    about = (
+        "MLP: 784-64-128-64-10 with batch norm. CNN: two convolutions of 16 and 32 channels. "
+        f"Medians; {where.removeprefix('cpu: ')}; threads: {threads}, in all rows alike. "
+        "`make bench` measures them again."
+    )
+    return "\n".join([*steps(), "", *rest(), "", about, ""])
+
+
+def main() -> None:
+    """Write the tables into README.md."""
+    path = ROOT / "README.md"
+    before, _, rest_of = path.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest_of.partition(END)
+    path.write_text(before + BEGIN + tables() + END + after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
