@@ -214,34 +214,93 @@ class Killed(RuntimeError):
     """The end of the process, as far as a test can have it in its own."""
 
 
+@pytest.fixture
+def killed_and_resumed(
+    train_run: Callable, command: Callable, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Run]:
+    """Return a function that trains, dies after a number of steps, and goes on."""
+
+    def call(overrides: list[str], dies_in: int, *more: str) -> Run:
+        step, done = UpdateRules.step, []
+
+        def fatal_step(*arguments: Any) -> None:
+            step(*arguments)
+            done.append(1)
+            if len(done) == dies_in:
+                raise Killed
+
+        with monkeypatch.context() as patched:
+            patched.setattr(UpdateRules, "step", fatal_step)
+            with pytest.raises(RunFailed):
+                train(composed(*QUIET, *overrides))
+        torch.manual_seed(dies_in)  # another process has another state
+        killed = run_folders()[-1]
+        answer = command(*QUIET, f"resume={killed}", *more)
+        assert answer.code == 0, answer.err
+        assert run_folders()[-1] == killed
+        return load_run(killed)
+
+    return call
+
+
 @pytest.mark.parametrize("steps", [1, 5, 25])
 @pytest.mark.parametrize("dies_in", [3, 9, 16, 21, 22, 30])
 def test_a_run_killed_after_any_step_goes_on_as_if_nothing_had_happened(
-    steps: int,
-    dies_in: int,
-    train_run: Callable,
-    command: Callable,
-    monkeypatch: pytest.MonkeyPatch,
+    steps: int, dies_in: int, train_run: Callable, killed_and_resumed: Callable
 ) -> None:
     """Checkpoints stand at steps 4, 8, 12, ... and at the end of each epoch."""
     overrides = [*IMAGES, f"steps_per_execution={steps}", "checkpoint.every_n_steps=4"]
     reference = train_run(*overrides)
-    step, done = UpdateRules.step, []
+    assert_same_runs(reference, killed_and_resumed(overrides, dies_in))
 
-    def fatal_step(*arguments: Any) -> None:
-        step(*arguments)
-        done.append(1)
-        if len(done) == dies_in:
-            raise Killed
+
+RESUMED = [
+    *("schedule per epoch", "accumulation", "bf16", "max_steps", "limit and accumulation"),
+    *("validation by parts", "validation amid accumulation", "rows of accumulated steps"),
+    *("all at once", "every other epoch", "max_steps without validation", "early stopping"),
+]
+MORE_CASES = {
+    "every other epoch": ["trainer.check_val_every_n_epoch=2", "scheduler=step"],
+    "max_steps without validation": ["trainer.max_steps=40", "data.val_fraction=0"],
+    "early stopping": [
+        "callbacks=early_stopping",
+        "callbacks.early_stopping.patience=1",
+        "callbacks.early_stopping.min_delta=0.5",
+    ],
+}
+
+
+@pytest.mark.parametrize("case", RESUMED)
+@pytest.mark.parametrize("moment", ["amid an epoch", "after an epoch"])
+def test_a_killed_run_goes_on_in_every_combination(
+    case: str, moment: str, train_run: Callable, killed_and_resumed: Callable
+) -> None:
+    overrides = [*SMALL, *(CASES | MORE_CASES)[case], "checkpoint.every_n_steps=3"]
+    reference = train_run(*overrides)
+    ends = [row["step"] for row in reference.history if row["epoch"] == 1]
+    dies_in = int(max(ends)) + 1 if moment == "after an epoch" else 4
+    # Other numbers of steps at once, as nothing hangs on them.
+    run = killed_and_resumed(overrides, dies_in, "steps_per_execution=3", "trainer.threads=1")
+    assert_same_runs(reference, run)
+
+
+def test_a_stop_that_was_decided_holds_when_the_run_is_resumed(
+    train_run: Callable, command: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed while it was tested, after early stopping had ended the training."""
+    overrides = [*SMALL, *MORE_CASES["early stopping"], "trainer.max_epochs=9"]
+    reference = train_run(*overrides)
+    assert reference.record["epochs"] < 9
+
+    def dies(*arguments: Any, **values: Any) -> None:
+        raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(UpdateRules, "step", fatal_step)
+        patched.setattr("lightning.Trainer.test", dies)
         with pytest.raises(RunFailed):
             train(composed(*QUIET, *overrides))
-    torch.manual_seed(dies_in)  # another process has another state
     killed = run_folders()[-1]
     assert command(*QUIET, f"resume={killed}").code == 0
-    assert run_folders()[-1] == killed
     assert_same_runs(reference, load_run(killed))
 
 

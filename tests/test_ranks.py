@@ -51,3 +51,20 @@ def test_a_rank_without_a_point_keeps_nobody_waiting(command: Callable) -> None:
     assert answer.code == 0
     [folder] = run_folders()
     assert load_run(folder).record["status"] == "completed"
+
+
+def test_accumulation_averaging_and_checkpoints_amid_an_epoch_in_two_processes(
+    command: Callable,
+) -> None:
+    more = ["logger=none", "data=moons", "data.num_samples=400", "data.batch_size=16"]
+    more += ["trainer.accumulate_grad_batches=2", "trainer.ema_decay=0.5", "scheduler=cosine"]
+    more += ["checkpoint.every_n_steps=4", "trainer.val_check_interval=3", "init=xavier"]
+    assert command(*FAST, *more).code == 0
+    assert command(*FAST, *more, "trainer=ddp_cpu").code == 0
+    alone, shared = (load_run(folder) for folder in run_folders())
+    assert shared.record["steps"] == alone.record["steps"] == 3 * 9
+    for row, reference in zip(shared.history, alone.history, strict=True):
+        measured = {name: value for name, value in reference.items() if value is not None}
+        assert {name: row[name] for name in measured} == pytest.approx(measured, rel=1e-3)
+    for name, value in alone.module().state_dict().items():
+        torch.testing.assert_close(shared.module().state_dict()[name], value, atol=1e-4, rtol=1e-3)

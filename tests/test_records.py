@@ -172,3 +172,10 @@ def test_a_truncated_history_goes_on_as_if_nothing_had_followed() -> None:
 
 def test_times_are_utc() -> None:
     assert now().endswith("+00:00")
+
+
+def test_one_batch_is_not_all_batches() -> None:
+    for key in ("val_check_interval", "limit_train_batches", "overfit_batches"):
+        whole, one = plain(f"trainer.{key}=1.0"), plain(f"trainer.{key}=1")
+        assert identity_of(whole, "") != identity_of(one, "")
+        assert identity_of(whole, "") == identity_of(plain(f"trainer.{key}=1.00"), "")

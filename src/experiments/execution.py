@@ -36,7 +36,8 @@ def per_batch_hooks(callbacks: Iterable[Callback]) -> list[str]:
         f"{type(callback).__name__}.{hook}"
         for callback in callbacks
         for hook in PER_BATCH_HOOKS
-        if getattr(type(callback), hook) is not getattr(Callback, hook)
+        # Of the instance: Lightning's LambdaCallback sets its hooks there.
+        if getattr(getattr(callback, hook), "__func__", None) is not getattr(Callback, hook)
     ]
 
 
@@ -92,6 +93,24 @@ class Execution:
             return False
         remaining = self._timer.time_remaining()
         return remaining is not None and remaining <= 0
+
+    @staticmethod
+    def begin_next_epoch(trainer: L.Trainer) -> None:
+        """Let a run that was resumed from the end of an epoch begin with the next one.
+
+        Under `max_steps` the Trainer takes such a checkpoint for one amid the epoch, and would end
+        that epoch a second time, without a point in its means.
+        """
+        loop = trainer.fit_loop
+        if not loop.restarted_on_epoch_end:
+            return
+        tracker: Any
+        for tracker in (loop.epoch_progress.current, loop.epoch_progress.total):
+            tracker.completed = tracker.processed
+        for part in (loop, loop.epoch_loop, loop.epoch_loop.val_loop):
+            part._restarting = False  # its setter says True for as long as steps are counted
+        loop.reset_restart_stage()
+        loop.epoch_loop.reset_restart_stage()
 
     @staticmethod
     def is_followed_by_validation(trainer: L.Trainer) -> bool:

@@ -91,6 +91,14 @@ def open_folder(launch: Launch, config: dict[str, Any], identity: str) -> Path:
     return folder
 
 
+def rewrite_config(folder: Path, config: dict[str, Any]) -> None:
+    """Write the config of a resumed run, of which keys outside its identity may have changed.
+
+    The other processes of the run read it there.
+    """
+    write_atomic(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(config)))
+
+
 def read_config(folder: Path) -> dict[str, Any]:
     """Return the resolved config of a run, nested, in plain values.
 

@@ -161,6 +161,7 @@ class ExperimentModule(L.LightningModule):
 
     def on_train_start(self) -> None:
         self._steps = Steps(self)
+        self.execution.begin_next_epoch(self.trainer)
         # The Trainer means to do so when it sets up the loader, which here was before it knew of
         # the checkpoint.
         self.trainer.fit_loop._load_combined_loader_states()

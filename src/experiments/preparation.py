@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 from torch import nn
 
 from experiments import building, hardware
@@ -108,7 +108,12 @@ def prepare(config: Config) -> Prepared:
         building.build_callbacks(config),
         work_of(module.network, data.spec.shape),
     )
-    datamodule.evaluation_batch_size = prepared.work.evaluation_batch_size
+    trainer = config["trainer"]
+    if not any(
+        trainer[key] for key in ("limit_val_batches", "limit_test_batches", "overfit_batches")
+    ):
+        # Else a number of batches would be another set of points for every network.
+        datamodule.evaluation_batch_size = prepared.work.evaluation_batch_size
     check_trainer(prepared)
     check_interval(prepared)
     module.execution = execution_of(config, prepared.callbacks, prepared.num_ranks)
@@ -161,6 +166,9 @@ def check_trainer(prepared: Prepared) -> None:
     measured = [f"{stage}/{name}" for stage in stages for name in prepared.module.means.names]
     for callback in prepared.callbacks:
         monitor = getattr(callback, "monitor", None)
+        if isinstance(callback, EarlyStopping) and str(monitor).startswith("train/"):
+            # Measured at the end of an epoch; amid one there is nothing to look at.
+            callback._check_on_train_epoch_end = True
         if isinstance(monitor, str) and monitor not in measured:
             name = type(callback).__name__
             raise user_error(
@@ -183,16 +191,15 @@ def check_trainer(prepared: Prepared) -> None:
 
 
 def check_interval(prepared: Prepared) -> None:
-    """Raise UserError for steps between validations that no epoch has."""
-    trainer = prepared.config["trainer"]
+    """Raise UserError for parts without a batch, and steps between validations that none has."""
+    trainer, data = prepared.config["trainer"], prepared.datamodule
     interval = trainer["val_check_interval"]
-    num_batches = math.ceil(len(prepared.datamodule.train) / prepared.datamodule.batch_size)
-    for key in ("limit_train_batches", "overfit_batches"):
-        limit = trainer[key]
-        if isinstance(limit, int) and limit:
-            num_batches = min(num_batches, limit)
-        elif limit:
-            num_batches = int(num_batches * limit)
+    num_batches = limited(trainer, ("limit_train_batches", "overfit_batches"), data.num_batches)
+    if len(data.val):
+        num_val = math.ceil(len(data.val) / data.evaluation_batch_size)
+        limited(trainer, ("limit_val_batches",), num_val)
+    num_test = math.ceil(len(data.test) / data.evaluation_batch_size)
+    limited(trainer, ("limit_test_batches",), num_test)
     num_steps = num_batches // trainer["accumulate_grad_batches"]
     if isinstance(interval, int) and interval > num_steps and prepared.monitor[0] is not None:
         raise user_error(
@@ -202,6 +209,25 @@ def check_interval(prepared: Prepared) -> None:
             allowed=f"1 to {num_steps} (the whole optimizer steps of an epoch), or a part (0.25)",
             instead=1.0,
         )
+
+
+def limited(trainer: Config, keys: tuple[str, ...], num_batches: int) -> int:
+    """Return how many of `num_batches` the limits leave, or raise UserError for none of them."""
+    for key in keys:
+        limit = trainer[key]
+        if isinstance(limit, float) and 0 < limit < 1 and int(num_batches * limit) == 0:
+            raise user_error(
+                "not_allowed",
+                key=f"trainer.{key}",
+                given=limit,
+                allowed=f"a number of batches, or a part of the {num_batches} that holds one",
+                instead=1,
+            )
+        if isinstance(limit, int) and limit:
+            num_batches = min(num_batches, limit)
+        elif limit:
+            num_batches = int(num_batches * limit)
+    return num_batches
 
 
 def check_seed(seed: int) -> None:
@@ -248,6 +274,10 @@ def warn_of_no_effect(config: Config, overrides: list[str], is_large: bool) -> N
         "trainer.sync_batchnorm": trainer["strategy"] == "auto" and "one device",
         "steps_per_execution": trainer["strategy"] != "auto" and "several processes",
         "data.num_workers": not is_large and "data that fit data.memory_limit",
+        **dict.fromkeys(
+            ("trainer.val_check_interval", "trainer.check_val_every_n_epoch"),
+            not config["data"]["val_fraction"] and "data.val_fraction=0",
+        ),
         "checkpoint.mode": config["checkpoint"]["monitor"] == "auto" and "checkpoint.monitor=auto",
     }
     for override in overrides:

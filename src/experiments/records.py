@@ -96,6 +96,25 @@ def canonical(value: Any) -> Any:
     return value
 
 
+PARTS_OR_COUNTS = (
+    "val_check_interval",
+    "limit_train_batches",
+    "limit_val_batches",
+    "limit_test_batches",
+    "overfit_batches",
+)
+"""Keys of the trainer where 1.0 is the whole and 1 is one of them."""
+
+
+def with_parts_named(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a config in which a part, such as 1.0 of the batches, is no number as 1 is."""
+    trainer = dict(config.get("trainer") or {})
+    for key in PARTS_OR_COUNTS:
+        if isinstance(trainer.get(key), float):
+            trainer[key] = f"{trainer[key]:g} of the whole"
+    return {**config, "trainer": trainer}
+
+
 def without(config: Mapping[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
     """Return a copy of a nested config without the dotted `keys`."""
     result = dict(config)
@@ -114,7 +133,7 @@ def identity_of(config: Mapping[str, Any], data_checksum: str) -> str:
     >>> identity_of({"lr": 0.1}, "") == identity_of({"lr": 1e-1, "hydra": {}}, "")
     True
     """
-    content = [canonical(without(config, NOT_IN_IDENTITY)), data_checksum]
+    content = [canonical(without(with_parts_named(config), NOT_IN_IDENTITY)), data_checksum]
     text = json.dumps(content, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 

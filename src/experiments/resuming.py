@@ -20,7 +20,18 @@ from experiments.records import CHECKPOINTS, CONFIG, HISTORY, Record, read_recor
 from experiments.schedulers import depends_on_total
 
 LOCK = ".lock"
-CHANGEABLE = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time", "test")
+CHANGEABLE = (
+    "trainer.max_epochs",
+    "trainer.max_steps",
+    "trainer.max_time",
+    "test",
+    "steps_per_execution",
+    "trainer.threads",
+    "trainer.log_every_n_steps",
+    "checkpoint.every_n_steps",
+    "data.memory_limit",
+    "data.num_workers",
+)
 HARMLESS = ("resume", "logger", "progress", "paths", "trainer.profiler")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
+import os
 import sys
 import warnings
 from dataclasses import dataclass
@@ -10,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import AdvancedProfiler, Profiler, PyTorchProfiler, SimpleProfiler
@@ -20,6 +24,7 @@ from experiments.callbacks.history import History
 from experiments.callbacks.last_amid_epoch import LastAmidEpoch
 from experiments.callbacks.last_validation import LastValidation
 from experiments.callbacks.progress import EpochBar, EpochLines
+from experiments.callbacks.stay_stopped import StayStopped
 from experiments.callbacks.stopwatch import Stopwatch
 from experiments.errors import check_choice
 from experiments.execution import LONGEST_CALL, MOST_STEPS, Execution, per_batch_hooks
@@ -60,6 +65,28 @@ EXPECTED = (
     ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
     ".*The number of training batches .* is smaller than the logging interval.*",
 )
+
+
+class AtomicCheckpoints(TorchCheckpointIO):
+    """Write a checkpoint beside its place and move it there in one step.
+
+    Lightning writes into the system's folder for temporary files, from which a move to another
+    disk is a copy: a kill in its midst would leave half of the only checkpoint.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
+    ) -> None:
+        place = Path(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        part = place.with_name(f".{place.name}.part")
+        buffer = io.BytesIO()  # torch's own writer does not say that a disk is full
+        torch.save(checkpoint, buffer)
+        try:
+            part.write_bytes(buffer.getbuffer())
+            os.replace(part, place)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 @dataclass
@@ -192,7 +219,9 @@ def build_trainer(
     if monitor[0] is None:
         node["limit_val_batches"] = 0
     interval = node["val_check_interval"]
-    at_validation = interval != 1.0 and (monitor[0] or "").startswith("val/")
+    # 1 is after every step, 1.0 at the end of the epoch.
+    is_amid = isinstance(interval, int) or interval != 1.0
+    at_validation = is_amid and (monitor[0] or "").startswith("val/")
     every_n_steps = config["checkpoint"]["every_n_steps"]
     best, last = checkpoints(folder, *monitor, at_validation, every_n_steps)
     file = HistoryFile(folder) if folder and rank == 0 else None
@@ -215,6 +244,7 @@ def build_trainer(
         callbacks=[
             EpochMeans(),
             LastValidation(),
+            StayStopped(),
             watch.stopwatch,
             watch.divergence,
             watch.history,
@@ -224,6 +254,7 @@ def build_trainer(
             *last,
         ],
         num_sanity_val_steps=0,
+        plugins=[AtomicCheckpoints()],
         enable_progress_bar=any(isinstance(c, EpochBar) for c in shown),
         enable_model_summary=False,
         # Loggers get whole rows from callbacks/history.py, at the steps that it chooses.

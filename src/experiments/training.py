@@ -19,7 +19,14 @@ from omegaconf import DictConfig, OmegaConf
 from experiments import console, hardware, ranks, resuming
 from experiments.data.order import mix
 from experiments.errors import TABLE, user_error
-from experiments.folders import Launch, logging_to, open_folder, quiet_lightning, read_config
+from experiments.folders import (
+    Launch,
+    logging_to,
+    open_folder,
+    quiet_lightning,
+    read_config,
+    rewrite_config,
+)
 from experiments.loggers import finish_loggers, log_media, start_loggers
 from experiments.preparation import (
     Prepared,
@@ -72,6 +79,7 @@ def train(composed: DictConfig) -> float | None:
         with resuming.held(folder), logging_to(folder):
             if resumed is not None:
                 resuming.check_unchanged(resumed)
+                rewrite_config(folder, config)
             warn_of_no_effect(config, launch.overrides, not prepared.datamodule.fits_in_memory)
             say_single_steps(config, prepared.callbacks)
             record = run(prepared, folder, launch, resumed)
@@ -175,6 +183,8 @@ def fit_and_test(
     if config["compile"]:
         log.info(TABLE["compile"])
         module.network.compile()
+        if module.average is not None:
+            module.average.module.compile()
     with (
         other_ranks(folder, prepared.num_devices, checkpoint, record),
         interruptible(trainer),

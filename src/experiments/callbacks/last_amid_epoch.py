@@ -18,7 +18,7 @@ class LastAmidEpoch(Checkpoint):
     wants another state of them; the state after the step is the one to go on from.
 
     Args:
-        path: None where there is no run folder.
+        path: None on ranks other than 0.
         every_n_steps: at least 1.
     """
 
@@ -30,6 +30,8 @@ class LastAmidEpoch(Checkpoint):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.last_step = trainer.global_step
+        # Every rank takes part in writing a checkpoint, and rank 0 alone knows where.
+        self.path = trainer.strategy.broadcast(self.path)
 
     def on_train_batch_end(
         self,

@@ -27,6 +27,10 @@ class Stopwatch(Callback):
             self.train_seconds += time.perf_counter() - self._started
             self._started = None
 
+    # A run resumed amid an epoch has no start of that epoch.
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._started = time.perf_counter()
+
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._started = time.perf_counter()
 

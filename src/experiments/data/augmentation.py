@@ -53,6 +53,14 @@ class Augmentation:
             )
         if self and len(shape) < 2:
             raise user_error("augment", data=data_name, shape=shape)
+        if self.random_crop > min(shape[1:], default=0):
+            raise user_error(
+                "not_allowed",
+                key="data.augment.random_crop",
+                given=self.random_crop,
+                allowed=f"at most {min(shape[1:])} pixels, the size of a point of {data_name}",
+                instead=max(1, min(shape[1:]) // 8),
+            )
 
     def __bool__(self) -> bool:
         return bool(self.random_crop or self.horizontal_flip)

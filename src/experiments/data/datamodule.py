@@ -76,6 +76,11 @@ class DataModule(L.LightningDataModule):
         self.evaluation_batch_size = EVALUATION_BATCH_SIZE
 
     @property
+    def num_batches(self) -> int:
+        """Batches of a training epoch."""
+        return math.ceil(len(self.train) / self.batch_size)
+
+    @property
     def gigabytes(self) -> float:
         """The size of all points."""
         return sum(points.num_bytes for points in (self.train, self.val, self.test)) / 1e9
