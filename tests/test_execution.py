@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, LambdaCallback
 from running import QUIET, composed, run_folders
 from torch.nn.utils import clip_grad_norm_
 
@@ -348,6 +348,10 @@ def test_a_callback_that_wants_every_step_gets_every_step(
 
 
 def test_which_hooks_ask_for_single_steps() -> None:
+    # Lightning's LambdaCallback has its hooks on the instance.
+    told = LambdaCallback(on_train_batch_end=lambda *arguments: None)
+    assert per_batch_hooks([told]) == ["LambdaCallback.on_train_batch_end"]
+
     class Quiet(Callback):
         def on_train_epoch_end(self, trainer, module) -> None:  # type: ignore[no-untyped-def]
             pass
@@ -370,6 +374,9 @@ def test_which_hooks_ask_for_single_steps() -> None:
         ("checkpoint.every_n_steps=-1", "checkpoint.every_n_steps=-1: allowed is a whole number"),
         ("data.memory_limit=-1", "data.memory_limit=-1.0: allowed is a number of at least 0"),
         ("data.augment.random_crop=2", "data.augment: moons has points of shape (2,)"),
+        ("+data.augment.rotate=10", "data.augment"),
+        ("trainer.limit_train_batches=0.001", "a part of the 18 that holds one"),
+        ("trainer.limit_val_batches=0.01", "trainer.limit_val_batches=0.01: allowed is a number"),
     ],
 )
 def test_values_that_cannot_be_are_told(given: str, said: str) -> None:
@@ -377,6 +384,11 @@ def test_values_that_cannot_be_are_told(given: str, said: str) -> None:
         train(composed(*QUIET, *SMALL, given))
     assert said in str(caught.value)
     assert not Path("outputs").exists()
+
+
+def test_a_crop_is_smaller_than_the_image() -> None:
+    with pytest.raises(UserError, match="at most 8 pixels, the size of a point of digits"):
+        train(composed(*QUIET, "data=digits", "data.augment.random_crop=9"))
 
 
 def test_data_above_the_memory_limit_give_the_same_run(train_run: Callable) -> None:

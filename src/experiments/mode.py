@@ -2,7 +2,8 @@
 
 Hydra composes everything once to read `hydra.mode`, and then again to run: 0.12 s of a start. In
 this project only the groups that make sweeps set the mode, so it is known from what was typed
-whether one of them is chosen; where that is not certain, Hydra is asked as ever.
+whether one of them is chosen; where that is not certain, Hydra is asked as ever. (A mode set in
+config.yaml itself or in another group would not be found: say -m instead.)
 """
 
 from __future__ import annotations
