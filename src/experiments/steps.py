@@ -42,7 +42,7 @@ class Steps:
         self.parameters = [p for p in module.network.parameters() if p.requires_grad]
         self.scaler = getattr(trainer.precision_plugin, "scaler", None)
         # Strategies of several processes, scalers and callbacks' hooks want the Trainer's own
-        # backward pass, which costs as much as that of a small network.
+        # backward pass; where there are none of them it would only cost time.
         is_alone = trainer.world_size == 1 and self.scaler is None
         self.is_plain = is_alone and not self.execution.has_hooks
         self.before_step = None

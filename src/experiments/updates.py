@@ -76,10 +76,6 @@ class UpdateRules:
         else:
             scaler.step(optimizer)
             scaler.update()
-        if torch.is_autocast_enabled(parameters[0].device.type):
-            # Autocast keeps the weights that it has cast until its block is left, which here is
-            # after the last of many steps.
-            torch.clear_autocast_cache()
 
     def after_step(
         self, network: nn.Module, average: AveragedModel | None, scheduler: LRScheduler | None
