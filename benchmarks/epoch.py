@@ -17,17 +17,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import rivals
 import torch
 from report import keep, ratios, spread
-from step import MODELS, composed, contest
+from step import MODELS, bare_network, composed, contest, share_threads
 from torch import Tensor
 
 from experiments.data.downloads import fashion_mnist
 from experiments.hardware import without_asking_for_gpus
-from experiments.preparation import prepare
 from experiments.records import read_record
 from experiments.training import train
 
@@ -57,19 +55,12 @@ def validate(network: torch.nn.Module, images: Tensor, labels: Tensor) -> float:
 
 def measure(root: str, model: str, rounds: int) -> tuple[dict[str, list[float]], int]:
     """Return milliseconds of an epoch by contestant, and the number of threads."""
-    from omegaconf import OmegaConf
-
-    config: Any = OmegaConf.to_container(composed(root, model), resolve=True)
-    threads = prepare(config).num_threads
-    torch.set_num_threads(threads)
+    threads = share_threads(root, model)
     points = fashion_mnist(root).train
     images, labels = points.inputs.clone(), points.targets.clone()
-    make = {"mlp": rivals.mlp, "cnn": rivals.cnn}[model]
 
     def bare() -> float:
-        network = make()
-        if model == "cnn":
-            network = network.to(memory_format=torch.channels_last)
+        network = bare_network(model)
         started = time.perf_counter()
         with without_asking_for_gpus():
             for _ in range(EPOCHS):

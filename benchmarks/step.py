@@ -15,10 +15,12 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import rivals
 import torch
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 from report import keep, ratios, spread
 from torch import nn
 
@@ -66,27 +68,34 @@ def contest(contestants: dict[str, Callable[[], float]], rounds: int) -> dict[st
     return taken
 
 
+def share_threads(root: str, model: str) -> int:
+    """Give everyone in this process the threads that our run chooses, and return how many."""
+    config: Any = OmegaConf.to_container(composed(root, model), resolve=True)
+    threads = prepare(config).num_threads
+    torch.set_num_threads(threads)
+    return threads
+
+
+def bare_network(model: str) -> nn.Module:
+    """Return the network of the hand-written loop, in the faster layout, which ours has too."""
+    if model == "cnn":
+        return rivals.cnn().to(memory_format=torch.channels_last)
+    return rivals.mlp()
+
+
 def measure(root: str, model: str, rounds: int) -> tuple[dict[str, list[float]], int]:
     """Return milliseconds per step by contestant, and the number of threads."""
-    from omegaconf import OmegaConf
-
-    prepared = prepare(OmegaConf.to_container(composed(root, model), resolve=True))  # type: ignore[arg-type]
-    threads = prepared.num_threads
-    torch.set_num_threads(threads)
+    threads = share_threads(root, model)
     points = fashion_mnist(root).train
     images, labels = points.inputs.clone(), points.targets.clone()
     make = {"mlp": rivals.mlp, "cnn": rivals.cnn}[model]
 
     def bare() -> float:
-        network = make()
         # As in a script that never imported Lightning: see without_asking_for_gpus.
         with without_asking_for_gpus():
-            return loop(network)
-
-    def loop(network: nn.Module) -> float:
-        if model == "cnn":  # the faster layout, which ours has too
-            network = network.to(memory_format=torch.channels_last)
-        return rivals.seconds_of_bare_loop(network, images[:54000], labels[:54000], 64)
+            return rivals.seconds_of_bare_loop(
+                bare_network(model), images[:54000], labels[:54000], 64
+            )
 
     normalized = rivals.in_memory(images, labels)
     transformed = rivals.Images(images, labels)

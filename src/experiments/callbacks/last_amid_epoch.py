@@ -41,13 +41,11 @@ class LastAmidEpoch(Checkpoint):
         batch: Any,
         batch_idx: int,
     ) -> None:
-        step, is_last = (
-            trainer.global_step,
-            trainer.fit_loop.epoch_loop.batch_progress.is_last_batch,
-        )
-        # At the end of an epoch the checkpoint of the epoch follows.
-        if step == self.last_step or step % self.every_n_steps or is_last:
+        step = trainer.global_step
+        if step == self.last_step or step % self.every_n_steps:
             return
+        if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+            return  # the checkpoint of the epoch follows
         self.last_step = step
         # A run resumed from between the two would leave the validation out.
         self.is_due = Execution.is_followed_by_validation(trainer)

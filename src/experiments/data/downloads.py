@@ -89,7 +89,7 @@ def load(
 
 def decode(name: str, class_name: str, root: str, sources: list[Path], debian: bool) -> DataSet:
     """Let torchvision read the set, and download it where it is missing; see `load`."""
-    # Inside the function: with a cache nothing else needs torchvision, which takes half a second.
+    # Inside the function: where the cache serves, torchvision's data sets are not needed.
     from torchvision import datasets
 
     dataset_class = getattr(datasets, class_name)
