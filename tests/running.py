@@ -35,3 +35,8 @@ def run_folders(root: Path = Path("outputs")) -> list[Path]:
     """Return the run folders below a folder, oldest first."""
     found = [path.parent for path in root.glob("**/record.json")]
     return sorted(found, key=lambda folder: load_run(folder).record["started_at"])
+
+
+def choices(group: str) -> list[str]:
+    """Return the choices of a group, from its files."""
+    return sorted(path.stem for path in (CONF / group).glob("*.yaml"))

@@ -146,7 +146,7 @@ def test_a_run_is_the_hand_written_loop(optim: str, train_run: Callable) -> None
     run = train_run(*overrides)
     prepared = prepare(run.config)
     network, normalize = prepared.module.network, prepared.module.normalize
-    optimizer = prepared.module.make_optimizer(network.parameters())
+    optimizer = prepared.module.make_optimizer(network)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 3 * 18)
     network.train()
     prepared.datamodule.at_once = False

@@ -12,6 +12,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "experiments"
 
 CATALOGUE = {"activations", "losses", "optimizers", "schedulers", "initializers"}
+CATALOGUE |= {"gains", "parameter_groups", "optimizer_needs", "split_optimizer", "collection"}
 TORCH_FREE = {"records", "errors", "schema", "help", "door", "mode"}
 FLOORS: dict[str, int] = {
     **dict.fromkeys(CATALOGUE | TORCH_FREE, 0),
@@ -26,10 +27,13 @@ FLOORS: dict[str, int] = {
     "callbacks": 2,
     "bounds": 3,
     "building": 3,
+    "entries": 3,
+    "combinations": 3,
     "console": 3,
     "folders": 3,
     "hardware": 3,
     "loggers": 3,
+    "notices": 3,
     "preparation": 3,
     "ranks": 3,
     "recording": 3,
@@ -42,8 +46,8 @@ FLOORS: dict[str, int] = {
     "work": 3,
 }
 MAY_KNOW = {
-    0: {"torch"},
-    1: {"torch", "torchvision", "lightning", "numpy", "sklearn"},
+    0: {"torch", "pytorch_optimizer"},
+    1: {"torch", "torchvision", "lightning", "numpy", "sklearn", "mnist1d"},
     2: {"torch", "torchmetrics", "lightning"},
     3: {"torch", "torchmetrics", "lightning", "hydra", "omegaconf", "rich", "numpy", "filelock"},
 }

@@ -10,7 +10,7 @@ import torch
 from running import plain
 from torch import nn
 
-from experiments.building import entry
+from experiments.entries import entry
 from experiments.errors import UserError
 from experiments.optimizers import NOT_ARGUMENTS, build_optimizer, check_values
 

@@ -2,7 +2,7 @@
 
 Torch's own classes are used wherever there is one (`conf/activation/*.yaml` name them); this
 module holds what torch lacks, and what a model must know of any activation: how many
-pre-activation features it wants for each feature that it returns.
+pre-activation features it wants for each feature that it returns. Features are dimension 1.
 
 Shape letters: B batch, C channels or features, k pieces.
 """
@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 Activation = Callable[[], nn.Module]
@@ -51,7 +53,6 @@ class Maxout(nn.Module):
 
     Shapes: (B, k * C, *) -> (B, C, *).
 
-    >>> import torch
     >>> Maxout(2)(torch.tensor([[1.0, 3.0, -2.0, -5.0]]))
     tensor([[ 3., -2.]])
     """
@@ -69,6 +70,174 @@ class Maxout(nn.Module):
         return f"num_pieces={self.multiplier}"
 
 
+class SquaredReLU(nn.Module):
+    """phi(x) = max(0, x)^2.
+
+    So, Manke, Liu, Dai, Shazeer, Le 2021, "Primer: searching for efficient transformers for
+    language modeling", NeurIPS, section 3.
+
+    Shapes: any, kept.
+
+    >>> SquaredReLU()(torch.tensor([-2.0, 3.0]))
+    tensor([0., 9.])
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x).square()
+
+
+class Swish(nn.Module):
+    """phi(x) = x sigmoid(beta x), with a beta that is trained.
+
+    Ramachandran, Zoph, Le 2017, "Searching for activation functions", section 4. With beta fixed
+    at 1 it is torch's SiLU.
+
+    Args:
+        beta: where training begins; one number for all features of a layer.
+
+    Shapes: any, kept.
+
+    >>> Swish()(torch.tensor([0.0, 2.0])).detach()
+    tensor([0.0000, 1.7616])
+    """
+
+    def __init__(self, beta: float = 1.0) -> None:
+        super().__init__()
+        self.beta = nn.Parameter(torch.tensor(float(beta)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(self.beta * x)
+
+
+class Sine(nn.Module):
+    """phi(x) = sin(omega_0 x), to be used with init=siren.
+
+    Sitzmann, Martel, Bergman, Lindell, Wetzstein 2020, "Implicit neural representations with
+    periodic activation functions", NeurIPS, section 3.2.
+
+    Args:
+        omega_0: frequency, above 0; 30 in the paper.
+
+    Shapes: any, kept.
+
+    >>> Sine(omega_0=1.0)(torch.tensor([0.0, torch.pi / 2]))
+    tensor([0., 1.])
+    """
+
+    def __init__(self, omega_0: float = 30.0) -> None:
+        super().__init__()
+        if omega_0 <= 0:
+            raise ValueError(f"omega_0={omega_0}: give a frequency above 0")
+        self.omega_0 = omega_0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sin(self.omega_0 * x)
+
+    def extra_repr(self) -> str:
+        return f"omega_0={self.omega_0}"
+
+
+class Snake(nn.Module):
+    """phi(x) = x + sin^2(a x) / a: monotonic and periodic at once.
+
+    Ziyin, Hartwig, Ueda 2020, "Neural networks fail to learn periodic functions and how to fix
+    it", NeurIPS, equation 3.
+
+    Args:
+        a: frequency, above 0.
+
+    Shapes: any, kept.
+
+    >>> Snake()(torch.tensor([0.0, torch.pi]))
+    tensor([0.0000, 3.1416])
+    """
+
+    def __init__(self, a: float = 1.0) -> None:
+        super().__init__()
+        if a <= 0:
+            raise ValueError(f"a={a}: give a frequency above 0")
+        self.a = a
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.sin(self.a * x).square() / self.a
+
+    def extra_repr(self) -> str:
+        return f"a={self.a}"
+
+
+class CReLU(nn.Module):
+    """phi(x) = [max(0, x), max(0, -x)]: returns twice the features that it gets.
+
+    Shang, Sohn, Almeida, Lee 2016, "Understanding and improving convolutional neural networks via
+    concatenated rectified linear units", ICML, definition 2.1. The layer before has half as many
+    features, and so half the weights.
+
+    Shapes: (B, C / 2, *) -> (B, C, *).
+
+    >>> CReLU()(torch.tensor([[1.0, -2.0]]))
+    tensor([[1., 0., 0., 2.]])
+    """
+
+    multiplier: ClassVar[Fraction] = Fraction(1, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([F.relu(x), F.relu(-x)], dim=1)
+
+
+class GLU(nn.GLU):
+    """phi(a, b) = a sigmoid(b): torch's gated linear unit, over the features.
+
+    Dauphin, Fan, Auli, Grangier 2017, "Language modeling with gated convolutional networks", ICML,
+    equation 1. Both halves come from the layer before, which is therefore twice as wide.
+
+    Shapes: (B, 2 C, *) -> (B, C, *).
+
+    >>> GLU()(torch.tensor([[3.0, 0.0]]))
+    tensor([[1.5000]])
+    """
+
+    multiplier: ClassVar[int] = 2
+
+    def __init__(self) -> None:
+        super().__init__(dim=1)
+
+
+class GEGLU(nn.Module):
+    """phi(a, b) = gelu(a) b.
+
+    Shazeer 2020, "GLU variants improve transformer", equation 5; there without biases.
+
+    Shapes: (B, 2 C, *) -> (B, C, *).
+
+    >>> GEGLU()(torch.tensor([[100.0, 0.5]]))
+    tensor([[50.]])
+    """
+
+    multiplier: ClassVar[int] = 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, value = x.chunk(2, dim=1)
+        return F.gelu(gate) * value
+
+
+class SwiGLU(nn.Module):
+    """phi(a, b) = silu(a) b: swish of beta 1 as the gate.
+
+    Shazeer 2020, "GLU variants improve transformer", equation 5; there without biases.
+
+    Shapes: (B, 2 C, *) -> (B, C, *).
+
+    >>> SwiGLU()(torch.tensor([[100.0, 0.5]]))
+    tensor([[50.]])
+    """
+
+    multiplier: ClassVar[int] = 2
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate, value = x.chunk(2, dim=1)
+        return F.silu(gate) * value
+
+
 class PhiOut(NamedTuple):
     """An output activation, and what a loss may read its result as."""
 
@@ -78,8 +247,8 @@ class PhiOut(NamedTuple):
 
 PHI_OUT: dict[str, PhiOut] = {
     "identity": PhiOut(nn.Identity, ("logits", "values")),
-    "sigmoid": PhiOut(nn.Sigmoid, ("probabilities", "values")),
     "softmax": PhiOut(lambda: nn.Softmax(dim=1), ("probabilities", "values")),
+    "sigmoid": PhiOut(nn.Sigmoid, ("probabilities", "values")),
     "log_softmax": PhiOut(lambda: nn.LogSoftmax(dim=1), ("log-probabilities",)),
 }
 """Output activations by name. `logits` are unnormalised log-probabilities, `values` real numbers

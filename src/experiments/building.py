@@ -1,30 +1,30 @@
 """From plain config values to objects: the data, the module and its parts.
 
-Every catalogue entry is a mapping with `_target_`, `name` and the arguments of that target, which
-are held against its signature here, so that a new entry needs no schema of its own.
+entries.py reads single entries of the catalogue; here they become a data set, a module and its
+optimizer, each held against what it must fit.
 """
 
 from __future__ import annotations
 
 import functools
-import inspect
-import types
-import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from hydra.utils import get_object, instantiate
+from hydra.utils import instantiate
 
 from experiments import initializers
 from experiments.data.augmentation import Augmentation
 from experiments.data.datamodule import DataModule
 from experiments.data.normalization import NORMALIZATIONS
 from experiments.data.sources import DataSet, DataSpec
-from experiments.errors import UserError, check_choice, hint, listed, user_error
+from experiments.entries import entry, refused
+from experiments.errors import check_choice, user_error
+from experiments.gains import gain_of
 from experiments.losses import check_fit
 from experiments.module import ExperimentModule
-from experiments.optimizers import NOT_ARGUMENTS, build_optimizer, check_values
+from experiments.optimizer_needs import Needs, is_switched
+from experiments.optimizers import NOT_ARGUMENTS, check_values, needs_for, optimizer_for
 from experiments.updates import UpdateRules
 
 Config = dict[str, Any]
@@ -38,114 +38,26 @@ DATAMODULE_KEYS = (
     "memory_limit",
     "num_workers",
 )
-TYPE_WORDS = {
-    int: ("a whole number", 1),
-    float: ("a number", 0.1),
-    bool: ("true or false", "true"),
-    str: ("a word", "..."),
-}
 
 
-def entry(
-    config: Config, group: str, leave_out: tuple[str, ...] = (), supplied: int = 0
-) -> functools.partial[Any]:
-    """Return the target of a catalogue entry with its arguments bound, each checked.
-
-    Args:
-        config: the whole config.
-        group: the entry's key in it.
-        leave_out: keys that are not arguments of the target.
-        supplied: how many positional arguments the caller will give.
-
-    Raises:
-        UserError: a target that cannot be imported, an argument it does not take or that has the
-            wrong type, or one that it needs and lacks.
-    """
-    node = config[group]
-    target = find_target(group, node["_target_"])
-    skipped = {"_target_", "name", *leave_out}
-    arguments = {key: value for key, value in node.items() if key not in skipped}
-    parameters = inspect.signature(target).parameters
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    positional = list(parameters)[:supplied]
-    known = [name for name in parameters if name not in positional]
-    for name, value in arguments.items():
-        if name in known:
-            check_type(f"{group}.{name}", value, wanted_type(target, parameters[name]))
-        elif not takes_any:
-            suggestion = hint(f"{group}.", name, known, "=...")
-            raise user_error(
-                "unknown_key",
-                key=f"{group}.{name}",
-                parent=f"{group}={node['name']}",
-                choices=listed([*known, *leave_out]),
-                hint=suggestion,
-            )
-    for name in known:
-        parameter = parameters[name]
-        needed = parameter.default is parameter.empty and parameter.kind not in (
-            parameter.VAR_KEYWORD,
-            parameter.VAR_POSITIONAL,
+def initializer_of(
+    config: Config, activation: Callable[[], torch.nn.Module]
+) -> Callable[..., None]:
+    """Return the initialiser, `gain: auto` being that of the activation."""
+    node = config["init"]
+    gain = node.get("gain")
+    if gain == "auto":
+        gain = refused("init.gain", lambda: gain_of(activation), config["activation"]["name"])
+        config = {**config, "init": {**node, "gain": gain}}
+    elif isinstance(gain, int | float) and not gain > 0:
+        raise user_error(
+            "not_allowed",
+            key="init.gain",
+            given=gain,
+            allowed="auto or a number above 0",
+            instead=1,
         )
-        if needed and name not in arguments:
-            raise user_error("missing_argument", key=group, owner=node["_target_"], name=name)
-    return functools.partial(target, **arguments)
-
-
-def find_target(group: str, path: str) -> Callable[..., Any]:
-    """Import a class or function by its dotted path, or raise UserError."""
-    try:
-        target: Callable[..., Any] = get_object(path)
-    except Exception as error:  # Hydra wraps whatever an import can raise
-        reason = " ".join(str(error).split())
-        raise user_error("target", key=group, given=path, reason=reason) from error
-    return target
-
-
-def wanted_type(target: Callable[..., Any], parameter: inspect.Parameter) -> type | None:
-    """Return int, float, bool or str where the signature asks for one of them, else None."""
-    try:
-        function = target.__init__ if inspect.isclass(target) else target
-        hint_ = typing.get_type_hints(function).get(parameter.name)
-    except Exception:  # a hint that cannot be evaluated is no hint
-        hint_ = None
-    if typing.get_origin(hint_) in (typing.Union, types.UnionType):
-        options = typing.get_args(hint_)
-        # Torch writes float | Tensor for numbers that may be tensors.
-        hint_ = float if float in options and type(None) not in options else object
-    if hint_ in TYPE_WORDS:
-        return hint_
-    if hint_ is None and type(parameter.default) in TYPE_WORDS:
-        # An unannotated 0 may well stand for a number.
-        return float if type(parameter.default) is int else type(parameter.default)
-    return None
-
-
-def check_type(key: str, value: Any, wanted: type | None) -> None:
-    """Raise UserError unless `value` is of the wanted type; whole numbers serve as numbers."""
-    if wanted is None:
-        return
-    is_bool = isinstance(value, bool)
-    fits = {
-        int: isinstance(value, int) and not is_bool,
-        float: isinstance(value, int | float) and not is_bool,
-        bool: is_bool,
-        str: isinstance(value, str),
-    }
-    if not fits[wanted]:
-        allowed, instead = TYPE_WORDS[wanted]
-        raise user_error("not_allowed", key=key, given=value, allowed=allowed, instead=instead)
-
-
-def refused(group: str, call: Callable[[], Any], owner: str) -> Any:
-    """Return `call()`; a ValueError or TypeError of the owner becomes a UserError at `group`."""
-    try:
-        return call()
-    except UserError:
-        raise
-    except Exception as error:  # whatever a class of anyone's may raise on its arguments
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise user_error("refused", key=group, owner=owner, reason=reason) from error
+    return entry(config, "init", supplied=3)
 
 
 def load_data(config: Config) -> DataSet:
@@ -207,24 +119,27 @@ def build_module(config: Config, spec: DataSpec) -> ExperimentModule:
     check_fit(
         loss, config["loss"]["name"], config["model"]["phi_out"], spec.task, config["data"]["name"]
     )
-    check_values(config["optim"])
-    optimizer = entry(config, "optim", leave_out=NOT_ARGUMENTS, supplied=1)
-    # A trial on one parameter, so that values which torch refuses are found before the run starts.
-    build_optimizer([torch.nn.Parameter(torch.zeros(1, 1))], optimizer.func, optimizer.keywords)
+    make_optimizer = optimizer_of(config)
+    # A trial, so that values which torch refuses are found before the run starts.
+    make_optimizer(network)
     scheduler = entry(config, "scheduler", leave_out=("interval",), supplied=2)
     trial = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
     refused("scheduler", lambda: scheduler(trial, 1), config["scheduler"]["_target_"])
-    initializers.initialize(network, entry(config, "init", supplied=5), config["seed"])
-    if is_faster_channels_last(config, spec):
+    initializer = initializer_of(config, activation)
+    refused(
+        "init",
+        lambda: initializers.initialize(network, initializer, config["seed"]),
+        config["init"]["_target_"],
+    )
+    needs, _ = optimizer_traits(config)
+    if needs.any_layout and is_faster_channels_last(config, spec):
         network.to(memory_format=torch.channels_last)
     trainer = config["trainer"]
     return ExperimentModule(
         network,
         loss,
         spec,
-        functools.partial(
-            build_optimizer, optimizer_class=optimizer.func, values=optimizer.keywords
-        ),
+        make_optimizer,
         scheduler,
         UpdateRules(
             accumulate=trainer["accumulate_grad_batches"],
@@ -232,7 +147,44 @@ def build_module(config: Config, spec: DataSpec) -> ExperimentModule:
             clip_algorithm=trainer["gradient_clip_algorithm"],
             ema_decay=trainer["ema_decay"],
             interval=config["scheduler"]["interval"],
+            closure=needs.closure,
         ),
+    )
+
+
+def optimizer_of(config: Config) -> Callable[[torch.nn.Module], torch.optim.Optimizer]:
+    """Return what makes the optimizer of a network."""
+    check_values(config["optim"])
+    bound = entry(config, "optim", leave_out=NOT_ARGUMENTS, supplied=1)
+    return functools.partial(
+        optimizer_for,
+        optimizer_class=bound.func,
+        values=bound.keywords,
+        no_decay=tuple(config["optim"].get("no_decay") or ()),
+    )
+
+
+def optimizer_traits(config: Config) -> tuple[Needs, bool]:
+    """Return what the optimizer needs, and whether it evaluates with other weights than it trains.
+
+    Raises:
+        UserError: it cannot be stepped at all.
+    """
+    bound = entry(config, "optim", leave_out=NOT_ARGUMENTS, supplied=1)
+    return needs_for(bound.func, bound.keywords), is_switched(bound.func)
+
+
+def num_activation_parameters(config: Config, module: ExperimentModule) -> int:
+    """Return how many weights the network has beyond those of the same one without activation.
+
+    Those that an activation trains itself, and those of layers which it asks to be wider; fewer
+    than 0 where it needs narrower ones (crelu).
+    """
+    model = entry(config, "model", supplied=3)
+    with torch.device("meta"):
+        bare = model(module.spec.shape, module.spec.num_outputs, torch.nn.Identity)
+    return sum(p.numel() for p in module.network.parameters()) - sum(
+        p.numel() for p in bare.parameters()
     )
 
 

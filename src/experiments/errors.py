@@ -57,6 +57,32 @@ TABLE: dict[str, str] = {
     "Or put the files there, or give their place with data.root=FOLDER.",
     "corrupt_data": "data={data}: {path} cannot be read ({reason}). "
     "Delete the file, so that it is fetched again, or replace it by a good copy.",
+    "data_path": "data={data} needs to know where the data are. Type data.path={example}.",
+    "no_such_path": "{key}={given}: there is no such {kind} ({place}). Give a path from the folder "
+    "you stand in, or a whole one.",
+    "unreadable_file": "{path}: this cannot be read as {kind} ({reason}). {instead}.",
+    "too_few_points": "{path}: {given} data points, and at least {least} are needed. Add some, or "
+    "check that this is the right place.",
+    "lengths": "{path}: {inputs} has {num_inputs} rows, {targets} has {num_targets}. Give every "
+    "input its target, in the same order.",
+    "not_finite": "{path}, {place}: {given} is no finite 32-bit number. Replace it, or leave that "
+    "row out.",
+    "label_range": "{path}, {place}: {given} is none of the classes; allowed is {allowed}. "
+    "{instead}.",
+    "one_class": "{path}: all data points are of one class, {given}; at least two are needed. "
+    "{instead}.",
+    "array_shape": "{path}: {array} has the shape {given}; allowed is {allowed}. {instead}.",
+    "array_type": "{path}: {array} is of type {given}; allowed is {allowed}. {instead}.",
+    "no_array": "{path}: there is no array {missing}; the file holds {present}. "
+    "Write it by numpy.savez(FILE, x=inputs, y=targets).",
+    "table": "{path}, {place}: {reason}. {instead}.",
+    "image_size": "{path}: {given} pixels, where the images before it have {expected}. "
+    "Have all of them resized: data.size={instead}.",
+    "class_folders": "{path}: {reason}. {instead}.",
+    "not_classification": "data.name={given}: this set has {what}, and data=torchvision takes "
+    "images that each have one class. Choices: {choices}.",
+    "unused_data": "Data: {path}: {given} is not used; {used}.",
+    "decoding": "Data: decoding {num} images of {data}, once; the next start finds them in {place}",
     "split": "data.val_fraction={given}: of {num_samples} training points this leaves "
     "{num_train} to train and {num_val} to validate. Try data.val_fraction={instead}.",
     # model, loss
@@ -70,8 +96,17 @@ TABLE: dict[str, str] = {
     "Try loss={instead}.",
     "loss_output": "loss={loss} takes {takes}, but model.phi_out={phi_out} gives {gives}. "
     "Try model.phi_out={instead_phi_out}{or_loss}.",
-    "full_batch": "optim=gd is full-batch gradient descent, so data.batch_size={given} contradicts "
-    "it. Leave data.batch_size away, or use mini-batches: optim=sgd data.batch_size={given}.",
+    "full_batch": "optim={name} works on full batches, so data.batch_size={given} contradicts it. "
+    "Leave data.batch_size away, or try optim.full_batch=false data.batch_size={given}.",
+    "no_decay": "optim.no_decay={given}: {owner} has no weight decay to spare any parameter. "
+    "Leave optim.no_decay away.",
+    "no_matrices": "optim: {owner} is made for the matrices of hidden layers, and this model has "
+    "none. Try model=mlp, or optim=adamw.",
+    "optimizer_needs": "optim: {owner} cannot be stepped here: {reason}. "
+    "If it misses an argument, add it: +optim.NAME=VALUE. Else try another.",
+    "optimizer_fit": "optim={name} does not go with {given}: {reason}. Try {instead}.",
+    "collection": "optim.name={given}: pytorch_optimizer has no such optimizer among its "
+    "{num_known}.{hint}",
     # machine
     "devices": "trainer.devices={given}: this machine has {available} {kind}. "
     "Try trainer.devices={instead}.",

@@ -45,6 +45,7 @@ def start_loggers(
             "identity": prepared.identity,
             "setting": prepared.setting,
             "num_parameters": prepared.num_parameters,
+            "num_activation_parameters": prepared.num_activation_parameters,
             "data_checksum": prepared.data_checksum,
         },
         is_resumed=is_resumed,

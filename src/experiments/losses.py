@@ -4,6 +4,9 @@ Every class says which tasks it fits (`tasks`) and what it takes from the networ
 (`takes`); `check_fit` holds both against the data and phi_out. A pair that does not fit, such as
 softmax into cross-entropy, is an error and never a silent double softmax.
 
+Targets of a classification are class numbers (B,), or, where augmentation mixes points, the
+probability of each class (B, K); `takes_mixtures` is False for a loss that cannot be given those.
+
 Shape letters: B batch, K classes.
 """
 
@@ -11,6 +14,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -33,7 +37,12 @@ def match_targets(outputs: Tensor, targets: Tensor) -> Tensor:
 class CrossEntropy(nn.CrossEntropyLoss):
     """Cross-entropy of the softmax of logits: l = -log softmax(z)_y.
 
-    Takes logits (B, K) and class numbers (B,); label_smoothing as in torch.nn.CrossEntropyLoss.
+    Takes logits (B, K) and class numbers (B,).
+
+    Args:
+        label_smoothing: from 0 to 1; how much of each target is spread evenly over all classes, as
+            in torch.nn.CrossEntropyLoss (Szegedy, Vanhoucke, Ioffe, Shlens, Wojna 2016,
+            "Rethinking the Inception architecture for computer vision", section 7).
     """
 
     takes: ClassVar[str] = "logits"
@@ -49,14 +58,16 @@ class CrossEntropy(nn.CrossEntropyLoss):
         return outputs.softmax(dim=1)
 
 
-class NLL(nn.NLLLoss):
+class NLL(nn.Module):
     """Negative log-likelihood: l = -log p_y. Takes log-probabilities (B, K), class numbers (B,)."""
 
     takes: ClassVar[str] = "log-probabilities"
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
-    def __init__(self) -> None:
-        super().__init__()
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        if targets.is_floating_point():
+            return -(targets * outputs).sum(dim=1).mean()
+        return F.nll_loss(outputs, targets)
 
     def scores(self, outputs: Tensor) -> Tensor:
         """Return the probability of each class."""
@@ -96,6 +107,112 @@ class MSE(nn.Module):
         return F.mse_loss(outputs, match_targets(outputs, targets))
 
 
+class MAE(nn.Module):
+    """Mean absolute error: l = 1/K sum_k |y_k - t_k|, as torch's L1Loss.
+
+    Takes values (B, K); on classes t is the one-hot row of the class.
+    """
+
+    takes: ClassVar[str] = "values"
+    tasks: ClassVar[tuple[str, ...]] = TASKS
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return F.l1_loss(outputs, match_targets(outputs, targets))
+
+
+class Huber(nn.Module):
+    """Huber's loss: e^2 / 2 for |e| <= delta, delta (|e| - delta / 2) beyond; e = y_k - t_k.
+
+    Huber 1964, "Robust estimation of a location parameter", section 3; the mean over the K
+    outputs, as torch's HuberLoss. Takes values (B, K); on classes t is the one-hot row.
+
+    Args:
+        delta: above 0, in the unit of the outputs (regression targets are standardised).
+    """
+
+    takes: ClassVar[str] = "values"
+    tasks: ClassVar[tuple[str, ...]] = TASKS
+
+    def __init__(self, delta: float = 1.0) -> None:
+        super().__init__()
+        if delta <= 0:
+            raise ValueError(f"delta={delta}: give a number above 0")
+        self.delta = delta
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return F.huber_loss(outputs, match_targets(outputs, targets), delta=self.delta)
+
+
+class Focal(nn.Module):
+    """Focal loss over classes: l = -(1 - p_y)^gamma log p_y, p = softmax(z).
+
+    Lin, Goyal, Girshick, He, Dollár 2017, "Focal loss for dense object detection", ICCV, equation
+    4, there for two classes; without class weights alpha. Takes logits (B, K) and class numbers.
+
+    Args:
+        gamma: at least 0; 0 is cross-entropy.
+    """
+
+    takes: ClassVar[str] = "logits"
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
+
+    def __init__(self, gamma: float = 2.0) -> None:
+        super().__init__()
+        if gamma < 0:
+            raise ValueError(f"gamma={gamma}: give a number of at least 0")
+        self.gamma = gamma
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        log_p = outputs.log_softmax(dim=1)
+        # 1 - p as expm1: near p = 1 the difference would lose its digits.
+        focal = -((-torch.expm1(log_p)) ** self.gamma) * log_p
+        return (match_targets(outputs, targets) * focal).sum(dim=1).mean()
+
+    def scores(self, outputs: Tensor) -> Tensor:
+        """Return the probability of each class."""
+        return outputs.softmax(dim=1)
+
+
+class MultiMargin(nn.MultiMarginLoss):
+    """Hinge loss over classes: l = 1/K sum_{k != y} max(0, margin - z_y + z_k)^p.
+
+    Crammer & Singer 2001 take the largest term; the sum is that of Weston & Watkins 1999, "Support
+    vector machines for multi-class pattern recognition", ESANN, as in torch's MultiMarginLoss.
+    Takes logits (B, K) and class numbers (B,).
+
+    Args:
+        p: 1 or 2.
+        margin: above 0.
+    """
+
+    takes: ClassVar[str] = "logits"
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
+    takes_mixtures: ClassVar[bool] = False
+
+    def __init__(self, p: int = 1, margin: float = 1.0) -> None:
+        if p not in (1, 2) or margin <= 0:
+            raise ValueError(f"p={p} margin={margin}: give p=1 or p=2 and a margin above 0")
+        super().__init__(p=p, margin=margin)
+
+
+class Brier(nn.Module):
+    """Brier score: l = sum_k (p_k - t_k)^2, t the one-hot row of the class.
+
+    Brier 1950, "Verification of forecasts expressed in terms of probability", equation 2. Takes
+    probabilities (B, K) and class numbers (B,). K times the mean squared error.
+    """
+
+    takes: ClassVar[str] = "probabilities"
+    tasks: ClassVar[tuple[str, ...]] = ("classification",)
+
+    def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return (outputs - match_targets(outputs, targets)).square().sum(dim=1).mean()
+
+    def scores(self, outputs: Tensor) -> Tensor:
+        """Return the probability of each class."""
+        return outputs
+
+
 def check_fit(loss: nn.Module, loss_name: str, phi_out: str, task: str, data_name: str) -> None:
     """Raise UserError unless `loss` fits the task and takes what `phi_out` gives."""
     tasks = getattr(loss, "tasks", TASKS)
@@ -110,7 +227,7 @@ def check_fit(loss: nn.Module, loss_name: str, phi_out: str, task: str, data_nam
     gives = PHI_OUT[phi_out].gives
     if takes is not None and takes not in gives:
         fitting = next(name for name, phi in PHI_OUT.items() if takes in phi.gives)
-        other = {"log-probabilities": "nll", "probabilities": "mse"}.get(gives[0])
+        other = {"log-probabilities": "nll", "probabilities": "brier"}.get(gives[0])
         raise user_error(
             "loss_output",
             loss=loss_name,

@@ -6,7 +6,7 @@ Shape letters: B batch, K classes or regression targets.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import lightning as L
@@ -26,7 +26,7 @@ from experiments.running import RunningMeans
 from experiments.steps import Steps
 from experiments.updates import UpdateRules
 
-MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
+MakeOptimizer = Callable[[nn.Module], Optimizer]
 MakeScheduler = Callable[[Optimizer, int], LRScheduler]
 
 EVALUATIONS = ("val", "test")
@@ -43,7 +43,7 @@ class ExperimentModule(L.LightningModule):
         network: (B, *shape) -> (B, K).
         loss: (outputs, targets) -> mean over the batch.
         spec: what the data are.
-        make_optimizer: called with the parameters.
+        make_optimizer: called with the network.
         make_scheduler: called with the optimizer and the number of times that it is advanced.
         updates: what belongs to an optimizer step beside the optimizer.
 
@@ -173,6 +173,18 @@ class ExperimentModule(L.LightningModule):
         # Before the checkpoints, so that a resumed run goes on with the next epoch's rate.
         assert self._steps is not None
         self._steps.end_epoch()
+        self.to_evaluation()
+
+    def on_validation_start(self) -> None:
+        self.to_evaluation()
+
+    def to_evaluation(self) -> None:
+        """Take the weights that are to be evaluated, where the optimizer has others to train with.
+
+        The next training step takes those to train with again.
+        """
+        if self._steps is not None:
+            self._steps.to_evaluation()
 
     def on_train_end(self) -> None:
         self._steps = None
@@ -183,7 +195,7 @@ class ExperimentModule(L.LightningModule):
             super().on_validation_model_zero_grad()
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        optimizer = self.make_optimizer(self.network.parameters())
+        optimizer = self.make_optimizer(self.network)
         scheduler = self.make_scheduler(optimizer, self._num_total())
         return {
             "optimizer": optimizer,

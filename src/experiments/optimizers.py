@@ -1,12 +1,14 @@
 """Optimizers: the values of an `optim` file, checked and turned into an optimizer of torch.
 
-The files (`conf/optim/*.yaml`) name torch's own classes; what is here is what holds for all of
-them. Two keys of a file are not arguments: `search` is its search space for tuning, and
-`full_batch` says that the batch is the whole training set (gradient descent itself).
+The files (`conf/optim/*.yaml`) name torch's own classes, or those of other collections; what is
+here is what holds for all of them. Keys of a file that are not arguments: `search` is its search
+space for tuning, `full_batch` says that the batch is the whole training set (gradient descent
+itself), `no_decay` which kinds of parameters weight decay spares.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -14,48 +16,110 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
-from experiments.errors import user_error
+from experiments.errors import check_choice, user_error
+from experiments.optimizer_needs import Needs, needs_of
+from experiments.parameter_groups import NO_DECAY, by_matrix, decayed_and_spared
+from experiments.split_optimizer import SplitOptimizer
 
-NOT_ARGUMENTS = ("search", "full_batch")
+NOT_ARGUMENTS = ("search", "full_batch", "no_decay")
 
 POSITIVE = {"lr": 1e-3}
 AT_LEAST_ZERO = {"weight_decay": 0.0, "momentum": 0.9, "eps": 1e-8}
 
+SLOWER_AT_ONCE = ("ASGD", "Adafactor")
+"""Classes of torch whose foreach form is no faster on a CPU than its loop over parameters."""
+
 
 def check_values(values: Mapping[str, Any]) -> None:
     """Raise UserError for numbers that no optimizer can use, before torch sees them."""
-    for name, instead in POSITIVE.items():
-        value = values.get(name)
-        if isinstance(value, int | float) and not value > 0:
-            raise user_error(
-                "not_allowed",
-                key=f"optim.{name}",
-                given=value,
-                allowed="a number above 0",
-                instead=instead,
-            )
-    for name, instead in AT_LEAST_ZERO.items():
-        value = values.get(name)
-        if isinstance(value, int | float) and not value >= 0:
-            raise user_error(
-                "not_allowed",
-                key=f"optim.{name}",
-                given=value,
-                allowed="a number of at least 0",
-                instead=instead,
-            )
+    for names, allowed, fits in (
+        (POSITIVE, "a number above 0", lambda value: value > 0),
+        (AT_LEAST_ZERO, "a number of at least 0", lambda value: value >= 0),
+    ):
+        for name, instead in names.items():
+            value = values.get(name)
+            if isinstance(value, int | float) and not fits(value):
+                raise user_error(
+                    "not_allowed",
+                    key=f"optim.{name}",
+                    given=value,
+                    allowed=allowed,
+                    instead=instead,
+                )
+    for word in values.get("no_decay") or ():
+        check_choice("optim.no_decay", word, NO_DECAY)
+
+
+def optimizer_for(
+    network: nn.Module,
+    optimizer_class: Callable[..., Optimizer],
+    values: Mapping[str, Any],
+    no_decay: Iterable[str] = (),
+) -> Optimizer:
+    """Return the optimizer of a network's trainable parameters, in the groups that it wants.
+
+    Most take all parameters alike. Some are made for matrices: they get the kernels and matrices
+    between the first layer's inputs and the output layer, and AdamW takes the rest, with the same
+    lr and weight decay.
+
+    Args:
+        network: what is trained.
+        optimizer_class: of torch, or anyone's with its interface.
+        values: its arguments.
+        no_decay: kinds of parameters (bias, norm, activation) with a weight decay of 0.
+
+    Raises:
+        UserError: the class refuses the values, or cannot train this network.
+    """
+    needs = needs_for(optimizer_class, values)
+    name = getattr(optimizer_class, "__name__", str(optimizer_class))
+    if no_decay and not takes(optimizer_class, "weight_decay"):
+        raise user_error("no_decay", given=f"[{','.join(no_decay)}]", owner=name)
+    if needs.form == "plain":
+        return build_optimizer(decayed_and_spared(network, no_decay), optimizer_class, values)
+    matrices, rest = by_matrix(network)
+    if not matrices:
+        raise user_error("no_matrices", owner=name)
+    if no_decay:
+        raise user_error("no_decay", given=f"[{','.join(no_decay)}]", owner=name)
+    if needs.form == "flagged":
+        groups = [{"params": matrices, "use_muon": True}, {"params": rest, "use_muon": False}]
+        return build_optimizer(groups, optimizer_class, values)
+    make = functools.partial(build_optimizer, optimizer_class=optimizer_class, values=values)
+    return SplitOptimizer(matrices, rest, make, values)
+
+
+def needs_for(optimizer_class: Callable[..., Optimizer], values: Mapping[str, Any]) -> Needs:
+    """Return what a class needs to be stepped, or raise UserError where that cannot be given."""
+    # What has no default of its own is tried with the value that was given.
+    required = tuple(
+        (name, values[name])
+        for name, parameter in inspect.signature(optimizer_class).parameters.items()
+        if parameter.default is parameter.empty and name in values
+    )
+    needs = needs_of(optimizer_class, required)
+    if needs.form is None:
+        owner = getattr(optimizer_class, "__name__", optimizer_class)
+        raise user_error("optimizer_needs", owner=owner, reason=needs.reason)
+    return needs
+
+
+def takes(optimizer_class: Callable[..., Optimizer], argument: str) -> bool:
+    """Return whether a class has an argument of this name."""
+    return argument in inspect.signature(optimizer_class).parameters
 
 
 def build_optimizer(
-    parameters: Iterable[nn.Parameter],
-    optimizer_class: Callable[..., Optimizer],
-    values: Mapping[str, Any],
+    parameters: Iterable[Any], optimizer_class: Callable[..., Optimizer], values: Mapping[str, Any]
 ) -> Optimizer:
     """Return `optimizer_class(parameters, **values)`, lists given as tuples as torch spells them.
 
     Where the class has torch's fused or foreach form and the values do not choose, the fastest is
     taken. On a CPU fused Adam steps three times as fast as the loop over parameters, and differs
     from it by no more than rounding.
+
+    Args:
+        parameters: parameters, or groups of them.
 
     Raises:
         UserError: the class refuses the values.
@@ -76,15 +140,19 @@ def build_optimizer(
 def fastest_form(
     optimizer_class: Callable[..., Optimizer],
     arguments: Mapping[str, Any],
-    parameters: list[nn.Parameter],
+    parameters: list[Any],
 ) -> dict[str, bool]:
-    """Return `fused` or `foreach` where the class takes it and the arguments leave it open."""
+    """Return `fused` or `foreach` where torch's class takes it and the arguments leave it open."""
+    if not optimizer_class.__module__.startswith("torch.optim"):
+        return {}
     known = inspect.signature(optimizer_class).parameters
-    devices = {p.device.type for p in parameters}
+    tensors = [t for p in parameters for t in (p["params"] if isinstance(p, dict) else [p])]
+    devices = {t.device.type for t in tensors}
     if {"fused", "foreach"} & set(arguments) or not devices <= {"cpu", "cuda"}:
         return {}
     if arguments.get("differentiable"):
         return {}
     if "fused" in known:
         return {"fused": True}
-    return {"foreach": True} if "foreach" in known else {}
+    is_slower = "cpu" in devices and optimizer_class.__name__ in SLOWER_AT_ONCE
+    return {"foreach": True} if "foreach" in known and not is_slower else {}

@@ -9,17 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from lightning.pytorch.callbacks import Callback, EarlyStopping
-from torch import nn
 
 from experiments import building, hardware
 from experiments.bounds import check_budget, check_execution, check_words
+from experiments.combinations import check_optimizer, check_ranks, check_schedule
 from experiments.data.datamodule import DataModule
-from experiments.errors import TABLE, listed, unknown_top_level_key, user_error
-from experiments.execution import per_batch_hooks
+from experiments.entries import refused
+from experiments.errors import listed, unknown_top_level_key, user_error
 from experiments.module import ExperimentModule
-from experiments.ranks import started_by_others
 from experiments.records import identity_of, setting_of
-from experiments.schedulers import depends_on_total
 from experiments.schema import ExperimentConfig
 from experiments.threads import choose_threads
 from experiments.trainer import build_trainer, execution_of, monitor_of
@@ -53,6 +51,7 @@ class Prepared:
     num_devices: int
     callbacks: list[Callback]
     work: Work
+    num_activation_parameters: int
 
     @property
     def identity(self) -> str:
@@ -91,6 +90,7 @@ def prepare(config: Config) -> Prepared:
     check_execution(config)
     accelerator, num_devices = hardware.choose_devices(config["trainer"])
     check_schedule(config)
+    check_optimizer(config, num_devices * config["trainer"]["num_nodes"])
     data = building.load_data(config)
     datamodule = building.build_datamodule(config, data)
     monitor = monitor_of(config, data.task, len(datamodule.val) > 0)
@@ -107,6 +107,7 @@ def prepare(config: Config) -> Prepared:
         num_devices,
         building.build_callbacks(config),
         work_of(module.network, data.spec.shape),
+        building.num_activation_parameters(config, module),
     )
     trainer = config["trainer"]
     if not any(
@@ -135,30 +136,6 @@ def check_complete(config: Config) -> None:
             raise user_error("missing_group", group=key, key=" and no ".join(missing) or "value")
 
 
-def check_schedule(config: Config) -> None:
-    """Raise UserError where the schedule needs the length of a run that has none."""
-    trainer = config["trainer"]
-    if trainer["max_epochs"] == -1 and trainer["max_steps"] == -1:
-        scheduler = building.entry(config, "scheduler", leave_out=("interval",), supplied=2)
-        if depends_on_total(scheduler):
-            raise user_error("endless_schedule", given=config["scheduler"]["name"])
-
-
-def check_ranks(
-    config: Config, module: ExperimentModule, accelerator: str, num_devices: int
-) -> None:
-    """Raise UserError for what a CPU or several processes cannot do."""
-    trainer = config["trainer"]
-    if accelerator == "cpu" and trainer["precision"].startswith("16"):
-        raise user_error("half_precision", given=trainer["precision"])
-    if trainer["num_nodes"] > 1 and not started_by_others():
-        raise user_error("several_nodes", given=trainer["num_nodes"])
-    batch_norms = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
-    has_batch_norm = any(isinstance(m, batch_norms) for m in module.modules())
-    if accelerator == "cpu" and num_devices > 1 and has_batch_norm:
-        raise user_error("batch_norm_ranks", given=num_devices)
-
-
 def check_trainer(prepared: Prepared) -> None:
     """Raise UserError for what the Trainer or a callback refuses, before anything is written."""
     config = prepared.config
@@ -174,7 +151,7 @@ def check_trainer(prepared: Prepared) -> None:
             raise user_error(
                 "callback_monitor", given=name, monitor=monitor, choices=listed(measured)
             )
-    building.refused(
+    refused(
         "trainer",
         lambda: build_trainer(
             config,
@@ -236,52 +213,3 @@ def check_seed(seed: int) -> None:
         raise user_error(
             "not_allowed", key="seed", given=seed, allowed="0 to 4294967295", instead=0
         )
-
-
-def apply_full_batch(config: Config, overrides: list[str]) -> None:
-    """Make the batch the whole training set where the optimizer is gradient descent itself."""
-    if not (config.get("optim") or {}).get("full_batch") or not config.get("data"):
-        return
-    batch_size = config["data"]["batch_size"]
-    typed = any(o.lstrip("+").startswith("data.batch_size=") for o in overrides)
-    if batch_size != "full" and typed:
-        raise user_error("full_batch", given=batch_size)
-    config["data"]["batch_size"] = "full"
-
-
-def say_single_steps(config: Config, callbacks: list[Callback]) -> None:
-    """Say why each step is a call of its own, where that is not what was asked for."""
-    hooks = per_batch_hooks(callbacks)
-    if hooks and config["steps_per_execution"] != 1:
-        log.info(TABLE["single_steps"].format(hook=hooks[0]))
-
-
-def warn_of_no_effect(config: Config, overrides: list[str], is_large: bool) -> None:
-    """Say which overrides change nothing in this combination.
-
-    Args:
-        is_large: the data are above the memory limit.
-    """
-    model, trainer = config["model"], config["trainer"]
-    pool, norm = model.get("pool"), model.get("norm")
-    is_linear = model["name"] == "linear"
-    no_effect_with = {
-        "activation": is_linear and "model=linear, which has no hidden layer",
-        "model.pool_size": pool == "none" and "model.pool=none",
-        "model.norm_groups": "group" not in (norm or "") and f"model.norm={norm}",
-        "trainer.gradient_clip_algorithm": trainer["gradient_clip_val"] is None
-        and "trainer.gradient_clip_val=null",
-        "trainer.sync_batchnorm": trainer["strategy"] == "auto" and "one device",
-        "steps_per_execution": trainer["strategy"] != "auto" and "several processes",
-        "data.num_workers": not is_large and "data that fit data.memory_limit",
-        **dict.fromkeys(
-            ("trainer.val_check_interval", "trainer.check_val_every_n_epoch"),
-            not config["data"]["val_fraction"] and "data.val_fraction=0",
-        ),
-        "checkpoint.mode": config["checkpoint"]["monitor"] == "auto" and "checkpoint.monitor=auto",
-    }
-    for override in overrides:
-        key = override.lstrip("+").partition("=")[0]
-        reason = no_effect_with.get("activation" if key.startswith("activation") else key)
-        if reason:
-            log.warning(TABLE["no_effect"].format(given=override, with_=reason))

@@ -62,6 +62,7 @@ def new_record(prepared: Prepared, launch: Launch, before: Record | None) -> Rec
         epochs=0,
         steps=0,
         num_parameters=prepared.num_parameters,
+        num_activation_parameters=prepared.num_activation_parameters,
         duration_seconds=before["duration_seconds"] if before else 0.0,
         fit_seconds=before["fit_seconds"] if before else 0.0,
         train_seconds=before["train_seconds"] if before else 0.0,

@@ -37,17 +37,20 @@ NOT_IN_IDENTITY = (
     "resume",
     "debug",
     "data.root",
+    "data.path",
     "optim.search",
     "trainer.profiler",
     "trainer.log_every_n_steps",
     "trainer.threads",
     "steps_per_execution",
+    "log_full_loss",
     "checkpoint.every_n_steps",
     "data.memory_limit",
     "data.num_workers",
 )
 """Config keys that cannot change a result (threads, as another processor would, only its last
-bits); everything else is part of a run's identity."""
+bits), nor where data lie, whose content has a checksum; everything else is part of a run's
+identity."""
 
 
 class Record(TypedDict):
@@ -64,6 +67,7 @@ class Record(TypedDict):
     epochs: int
     steps: int
     num_parameters: int
+    num_activation_parameters: int | None
     duration_seconds: float
     fit_seconds: float
     train_seconds: float
@@ -211,6 +215,7 @@ def read_record(folder: Path) -> Record:
         raise user_error("corrupt_record", path=path, reason=repr(error)) from error
     if schema > SCHEMA:
         raise user_error("newer_schema", path=path, given=schema, allowed=SCHEMA)
+    record.setdefault("num_activation_parameters", None)  # added later, to the same schema
     missing = sorted(set(Record.__annotations__) - set(record))
     if missing:
         reason = f"missing: {', '.join(missing)}"

@@ -28,6 +28,7 @@ CHANGEABLE = (
     "steps_per_execution",
     "trainer.threads",
     "trainer.log_every_n_steps",
+    "log_full_loss",
     "checkpoint.every_n_steps",
     "data.memory_limit",
     "data.num_workers",

@@ -56,6 +56,14 @@ class CNNConfig:
 
 
 @dataclass
+class OptimConfig:
+    name: str = MISSING
+    _target_: str = MISSING
+    full_batch: bool = False
+    no_decay: list[str] = field(default_factory=list)
+
+
+@dataclass
 class AugmentConfig:
     random_crop: int = 0
     horizontal_flip: float = 0.0
@@ -140,6 +148,7 @@ class ExperimentConfig:
     test: bool = True
     resume: Optional[str] = None  # noqa: UP045
     progress: str = "auto"
+    log_full_loss: bool = False
     steps_per_execution: Union[int, str] = "auto"  # noqa: UP007
     compile: bool = False
     model: Any = MISSING
@@ -177,6 +186,7 @@ def register() -> None:
     store = ConfigStore.instance().store
     store(group="schema", name="experiment", node=ExperimentConfig, package="_global_")
     store(group="schema", name="data", node=extendable(DataConfig))
+    store(group="schema", name="optim", node=extendable(OptimConfig))
     store(group="schema", name="trainer", node=TrainerConfig)
     store(group="schema/logger", name="wandb", node=LoggerConfig)
     store(group="schema/logger", name="files", node=FilesConfig)

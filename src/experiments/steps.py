@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from experiments.data.loader import Batch, TrainingLoader
+from experiments.optimizer_needs import is_switched
 
 if TYPE_CHECKING:
     from experiments.module import ExperimentModule
@@ -39,6 +41,7 @@ class Steps:
         self.optimizer = trainer.optimizers[0]
         configs = trainer.lr_scheduler_configs
         self.scheduler: Any = configs[0].scheduler if configs else None
+        self.is_switched = is_switched(self.optimizer)
         self.parameters = [p for p in module.network.parameters() if p.requires_grad]
         self.scaler = getattr(trainer.precision_plugin, "scaler", None)
         # Strategies of several processes, scalers and callbacks' hooks want the Trainer's own
@@ -60,6 +63,8 @@ class Steps:
             `lr` that it was taken with; `num_points` of all the steps.
         """
         execution, optimizer, updates = self.execution, self.optimizer, self.updates
+        if self.is_switched:  # after a validation; where it is at the training weights, nothing
+            optimizer.train()  # type: ignore[attr-defined]
         first, end = execution.begin(self.trainer)
         lr, num_points, num_steps = math.nan, 0, 0
         for number in range(first, end):
@@ -72,7 +77,8 @@ class Steps:
             self.step_loss = part if begins else self.step_loss + part
             if ends:
                 lr = optimizer.param_groups[0]["lr"]
-                updates.step(optimizer, self.parameters, self.scaler, self.before_step)
+                closure = self.closure_of(batch, part) if updates.closure else None
+                updates.step(optimizer, self.parameters, self.scaler, self.before_step, closure)
                 updates.after_step(self.network, self.average, self.scheduler)
                 num_steps += 1
                 if execution.is_over():
@@ -93,8 +99,33 @@ class Steps:
         share = batch.size / self.loader.sampler.num_points_in(first, last)
         return number == first, share, number + 1 == last
 
-    def backward(self, batch: Batch, share: float, begins: bool) -> Tensor:
-        """Add a batch's gradient, and return its part of the step's loss."""
+    def closure_of(self, batch: Batch, loss: Tensor) -> Callable[[], Tensor]:
+        """Return what gives the loss of a batch with its gradients in place, anew at each call.
+
+        At the first call they are in place already, and `loss` is theirs.
+        """
+        is_first = True
+
+        def closure() -> Tensor:
+            nonlocal is_first
+            if is_first:
+                is_first = False
+                return loss
+            again = self.backward(batch, 1.0, True, counts=False)
+            self.updates.clip(self.parameters)
+            return again
+
+        return closure
+
+    def backward(self, batch: Batch, share: float, begins: bool, counts: bool = True) -> Tensor:
+        """Add a batch's gradient, and return its part of the step's loss.
+
+        Args:
+            batch: the batch.
+            share: of the step's points.
+            begins: it is the first of its step.
+            counts: it goes into the epoch's means.
+        """
         if begins:
             if self.execution.has_hooks:
                 self.tell("on_before_zero_grad", self.optimizer)
@@ -108,7 +139,7 @@ class Steps:
             loss = self.loss(outputs, self.normalize_targets(targets))
             measured = self.normalize_targets.inverse(outputs.detach())
         detached = loss.detach()
-        if weight:
+        if weight and counts:
             self.means.update(detached, measured, targets)
         # Shares of unequal size: see data/loader.py. Times 1 would change nothing but cost a step.
         weight *= share
@@ -127,5 +158,24 @@ class Steps:
     def end_epoch(self) -> None:
         """Advance a schedule that goes by epochs, if this one was not broken off."""
         is_whole = self.loader.position >= self.trainer.num_training_batches
-        if self.scheduler is not None and self.updates.interval == "epoch" and is_whole:
+        if self.scheduler is None or self.updates.interval != "epoch" or not is_whole:
+            return
+        if isinstance(self.scheduler, ReduceLROnPlateau):
+            self.watch_plateau(self.scheduler)
+        else:
             self.scheduler.step()
+
+    def watch_plateau(self, scheduler: ReduceLROnPlateau) -> None:
+        """Show the schedule the loss of this epoch's validation, or of training without one."""
+        trainer = self.trainer
+        every = trainer.check_val_every_n_epoch or 1
+        if not trainer.enable_validation:
+            scheduler.step(float(trainer.callback_metrics["train/loss"]))
+        elif (trainer.current_epoch + 1) % every == 0:
+            # In other epochs the Trainer still has that of an earlier one.
+            scheduler.step(float(trainer.callback_metrics["val/loss"]))
+
+    def to_evaluation(self) -> None:
+        """Let the network have the weights that it is to be evaluated with."""
+        if self.is_switched:
+            self.optimizer.eval()  # type: ignore[attr-defined]

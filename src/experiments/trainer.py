@@ -20,6 +20,7 @@ from lightning.pytorch.profilers import AdvancedProfiler, Profiler, PyTorchProfi
 
 from experiments.callbacks.divergence import StopOnDivergence
 from experiments.callbacks.epoch_means import EpochMeans
+from experiments.callbacks.full_loss import FullLoss
 from experiments.callbacks.history import History
 from experiments.callbacks.last_amid_epoch import LastAmidEpoch
 from experiments.callbacks.last_validation import LastValidation
@@ -243,6 +244,7 @@ def build_trainer(
         logger=loggers or False,
         callbacks=[
             EpochMeans(),
+            *([FullLoss()] if config["log_full_loss"] else []),
             LastValidation(),
             StayStopped(),
             watch.stopwatch,

@@ -28,13 +28,8 @@ from experiments.folders import (
     rewrite_config,
 )
 from experiments.loggers import finish_loggers, log_media, start_loggers
-from experiments.preparation import (
-    Prepared,
-    apply_full_batch,
-    prepare,
-    say_single_steps,
-    warn_of_no_effect,
-)
+from experiments.notices import apply_full_batch, say_single_steps, warn_of_no_effect
+from experiments.preparation import Prepared, prepare
 from experiments.recording import Outcome, broken_off, finish_record, full_disk_told, new_record
 from experiments.records import Record, now, write_record
 from experiments.threads import computing_with
@@ -137,11 +132,13 @@ def run(
 def announce(prepared: Prepared, folder: Path) -> None:
     """Print the start panel."""
     datamodule, spec = prepared.datamodule, prepared.datamodule.spec
+    of_activation = prepared.num_activation_parameters
     what = f"{spec.num_outputs} classes" if spec.task == "classification" else spec.task
     console.start_panel(
         prepared.config,
         {
-            "parameters": f"{prepared.num_parameters:,}",
+            "parameters": f"{prepared.num_parameters:,}"
+            + (f", {of_activation:+,} by the activation" if of_activation else ""),
             "data": f"{len(datamodule.train):,} training, {len(datamodule.val):,} validation, "
             f"{len(datamodule.test):,} test points of shape {spec.shape}, {what}",
             "device": f"{prepared.num_devices} x {prepared.accelerator}, "

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -26,6 +26,7 @@ class UpdateRules:
             which the run validates and tests; None for none. Polyak & Juditsky 1992 average all
             steps alike; the exponential form as in Tarvainen & Valpola 2017, equation 1.
         interval: `epoch` or `step`, when the schedule is advanced.
+        closure: the optimizer computes loss and gradients again within its step.
     """
 
     accumulate: int = 1
@@ -33,6 +34,7 @@ class UpdateRules:
     clip_algorithm: str = "norm"
     ema_decay: float | None = None
     interval: str = "epoch"
+    closure: bool = False
 
     def average_of(self, network: nn.Module) -> AveragedModel | None:
         """Return the average of the network's weights, as yet a copy of them; None for none."""
@@ -59,19 +61,23 @@ class UpdateRules:
         parameters: list[nn.Parameter],
         scaler: torch.amp.GradScaler | None,
         before: Callable[[], None] | None,
+        closure: Callable[[], Tensor] | None = None,
     ) -> None:
         """Let the optimizer step once.
 
         Args:
             scaler: of a run in half precision, whose gradients are scaled.
             before: called with the unscaled gradients in place.
+            closure: computes loss and gradients again, for an optimizer that does so.
         """
         if scaler is not None:
             scaler.unscale_(optimizer)
         if before is not None:
             before()
         self.clip(parameters)
-        if scaler is None:
+        if closure is not None:
+            optimizer.step(closure)  # type: ignore[arg-type]
+        elif scaler is None:
             optimizer.step()
         else:
             scaler.step(optimizer)

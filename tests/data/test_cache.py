@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.data.cache import cached, state_of
+from experiments.data.cache import cached, own_name, state_of
 from experiments.data.points import moons
 from experiments.data.sources import DataSet
 
@@ -164,3 +164,35 @@ def test_what_a_killed_process_left_is_removed_after_a_while() -> None:
 
 def test_a_missing_source_has_no_state() -> None:
     assert state_of([Path("nowhere")]) is None
+
+
+def test_sources_may_be_listed_after_decoding() -> None:
+    # What is downloaded is not there before.
+    decode = Decoder()
+    listing = lambda: [path for path in SOURCES if path.is_file()]  # noqa: E731
+    for _ in range(2):
+        assert same(cached("set", Path("data"), listing, decode), moons(num_samples=50))
+    assert decode.calls == 1
+    SOURCES[0].unlink()
+    cached("set", Path("data"), listing, decode)
+    assert decode.calls == 2
+
+
+def test_without_sources_nothing_is_cached() -> None:
+    decode = Decoder()
+    for _ in range(2):
+        cached("set", Path("data"), [], decode)
+    assert decode.calls == 2
+    assert not Path("data/cache").exists()
+
+
+def test_own_data_are_named_by_their_place_and_how_they_are_read(tmp_path: Path) -> None:
+    names = {
+        own_name("npz", Path("a.npz"), "auto"),
+        own_name("npz", Path("b.npz"), "auto"),
+        own_name("npz", Path("a.npz"), "regression"),
+        own_name("csv", Path("a.npz"), "auto"),
+        own_name("npz", Path("sub/a.npz"), "auto"),
+    }
+    assert len(names) == 5
+    assert own_name("npz", tmp_path / "a.npz", "auto") == own_name("npz", Path("a.npz"), "auto")

@@ -18,6 +18,7 @@ from experiments.data.sources import (
     split,
     stratified_split,
 )
+from experiments.errors import UserError
 
 
 def test_digits_are_scikit_learns_and_a_fifth_is_held_out() -> None:
@@ -83,7 +84,7 @@ def test_spec_survives_as_plain_values() -> None:
     assert DataSpec.from_dict(spec.as_dict()) == spec
 
 
-@pytest.mark.parametrize("make", [points.moons, points.xor, points.spirals])
+@pytest.mark.parametrize("make", [points.moons, points.xor, points.spirals, points.circles])
 def test_generated_points_depend_on_their_seed_alone(make) -> None:
     torch.manual_seed(1)
     data: DataSet = make(num_samples=200)
@@ -118,3 +119,19 @@ def test_spirals_turn_with_their_radius() -> None:
     angle = 2 * torch.pi * radius + torch.pi * data.train.targets
     torch.testing.assert_close(x, radius * angle.cos(), atol=1e-5, rtol=0)
     torch.testing.assert_close(y, radius * angle.sin(), atol=1e-5, rtol=0)
+
+
+def test_circles_have_their_radii() -> None:
+    data = points.circles(num_samples=200, noise=0.0, factor=0.3)
+    radius = data.train.inputs.norm(dim=1)
+    torch.testing.assert_close(radius, torch.where(data.train.targets == 0, 1.0, 0.3))
+    # All around: the mean of 80 points of a circle is within five standard errors of the middle.
+    for label in (0, 1):
+        outer = data.train.inputs[data.train.targets == label] / (1.0, 0.3)[label]
+        assert outer.mean(0).abs().max() < 5 * (0.5 / 80) ** 0.5
+
+
+@pytest.mark.parametrize("factor", [0.0, 1.0, -1.0])
+def test_circles_need_a_radius_below_1(factor: float) -> None:
+    with pytest.raises(UserError, match=r"data.factor=.*: allowed is a radius between 0 and 1"):
+        points.circles(factor=factor)

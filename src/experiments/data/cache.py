@@ -9,6 +9,7 @@ one step, so any number of processes may start at once; all that map a file shar
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
 import os
@@ -29,29 +30,39 @@ STALE_SECONDS = 3600.0
 
 
 def cached(
-    name: str, root: Path, sources: Sequence[Path], decode: Callable[[], DataSet]
+    name: str,
+    root: Path,
+    sources: Sequence[Path] | Callable[[], Sequence[Path]],
+    decode: Callable[[], DataSet],
 ) -> DataSet:
     """Return the data set that `decode` gives, from the cache where its sources are unchanged.
 
     Args:
         name: of the data set.
         root: the folder of the data.
-        sources: the files that `decode` reads; it may also fetch them.
+        sources: the files that `decode` reads, or what lists them; it may also fetch them.
         decode: called where there is no cache of these files.
     """
     place = root / "cache"
     index = place / f"{name}.json"
     known = read_index(index)
-    state = state_of(sources)
+    list_sources = sources if callable(sources) else lambda: sources
+    state = state_of(list_sources())
     if known is not None and state is not None and known["sources"] == state:
         data = open_file(place / known["file"], StoredFacts(index, known))
         if data is not None:
             return data
-    data, state = decode(), state_of(sources)
+    data, state = decode(), state_of(list_sources())
     # Where nothing can be written the data serve as they are.
     with contextlib.suppress(OSError):
         return (write(name, place, data, state) if state else None) or data
     return data
+
+
+def own_name(kind: str, path: Path, *arguments: object) -> str:
+    """Return the name of a user's own data in the cache: their place, and how they are read."""
+    text = json.dumps([str(path.absolute()), *map(str, arguments)])
+    return f"{kind}-{hashlib.blake2b(text.encode(), digest_size=6).hexdigest()}"
 
 
 def state_of(sources: Sequence[Path]) -> list[list[Any]] | None:

@@ -120,6 +120,10 @@ class DataModule(L.LightningDataModule):
     def _evaluation_loader(self, points: Points | Subset) -> Loader:
         return Loader(self._fetch(points), self._order(points, self.evaluation_batch_size))
 
+    def in_order(self) -> Loader:
+        """Return the training points as they are, in their own order."""
+        return self._evaluation_loader(self.train)
+
     def val_dataloader(self) -> Loader | list[Loader]:
         # An empty list is how the Trainer is told that there is no validation.
         return self._evaluation_loader(self.val) if len(self.val) else []

@@ -110,3 +110,33 @@ def spirals(
     angle = 2 * math.pi * turns * radius + math.pi * targets
     points = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1)
     return classification(with_noise(points, noise, generator), targets, CLASS_NAMES)
+
+
+def circles(
+    *, num_samples: int = 2000, noise: float = 0.1, factor: float = 0.5, seed: int = 0
+) -> DataSet:
+    """Two concentric circles, as scikit-learn's make_circles: no line divides them.
+
+    Class 0: (cos t, sin t); class 1: factor (cos t, sin t), t uniform in [0, 2 pi].
+
+    Args:
+        num_samples: points of both classes together.
+        noise: standard deviation of the Gaussian noise on each coordinate.
+        factor: radius of the inner circle, between 0 and 1.
+        seed: of the data, not of the run.
+    """
+    check(num_samples, noise)
+    if not 0 < factor < 1:
+        raise user_error(
+            "not_allowed",
+            key="data.factor",
+            given=factor,
+            allowed="a radius between 0 and 1",
+            instead=0.5,
+        )
+    generator = torch.Generator().manual_seed(seed)
+    targets = torch.arange(num_samples) % 2
+    t = 2 * math.pi * torch.rand(num_samples, generator=generator)
+    radius = 1 + (factor - 1) * targets
+    points = torch.stack([radius * t.cos(), radius * t.sin()], dim=1)
+    return classification(with_noise(points, noise, generator), targets, CLASS_NAMES)

@@ -1,0 +1,65 @@
+"""What a run says of its own config: parts that follow from others, overrides without effect."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from lightning.pytorch.callbacks import Callback
+
+from experiments.errors import TABLE, user_error
+from experiments.execution import per_batch_hooks
+
+log = logging.getLogger(__name__)
+
+Config = dict[str, Any]
+
+
+def apply_full_batch(config: Config, overrides: list[str]) -> None:
+    """Make the batch the whole training set where the optimizer is gradient descent itself."""
+    if not (config.get("optim") or {}).get("full_batch") or not config.get("data"):
+        return
+    batch_size = config["data"]["batch_size"]
+    typed = any(o.lstrip("+").startswith("data.batch_size=") for o in overrides)
+    if batch_size != "full" and typed:
+        raise user_error("full_batch", name=config["optim"]["name"], given=batch_size)
+    config["data"]["batch_size"] = "full"
+
+
+def say_single_steps(config: Config, callbacks: list[Callback]) -> None:
+    """Say why each step is a call of its own, where that is not what was asked for."""
+    hooks = per_batch_hooks(callbacks)
+    if hooks and config["steps_per_execution"] != 1:
+        log.info(TABLE["single_steps"].format(hook=hooks[0]))
+
+
+def warn_of_no_effect(config: Config, overrides: list[str], is_large: bool) -> None:
+    """Say which overrides change nothing in this combination.
+
+    Args:
+        is_large: the data are above the memory limit.
+    """
+    model, trainer = config["model"], config["trainer"]
+    pool, norm = model.get("pool"), model.get("norm")
+    is_linear = model["name"] == "linear"
+    no_effect_with = {
+        "activation": is_linear and "model=linear, which has no hidden layer",
+        "model.pool_size": pool == "none" and "model.pool=none",
+        "model.norm_groups": "group" not in (norm or "") and f"model.norm={norm}",
+        "trainer.gradient_clip_algorithm": trainer["gradient_clip_val"] is None
+        and "trainer.gradient_clip_val=null",
+        "trainer.sync_batchnorm": trainer["strategy"] == "auto" and "one device",
+        "steps_per_execution": trainer["strategy"] != "auto" and "several processes",
+        "data.num_workers": not is_large and "data that fit data.memory_limit",
+        **dict.fromkeys(
+            ("trainer.val_check_interval", "trainer.check_val_every_n_epoch"),
+            not config["data"]["val_fraction"] and "data.val_fraction=0",
+        ),
+        "optim.no_decay": not config["optim"].get("weight_decay") and "optim.weight_decay=0",
+        "checkpoint.mode": config["checkpoint"]["monitor"] == "auto" and "checkpoint.monitor=auto",
+    }
+    for override in overrides:
+        key = override.lstrip("+").partition("=")[0]
+        reason = no_effect_with.get("activation" if key.startswith("activation") else key)
+        if reason:
+            log.warning(TABLE["no_effect"].format(given=override, with_=reason))

@@ -1,0 +1,70 @@
+"""MNIST-1D against the arrays that its authors published.
+
+`mnist1d_published.npz` was made from mnist1d_data.pkl of the repository greydanus/mnist1d (commit
+7878d96), never from our own output: every label, every 100th training and 50th test row in full,
+and of every row its sum and its product with cos(0), ..., cos(39), all in float64.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from experiments.data import mnist1d
+from experiments.data.sources import DataSpec
+
+PUBLISHED = np.load(Path(__file__).with_name("mnist1d_published.npz"))
+
+
+@pytest.fixture(scope="module")
+def arrays() -> dict[str, np.ndarray]:
+    # Matplotlib, which the package imports, makes its list of fonts anew in each new home.
+    return mnist1d.mnist1d_arrays()
+
+
+@pytest.mark.parametrize("part", ["", "_test"])
+def test_generated_arrays_are_the_published_ones(arrays: dict[str, np.ndarray], part: str) -> None:
+    x, y = arrays[f"x{part}"], arrays[f"y{part}"]
+    assert x.dtype == np.float64
+    assert x.shape == ((1000, 40) if part else (4000, 40))
+    assert np.array_equal(y, PUBLISHED[f"y{part}"])
+    rows = PUBLISHED[f"rows{part}"]
+    assert len(rows) == (20 if part else 40)
+    np.testing.assert_allclose(x[rows], PUBLISHED[f"x{part}"], rtol=0, atol=1e-12)
+    # Two weighted sums of every row: an error of 1e-12 anywhere would show in one of them.
+    sums, cosines = x.sum(1), x @ np.cos(np.arange(40))
+    np.testing.assert_allclose(sums, PUBLISHED[f"sums{part}"], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(cosines, PUBLISHED[f"cosines{part}"], rtol=0, atol=1e-12)
+
+
+def test_the_set_is_those_arrays_as_curves_of_one_channel(arrays: dict[str, np.ndarray]) -> None:
+    data = mnist1d.mnist1d("data")
+    assert data.spec == DataSpec((1, 40), 10, "classification", tuple("0123456789"))
+    for points, part in ((data.train, ""), (data.test, "_test")):
+        assert points.inputs.dtype == torch.float32
+        expected = torch.from_numpy(arrays[f"x{part}"]).float()
+        assert torch.equal(points.inputs.squeeze(1), expected)
+        assert points.targets.tolist() == PUBLISHED[f"y{part}"].tolist()
+
+
+def test_a_second_start_neither_generates_nor_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = mnist1d.mnist1d("data").checksum()
+    monkeypatch.setattr(mnist1d, "mnist1d_arrays", lambda: pytest.fail("generated again"))
+    imported = set(sys.modules)
+    assert mnist1d.mnist1d("data").checksum() == first
+    assert set(sys.modules) == imported
+    assert [path.name for path in mnist1d.generator_files()] == ["data.py", "transform.py"]
+    assert all(path.is_file() for path in mnist1d.generator_files())
+
+
+def test_the_generators_that_everyone_shares_are_left_as_they_were() -> None:
+    before = random.getstate(), np.random.get_state()
+    mnist1d.mnist1d_arrays()
+    assert random.getstate() == before[0]
+    for now, then in zip(np.random.get_state(), before[1], strict=True):
+        assert np.array_equal(now, then)
