@@ -35,6 +35,8 @@ DATAMODULE_KEYS = (
     "split_seed",
     "normalize",
     "augment",
+    "pixel_shuffle",
+    "test_shift",
     "memory_limit",
     "num_workers",
 )
@@ -83,6 +85,7 @@ def build_datamodule(config: Config, data: DataSet) -> DataModule:
         ),
         memory_limit=node["memory_limit"],
         num_workers=node["num_workers"],
+        test_shift=node["test_shift"],
     )
 
 
@@ -135,7 +138,7 @@ def build_module(config: Config, spec: DataSpec) -> ExperimentModule:
     if needs.any_layout and is_faster_channels_last(config, spec):
         network.to(memory_format=torch.channels_last)
     trainer = config["trainer"]
-    return ExperimentModule(
+    module = ExperimentModule(
         network,
         loss,
         spec,
@@ -150,6 +153,17 @@ def build_module(config: Config, spec: DataSpec) -> ExperimentModule:
             closure=needs.closure,
         ),
     )
+    if config["data"]["pixel_shuffle"]:
+        if len(spec.shape) < 2:
+            raise user_error(
+                "spatial",
+                key="pixel_shuffle",
+                given="true",
+                data=config["data"]["name"],
+                shape=spec.shape,
+            )
+        module.normalize.shuffle(spec.shape[1:], config["data"]["split_seed"])
+    return module
 
 
 def optimizer_of(config: Config) -> Callable[[torch.nn.Module], torch.optim.Optimizer]:

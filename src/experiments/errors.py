@@ -46,8 +46,11 @@ TABLE: dict[str, str] = {
     "callback_monitor": "callbacks: {given} watches {monitor}, which this run does not measure. "
     "It measures: {choices}.",
     # data
-    "augment": "data.augment: {data} has points of shape {shape}, without a dimension to crop or "
-    "mirror. Leave data.augment away.",
+    "augment": "data.augment.{key}: {data} has points of shape {shape}, without a dimension to "
+    "crop, mirror or cut from. Leave it away; noise and mixup go with any data.",
+    "mixup": "data.augment.mixup: {reason}. Try {instead}, or leave mixup away.",
+    "spatial": "data.{key}={given}: {data} has points of shape {shape}, and only the positions of "
+    "images or signals can be moved. Leave it away.",
     "memory_limit": "Data: {size:.2f} GB are above data.memory_limit={given:g}; read by "
     "{num_workers} workers instead of held in memory.",
     "batch_size": "data.batch_size={given}: allowed is 1 to {most} (the training points of "

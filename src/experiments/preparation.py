@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from experiments import building, hardware
 from experiments.bounds import check_budget, check_execution, check_words
 from experiments.combinations import check_optimizer, check_ranks, check_schedule
+from experiments.data.augmentation import check_mixing
 from experiments.data.datamodule import DataModule
 from experiments.entries import refused
 from experiments.errors import listed, unknown_top_level_key, user_error
@@ -96,6 +97,8 @@ def prepare(config: Config) -> Prepared:
     monitor = monitor_of(config, data.task, len(datamodule.val) > 0)
     module = building.build_module(config, data.spec)
     check_ranks(config, module, accelerator, num_devices)
+    num_ranks = num_devices * config["trainer"]["num_nodes"]
+    check_mixing(datamodule.augmentation, module.loss, config["loss"]["name"], num_ranks)
     building.fit_normalization(module, datamodule, config["data"]["normalize"])
     prepared = Prepared(
         config,

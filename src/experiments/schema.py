@@ -67,6 +67,9 @@ class OptimConfig:
 class AugmentConfig:
     random_crop: int = 0
     horizontal_flip: float = 0.0
+    cutout: int = 0
+    noise: float = 0.0
+    mixup: float = 0.0
 
 
 @dataclass
@@ -76,6 +79,8 @@ class DataConfig:
     batch_size: Union[int, str] = 64  # noqa: UP007
     val_fraction: float = 0.1
     augment: AugmentConfig = field(default_factory=AugmentConfig)
+    pixel_shuffle: bool = False
+    test_shift: int = 0
     memory_limit: float = 4.0
     num_workers: int = 2
     split_seed: int = 0

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
+from dataclasses import replace
 
 import lightning as L
 import torch
 
-from experiments.data.augmentation import Augmentation
+from experiments.data.augmentation import Augmentation, shifted
 from experiments.data.loader import Fetch, FromMemory, FromWorkers, Loader, TrainingLoader
 from experiments.data.order import BatchOrder
 from experiments.data.sources import DataSet, Points, Subset, split
@@ -34,6 +35,7 @@ class DataModule(L.LightningDataModule):
         memory_limit: gigabytes (10^9 bytes); what is larger is read by workers, not held on the
             device.
         num_workers: processes that read then.
+        test_shift: pixels by which every test image is moved at most, drawn from `split_seed`.
 
     Attributes:
         at_once: hand out the stream of training batches, of which a call of the training step takes
@@ -57,17 +59,22 @@ class DataModule(L.LightningDataModule):
         augmentation: Augmentation | None = None,
         memory_limit: float = math.inf,
         num_workers: int = 0,
+        test_shift: int = 0,
     ) -> None:
         super().__init__()
         self.train, self.val = cut_validation(data.train, val_fraction, split_seed)
         self.test = data.test
+        if test_shift:
+            check_shift(test_shift, data.spec.shape, name)
+            self.test = moved(data.test, test_shift, split_seed)
         self.facts = data.facts
         self.split_name = f"val_fraction={val_fraction} split_seed={split_seed}"
         self.spec = data.spec
         self.batch_size = checked_batch_size(batch_size, len(self.train), name)
         self.seed = seed
         self.overfit = overfit
-        self.augmentation = augmentation or Augmentation()
+        num_classes = self.spec.num_outputs if self.spec.task == "classification" else 0
+        self.augmentation = replace(augmentation or Augmentation(), num_classes=num_classes)
         self.augmentation.check(self.spec.shape, name)
         check_workers(memory_limit, num_workers)
         self.memory_limit = memory_limit
@@ -130,6 +137,31 @@ class DataModule(L.LightningDataModule):
 
     def test_dataloader(self) -> Loader:
         return self._evaluation_loader(self.test)
+
+
+def check_shift(shift: int, shape: tuple[int, ...], name: str) -> None:
+    """Raise UserError for a shift that the test points cannot make."""
+    side = min(shape[1:], default=0)
+    if not side:
+        raise user_error("spatial", key="test_shift", given=shift, data=name, shape=shape)
+    if not 0 <= shift <= side:
+        raise user_error(
+            "not_allowed",
+            key="data.test_shift",
+            given=shift,
+            allowed=f"0 (none) to {side} pixels, the size of a point of {name}",
+            instead=max(1, side // 8),
+        )
+
+
+def moved(points: Points, shift: int, seed: int) -> Points:
+    """Return the points, each moved by up to `shift` positions, with zeros where nothing was."""
+    generator = torch.Generator().manual_seed(seed)
+    draws = (len(points), points.inputs.dim() - 2)
+    offsets = torch.randint(0, 2 * shift + 1, draws, generator=generator)
+    # In parts, as the indices of all pixels at once take eight times the memory of the images.
+    parts = zip(points.inputs.split(1024), offsets.split(1024), strict=True)
+    return Points(torch.cat([shifted(x, shift, own) for x, own in parts]), points.targets)
 
 
 def check_workers(memory_limit: float, num_workers: int) -> None:

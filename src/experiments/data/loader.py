@@ -129,7 +129,7 @@ class Loader:
         ):
             # A rank without a point of its own has one of weight 0.
             if self.augmentation is not None and share.weight:
-                inputs = self.augmentation(inputs, order, number, share.size)
+                inputs, targets = self.augmentation(inputs, targets, order, number, share.size)
             yield Batch(inputs, targets, share.weight, share.size)
 
 

@@ -6,6 +6,8 @@ in memory until the batch is drawn.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -21,24 +23,38 @@ class Standardize(nn.Module):
         num_features: C of (B, C, *) or F of (B, F).
         num_dims: dimensions after the first two.
 
+    Attributes:
+        positions: where each position of the result comes from, of all sizes together; None for
+            where it is. One permutation for all points and channels takes neighbours apart.
+
     Shapes: (B, C, *) of any number type -> (B, C, *) of the buffers' type, float32.
     """
 
     mean: Tensor
     std: Tensor
+    positions: Tensor | None
 
     def __init__(self, num_features: int, num_dims: int = 0) -> None:
         super().__init__()
         shape = (1, num_features, *[1] * num_dims)
         self.register_buffer("mean", torch.zeros(shape))
         self.register_buffer("std", torch.ones(shape))
+        self.register_buffer("positions", None)
 
     def forward(self, x: Tensor) -> Tensor:
         mean, std = self.mean, self.std
+        if self.positions is not None:
+            x = x.flatten(2).index_select(2, self.positions).view_as(x)
         if x.dtype == mean.dtype:
             return (x - mean) / std
         # In place on the converted copy, which is a third faster.
         return x.to(mean.dtype).sub_(mean).div_(std)
+
+    def shuffle(self, sizes: tuple[int, ...], seed: int) -> None:
+        """Permute the positions from now on, by a permutation drawn from `seed`."""
+        num_positions = math.prod(sizes)
+        generator = torch.Generator().manual_seed(seed)
+        self.positions = torch.randperm(num_positions, generator=generator)
 
     def inverse(self, z: Tensor) -> Tensor:
         """Return z * std + mean."""
