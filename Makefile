@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow check bench lock clean
+.PHONY: help setup train test test-slow check docs bench lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
@@ -32,7 +32,11 @@ check: $(READY)  ## lint, types and floors
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python docs/catalogue.py --check
 	$(BIN)/python -m pytest -q tests/test_floors.py
+
+docs: $(READY)  ## write docs/catalogue.md from conf/ and the docstrings
+	$(BIN)/python docs/catalogue.py
 
 bench: $(READY)  ## measure start, step and epoch against others, and write benchmarks/results/
 	$(BIN)/python benchmarks/start.py $(ARGS)

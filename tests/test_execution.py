@@ -59,6 +59,17 @@ CASES = {
         "trainer.accumulate_grad_batches=4",
     ],
     "checkpoints of steps": ["checkpoint.every_n_steps=4"],
+    "weights to evaluate": ["optim=schedulefree_adamw", "trainer.val_check_interval=5"],
+    "a loss computed again": [
+        "optim=lbfgs",
+        "optim.full_batch=false",
+        "optim.max_iter=3",
+        "trainer.gradient_clip_val=1.0",
+    ],
+    "two optimizers in one": ["optim=muon", "scheduler=onecycle"],
+    "a plateau": ["scheduler=plateau", "scheduler.patience=0", "scheduler.threshold=0.2"],
+    "a cycle of momentum": ["optim=momentum", "scheduler=onecycle"],
+    "mixed points and the loss of all": ["data.augment.mixup=0.4", "log_full_loss=true"],
     "all at once": [
         "scheduler=cosine",
         "scheduler.interval=step",
@@ -258,6 +269,8 @@ RESUMED = [
     *("schedule per epoch", "accumulation", "bf16", "max_steps", "limit and accumulation"),
     *("validation by parts", "validation amid accumulation", "rows of accumulated steps"),
     *("all at once", "every other epoch", "max_steps without validation", "early stopping"),
+    *("weights to evaluate", "a loss computed again", "two optimizers in one", "a plateau"),
+    *("a cycle of momentum", "mixed points and the loss of all"),
 ]
 MORE_CASES = {
     "every other epoch": ["trainer.check_val_every_n_epoch=2", "scheduler=step"],
@@ -373,7 +386,7 @@ def test_which_hooks_ask_for_single_steps() -> None:
         ("trainer.matmul_precision=low", "trainer.matmul_precision=low"),
         ("checkpoint.every_n_steps=-1", "checkpoint.every_n_steps=-1: allowed is a whole number"),
         ("data.memory_limit=-1", "data.memory_limit=-1.0: allowed is a number of at least 0"),
-        ("data.augment.random_crop=2", "data.augment: moons has points of shape (2,)"),
+        ("data.augment.random_crop=2", "data.augment.random_crop: moons has points of shape (2,)"),
         ("+data.augment.rotate=10", "data.augment"),
         ("trainer.limit_train_batches=0.001", "a part of the 18 that holds one"),
         ("trainer.limit_val_batches=0.01", "trainer.limit_val_batches=0.01: allowed is a number"),
@@ -387,7 +400,7 @@ def test_values_that_cannot_be_are_told(given: str, said: str) -> None:
 
 
 def test_a_crop_is_smaller_than_the_image() -> None:
-    with pytest.raises(UserError, match="at most 8 pixels, the size of a point of digits"):
+    with pytest.raises(UserError, match="allowed is 0 .none. to 8 pixels, the size of a point"):
         train(composed(*QUIET, "data=digits", "data.augment.random_crop=9"))
 
 

@@ -43,34 +43,33 @@ def entry(
     """
     node = config[group]
     target = find_target(group, node["_target_"])
+    owner = node["_target_"]
     if getattr(target, "gives_class", False):
         target = target(node["name"])
-    parameters = inspect.signature(target).parameters
+        owner = target.__name__
+    parameters = dict(inspect.signature(target).parameters)
     skipped = {"_target_", *leave_out} | ({"name"} - set(parameters))
     arguments = {key: value for key, value in node.items() if key not in skipped}
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    positional = list(parameters)[:supplied]
-    known = [name for name in parameters if name not in positional]
+    # Optimizers of collections take any keyword, and forget what they do not know.
+    takes_any = group != "optim" and any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    for name in list(parameters)[:supplied]:
+        del parameters[name]
+    known = {name: p for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
     for name, value in arguments.items():
         if name in known:
-            check_type(f"{group}.{name}", value, wanted_type(target, parameters[name]))
+            check_type(f"{group}.{name}", value, wanted_type(target, known[name]))
         elif not takes_any:
-            suggestion = hint(f"{group}.", name, known, "=...")
             raise user_error(
                 "unknown_key",
                 key=f"{group}.{name}",
                 parent=f"{group}={node['name']}",
                 choices=listed([*known, *leave_out]),
-                hint=suggestion,
+                hint=hint(f"{group}.", name, known, "=..."),
             )
-    for name in known:
-        parameter = parameters[name]
-        needed = parameter.default is parameter.empty and parameter.kind not in (
-            parameter.VAR_KEYWORD,
-            parameter.VAR_POSITIONAL,
-        )
-        if needed and name not in arguments:
-            raise user_error("missing_argument", key=group, owner=node["_target_"], name=name)
+    for name, parameter in known.items():
+        is_needed = parameter.default is parameter.empty
+        if is_needed and parameter.kind is not parameter.VAR_POSITIONAL and name not in arguments:
+            raise user_error("missing_argument", key=group, owner=owner, name=name)
     return functools.partial(target, **arguments)
 
 

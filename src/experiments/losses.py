@@ -165,7 +165,9 @@ class Focal(nn.Module):
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         log_p = outputs.log_softmax(dim=1)
         # 1 - p as expm1: near p = 1 the difference would lose its digits.
-        focal = -((-torch.expm1(log_p)) ** self.gamma) * log_p
+        # At p = 1 the power of 0 would have an endless slope for gamma < 1.
+        tiny = torch.finfo(log_p.dtype).tiny
+        focal = -((-torch.expm1(log_p)).clamp(min=tiny) ** self.gamma) * log_p
         return (match_targets(outputs, targets) * focal).sum(dim=1).mean()
 
     def scores(self, outputs: Tensor) -> Tensor:

@@ -55,6 +55,9 @@ def warn_of_no_effect(config: Config, overrides: list[str], is_large: bool) -> N
             ("trainer.val_check_interval", "trainer.check_val_every_n_epoch"),
             not config["data"]["val_fraction"] and "data.val_fraction=0",
         ),
+        "scheduler": config["optim"]["name"] == "rprop"
+        and config["scheduler"]["name"] != "constant"
+        and "optim=rprop, which takes lr for its first step alone",
         "optim.no_decay": not config["optim"].get("weight_decay") and "optim.weight_decay=0",
         "checkpoint.mode": config["checkpoint"]["monitor"] == "auto" and "checkpoint.monitor=auto",
     }

@@ -167,7 +167,7 @@ def test_a_run_trains_on_mixed_points(loss: str, train_run: Callable) -> None:
     )
     rows = run.history
     assert rows[-1]["train/loss"] < rows[0]["train/loss"]
-    assert rows[-1]["val/accuracy"] > 0.8
+    assert rows[-1]["val/accuracy"] > 0.6  # chance is 0.1
 
 
 @pytest.mark.parametrize(
