@@ -1,8 +1,8 @@
 """Activation functions: the hidden phi and the output phi_out of a network.
 
-Torch's own classes are used wherever there is one (`conf/activation/*.yaml` name them); this
-module holds what torch lacks, and what a model must know of any activation: how many
-pre-activation features it wants for each feature that it returns. Features are dimension 1.
+Torch's own classes are used wherever there is one; the classes of this module are what torch lacks.
+An activation may want more pre-activation features than it returns, or fewer. Features are
+dimension 1.
 
 Shape letters: B batch, C channels or features, k pieces.
 """

@@ -37,12 +37,12 @@ def match_targets(outputs: Tensor, targets: Tensor) -> Tensor:
 class CrossEntropy(nn.CrossEntropyLoss):
     """Cross-entropy of the softmax of logits: l = -log softmax(z)_y.
 
-    Takes logits (B, K) and class numbers (B,).
+    With label smoothing s, l = -(1 - s) log softmax(z)_y - s/K sum_k log softmax(z)_k (Szegedy,
+    Vanhoucke, Ioffe, Shlens, Wojna 2016, "Rethinking the Inception architecture for computer
+    vision", section 7). Takes logits (B, K) and class numbers (B,).
 
     Args:
-        label_smoothing: from 0 to 1; how much of each target is spread evenly over all classes, as
-            in torch.nn.CrossEntropyLoss (Szegedy, Vanhoucke, Ioffe, Shlens, Wojna 2016,
-            "Rethinking the Inception architecture for computer vision", section 7).
+        label_smoothing: s, from 0 to 1.
     """
 
     takes: ClassVar[str] = "logits"

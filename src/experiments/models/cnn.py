@@ -80,6 +80,9 @@ class ConvLayer(Chain):
 class CNN(nn.Module):
     """Convolutional layers, then a dense head: y = phi_out(W h + b).
 
+    A layer is dropout(pool(phi(norm(W * x + b)))). LeCun, Bottou, Bengio, Haffner 1998,
+    "Gradient-based learning applied to document recognition".
+
     Args:
         shape: (C, L), (C, H, W) or (C, D, H, W), the shape of one data point.
         num_outputs: K, classes or regression targets.
