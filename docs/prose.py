@@ -11,7 +11,7 @@ WIDTH = 99
 SECTION = re.compile(r"(Args|Attributes|Returns|Raises|Shapes|Examples?):|>>>")
 FORMULA = re.compile(r" (=|<-|<=|>=|!=|<) |\^|\|| [-+*/] (?!\d+[, ])|\w\(")
 REFERENCE = re.compile(r"\b(1[89]|20)\d\d\b|https?://")
-KEY = re.compile(r"(?<![\w./\"])\+?[A-Za-z]\w*(\.\w+)*=(\[[^\]]*\]|[-\w/]+([.,]\w+)*)")
+KEY = re.compile(r"(?<![\w./\"])\+?[A-Za-z]\w*(\.\w+)*=(\[[^\]]*\]|[-\w/]+([.,][-\w]+)*)")
 NAME = re.compile(
     r"(?<![\w./\"+=*])([A-Za-z]\w*_\w+|[a-z]\w*\.[a-z]\w+|(train|val|test)/\w+|[\w/]+/\*)(?![\w/=])"
 )
@@ -26,10 +26,11 @@ PROSE = frozenset(WORDS.split())
 
 
 def leading_comment(text: str) -> str:
-    """Return the comment that a file begins with, as one line."""
+    """Return the comment that a file begins with, as one line; commands in it as code."""
     lines = [line for line in text.splitlines() if not line.startswith("# @package")]
     length = next((i for i, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    return " ".join(line.lstrip("# ") for line in lines[:length])
+    said = [line.lstrip("# ") for line in lines[:length]]
+    return " ".join(f"`{line}`." if line.startswith("python ") else line for line in said)
 
 
 def paragraphs(documented: Any) -> list[str]:

@@ -165,6 +165,7 @@ def test_the_record_says_what_an_activation_adds(name: str, train_run: Callable)
     run = train_run(
         "data=npz",
         "data.path=data.npz",
+        "data.batch_size=10",
         "model=mlp",
         "model.hidden=[6,6]",
         f"activation={name}",

@@ -98,7 +98,7 @@ def test_every_part_trains_two_steps_in_every_model(group: str, choice: str, mod
     )
     phi_out = PHI_OUT_OF.get(takes, "identity")
     overrides = (f"{group}={choice}", f"model={model}", f"model.phi_out={phi_out}")
-    is_for_matrices = group == "optim" and optimizer_traits(plain(overrides[0]))[0].form != "plain"
+    is_for_matrices = group == "optim" and optimizer_traits(plain(overrides[0])).form != "plain"
     if is_for_matrices and model == "linear":
         with pytest.raises(UserError, match="made for the matrices of hidden layers"):
             two_steps(*overrides)

@@ -23,7 +23,7 @@ from experiments.errors import check_choice, user_error
 from experiments.gains import gain_of
 from experiments.losses import check_fit
 from experiments.module import ExperimentModule
-from experiments.optimizer_needs import Needs, is_switched
+from experiments.optimizer_needs import Needs
 from experiments.optimizers import NOT_ARGUMENTS, check_values, needs_for, optimizer_for
 from experiments.updates import UpdateRules
 
@@ -134,7 +134,7 @@ def build_module(config: Config, spec: DataSpec) -> ExperimentModule:
         lambda: initializers.initialize(network, initializer, config["seed"]),
         config["init"]["_target_"],
     )
-    needs, _ = optimizer_traits(config)
+    needs = optimizer_traits(config)
     if needs.any_layout and is_faster_channels_last(config, spec):
         network.to(memory_format=torch.channels_last)
     trainer = config["trainer"]
@@ -151,6 +151,7 @@ def build_module(config: Config, spec: DataSpec) -> ExperimentModule:
             ema_decay=trainer["ema_decay"],
             interval=config["scheduler"]["interval"],
             closure=needs.closure,
+            switched=needs.switched,
         ),
     )
     if config["data"]["pixel_shuffle"]:
@@ -178,14 +179,10 @@ def optimizer_of(config: Config) -> Callable[[torch.nn.Module], torch.optim.Opti
     )
 
 
-def optimizer_traits(config: Config) -> tuple[Needs, bool]:
-    """Return what the optimizer needs, and whether it evaluates with other weights than it trains.
-
-    Raises:
-        UserError: it cannot be stepped at all.
-    """
+def optimizer_traits(config: Config) -> Needs:
+    """Return what the optimizer needs, or raise UserError where it cannot be stepped at all."""
     bound = entry(config, "optim", leave_out=NOT_ARGUMENTS, supplied=1)
-    return needs_for(bound.func, bound.keywords), is_switched(bound.func)
+    return needs_for(bound.func, bound.keywords)
 
 
 def num_activation_parameters(config: Config, module: ExperimentModule) -> int:

@@ -36,7 +36,7 @@ def check_schedule(config: Config) -> None:
 def check_optimizer(config: Config, num_ranks: int) -> None:
     """Raise UserError where the optimizer's needs cannot be met in this combination."""
     trainer, name = config["trainer"], config["optim"]["name"]
-    needs, has_own_average = building.optimizer_traits(config)
+    needs = building.optimizer_traits(config)
     one_by_one = needs.closure or needs.form == "matrices"
     for does_not_fit, given, reason, instead in (
         (
@@ -58,7 +58,7 @@ def check_optimizer(config: Config, num_ranks: int) -> None:
             "trainer.precision=bf16-mixed",
         ),
         (
-            has_own_average and trainer["ema_decay"] is not None,
+            needs.switched and trainer["ema_decay"] is not None,
             f"trainer.ema_decay={trainer['ema_decay']}",
             "it averages the weights itself",
             "trainer.ema_decay=null",

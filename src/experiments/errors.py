@@ -38,6 +38,8 @@ TABLE: dict[str, str] = {
     "compile": "Compiling the network: the first steps take from seconds to minutes, once in "
     "training and once in validation, which pays where the network is large and the run long.",
     "single_steps": "steps_per_execution: 1, since {hook} wants to hear of every step.",
+    "batch_norm_switched": "model.norm=batch: its running statistics are those of the weights that "
+    "optim={name} trains with, not of their mean, which is tested. model.norm=group has none.",
     "no_effect": "{given} has no effect with {with_}.",
     "missing_group": "{group}: this part of the configuration has no {key}. "
     "Give {group}=CHOICE; python train.py --help lists the choices.",

@@ -47,12 +47,12 @@ def gain_of(activation: Activation) -> float:
     if multiplier == 1:
         ends = phi(torch.tensor([[-128.0], [-1.0], [1.0], [128.0]]).double()).flatten().tolist()
         if ends[0] == 128 * ends[1] and ends[3] == 128 * ends[2] and any(ends):
-            return 1 / math.sqrt((ends[1] ** 2 + ends[2] ** 2) / 2)
+            return math.sqrt(2 / (ends[1] ** 2 + ends[2] ** 2))
     points, weights = normal_points(multiplier.numerator)
     moment = float((phi(points).square().mean(dim=1) * weights).sum())
     if not (math.isfinite(moment) and moment > 0):
         raise ValueError(f"the second moment of {type(phi).__name__} is {moment}: give a number")
-    return 1 / math.sqrt(moment)
+    return math.sqrt(1 / moment)
 
 
 def normal_points(num_features: int) -> tuple[Tensor, Tensor]:

@@ -6,9 +6,11 @@ import logging
 from typing import Any
 
 from lightning.pytorch.callbacks import Callback
+from torch import nn
 
 from experiments.errors import TABLE, user_error
 from experiments.execution import per_batch_hooks
+from experiments.module import ExperimentModule
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,13 @@ def say_single_steps(config: Config, callbacks: list[Callback]) -> None:
     hooks = per_batch_hooks(callbacks)
     if hooks and config["steps_per_execution"] != 1:
         log.info(TABLE["single_steps"].format(hook=hooks[0]))
+
+
+def warn_of_batch_norm(module: ExperimentModule, optim_name: str) -> None:
+    """Say where batch norm's running statistics are not those of the weights that are tested."""
+    is_batch_norm = (isinstance(m, nn.modules.batchnorm._BatchNorm) for m in module.modules())
+    if module.updates.switched and any(is_batch_norm):
+        log.warning(TABLE["batch_norm_switched"].format(name=optim_name))
 
 
 def warn_of_no_effect(config: Config, overrides: list[str], is_large: bool) -> None:

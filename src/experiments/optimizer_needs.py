@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import io
+import itertools
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -28,12 +29,15 @@ class Needs(NamedTuple):
             `matrices` (nothing else); None where no trial succeeded.
         closure: `step` wants a function that computes loss and gradients anew.
         any_layout: it takes kernels that lie in memory with channels innermost.
+        switched: it has other weights to train with than to evaluate with, and methods `train` and
+            `eval` that change from one to the other.
         reason: what the class said where no trial succeeded.
     """
 
     form: str | None
     closure: bool = False
     any_layout: bool = True
+    switched: bool = False
     reason: str = ""
 
 
@@ -79,19 +83,13 @@ def needs_of(
     if hasattr(optimizer_class, "fused_backward"):
         return Needs(None, reason="it steps within the backward pass, which these steps do not")
     reasons = []
-    for form in FORMS:
-        for closure in (False, True):
-            try:
-                steps_and_saves(optimizer_class, dict(required), form, closure)
-            except Exception as error:  # whatever a class of anyone's may raise
-                reasons.append(" ".join(str(error).split()).rstrip("."))
-                continue
-            try:
-                layout = torch.channels_last
-                steps_and_saves(optimizer_class, dict(required), form, closure, layout)
-            except Exception:
-                return Needs(form, closure, any_layout=False)
-            return Needs(form, closure)
+    for form, closure in itertools.product(FORMS, (False, True)):
+        trial = functools.partial(failure, optimizer_class, dict(required), form, closure)
+        reason = trial()
+        if not reason:
+            any_layout = not trial(torch.channels_last)
+            return Needs(form, closure, any_layout, is_switched(optimizer_class))
+        reasons.append(reason)
     # The first was tried as most are; where that only missed the closure, the second says more.
     reason = reasons["closure" in reasons[0]]
     if "does not require grad" in reason:
@@ -99,12 +97,27 @@ def needs_of(
     return Needs(None, reason=reason)
 
 
-def steps_and_saves(
+def failure(
     optimizer_class: Callable[..., Optimizer],
     values: dict[str, Any],
     form: str,
     closure: bool,
     layout: torch.memory_format = torch.contiguous_format,
+) -> str:
+    """Return what goes wrong in two steps and with a saved state; empty for nothing."""
+    try:
+        steps_and_saves(optimizer_class, values, form, closure, layout)
+    except Exception as error:  # whatever a class of anyone's may raise
+        return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return ""
+
+
+def steps_and_saves(
+    optimizer_class: Callable[..., Optimizer],
+    values: dict[str, Any],
+    form: str,
+    closure: bool,
+    layout: torch.memory_format,
 ) -> None:
     """Step twice and save the state; whatever fails is raised."""
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), torch.enable_grad():

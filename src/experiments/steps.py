@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from experiments.data.loader import Batch, TrainingLoader
-from experiments.optimizer_needs import is_switched
 
 if TYPE_CHECKING:
     from experiments.module import ExperimentModule
@@ -41,7 +40,7 @@ class Steps:
         self.optimizer = trainer.optimizers[0]
         configs = trainer.lr_scheduler_configs
         self.scheduler: Any = configs[0].scheduler if configs else None
-        self.is_switched = is_switched(self.optimizer)
+        self.is_switched = module.updates.switched
         self.parameters = [p for p in module.network.parameters() if p.requires_grad]
         self.scaler = getattr(trainer.precision_plugin, "scaler", None)
         # Strategies of several processes, scalers and callbacks' hooks want the Trainer's own

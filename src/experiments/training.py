@@ -28,7 +28,12 @@ from experiments.folders import (
     rewrite_config,
 )
 from experiments.loggers import finish_loggers, log_media, start_loggers
-from experiments.notices import apply_full_batch, say_single_steps, warn_of_no_effect
+from experiments.notices import (
+    apply_full_batch,
+    say_single_steps,
+    warn_of_batch_norm,
+    warn_of_no_effect,
+)
 from experiments.preparation import Prepared, prepare
 from experiments.recording import Outcome, broken_off, finish_record, full_disk_told, new_record
 from experiments.records import Record, now, write_record
@@ -77,6 +82,7 @@ def train(composed: DictConfig) -> float | None:
                 rewrite_config(folder, config)
             warn_of_no_effect(config, launch.overrides, not prepared.datamodule.fits_in_memory)
             say_single_steps(config, prepared.callbacks)
+            warn_of_batch_norm(prepared.module, config["optim"]["name"])
             record = run(prepared, folder, launch, resumed)
     monitor = prepared.monitor[0]
     return record["metrics"].get(monitor) if monitor else None

@@ -27,6 +27,7 @@ class UpdateRules:
             steps alike; the exponential form as in Tarvainen & Valpola 2017, equation 1.
         interval: `epoch` or `step`, when the schedule is advanced.
         closure: the optimizer computes loss and gradients again within its step.
+        switched: it evaluates with other weights than it trains with.
     """
 
     accumulate: int = 1
@@ -35,6 +36,7 @@ class UpdateRules:
     ema_decay: float | None = None
     interval: str = "epoch"
     closure: bool = False
+    switched: bool = False
 
     def average_of(self, network: nn.Module) -> AveragedModel | None:
         """Return the average of the network's weights, as yet a copy of them; None for none."""

@@ -61,9 +61,10 @@ class DenseLayer(Chain):
 class MLP(nn.Module):
     """y = phi_out(W_n h_{n-1} + b_n), h_i = phi(W_i h_{i-1} + b_i), h_0 = x flattened.
 
-    Rumelhart, Hinton, Williams 1986, "Learning representations by back-propagating errors". Dropout:
-    Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov 2014; residual layers: He, Zhang, Ren,
-    Sun 2016, "Deep residual learning for image recognition".
+    Rumelhart, Hinton, Williams 1986, "Learning representations by back-propagating errors";
+    dropout of Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov 2014, "Dropout: a simple way
+    to prevent neural networks from overfitting"; residual layers of He, Zhang, Ren, Sun 2016, "Deep
+    residual learning for image recognition".
 
     Args:
         shape: the shape of one data point; it is flattened.
