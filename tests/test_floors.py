@@ -34,6 +34,7 @@ FLOORS: dict[str, int] = {
     "hardware": 3,
     "loggers": 3,
     "notices": 3,
+    "optimization": 3,
     "preparation": 3,
     "ranks": 3,
     "recording": 3,

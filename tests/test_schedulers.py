@@ -11,9 +11,9 @@ import torch
 from running import choices, plain
 
 from experiments import schedulers
-from experiments.building import optimizer_of
 from experiments.entries import entry
 from experiments.errors import UserError
+from experiments.optimization import optimizer_of
 from experiments.preparation import prepare
 from experiments.runs import Run
 
@@ -95,7 +95,7 @@ def test_onecycle_goes_up_and_down_once() -> None:
 )
 def test_onecycle_moves_the_momentum_that_there_is(optim: str, moves: str | None) -> None:
     network = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 2))
-    optimizer = optimizer_of(plain(f"optim={optim}"))(network)
+    optimizer = optimizer_of(plain(f"optim={optim}")).make(network)
     before = [(g.get("momentum"), g.get("betas")) for g in optimizer.param_groups]
     scheduler = schedulers.onecycle(optimizer, 10)
     after = [(g.get("momentum"), g.get("betas")) for g in optimizer.param_groups]

@@ -126,7 +126,7 @@ class Sine(nn.Module):
 
     def __init__(self, omega_0: float = 30.0) -> None:
         super().__init__()
-        if omega_0 <= 0:
+        if not omega_0 > 0:
             raise ValueError(f"omega_0={omega_0}: give a frequency above 0")
         self.omega_0 = omega_0
 
@@ -154,7 +154,7 @@ class Snake(nn.Module):
 
     def __init__(self, a: float = 1.0) -> None:
         super().__init__()
-        if a <= 0:
+        if not a > 0:
             raise ValueError(f"a={a}: give a frequency above 0")
         self.a = a
 
@@ -205,7 +205,7 @@ class GLU(nn.GLU):
 class GEGLU(nn.Module):
     """phi(a, b) = gelu(a) b.
 
-    Shazeer 2020, "GLU variants improve transformer", equation 5; there without biases.
+    Shazeer 2020, "GLU variants improve transformer", equation 5.
 
     Shapes: (B, 2 C, *) -> (B, C, *).
 
@@ -223,7 +223,7 @@ class GEGLU(nn.Module):
 class SwiGLU(nn.Module):
     """phi(a, b) = silu(a) b: swish of beta 1 as the gate.
 
-    Shazeer 2020, "GLU variants improve transformer", equation 5; there without biases.
+    Shazeer 2020, "GLU variants improve transformer", equation 5.
 
     Shapes: (B, 2 C, *) -> (B, C, *).
 

@@ -6,8 +6,11 @@ optimizer, each held against what it must fit.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import math
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import Any
 
 import torch
@@ -19,13 +22,12 @@ from experiments.data.datamodule import DataModule
 from experiments.data.normalization import NORMALIZATIONS
 from experiments.data.sources import DataSet, DataSpec
 from experiments.entries import entry, refused
-from experiments.errors import check_choice, user_error
+from experiments.errors import check_choice, hint, listed, user_error
 from experiments.gains import gain_of
 from experiments.losses import check_fit
 from experiments.module import ExperimentModule
-from experiments.optimizer_needs import Needs
-from experiments.optimizers import NOT_ARGUMENTS, check_values, needs_for, optimizer_for
-from experiments.updates import UpdateRules
+from experiments.optimization import optimizer_of, scheduler_of, update_rules
+from experiments.schema import AugmentConfig
 
 Config = dict[str, Any]
 
@@ -51,15 +53,21 @@ def initializer_of(
     if gain == "auto":
         gain = refused("init.gain", lambda: gain_of(activation), config["activation"]["name"])
         config = {**config, "init": {**node, "gain": gain}}
-    elif isinstance(gain, int | float) and not gain > 0:
+    elif "gain" in node and not is_positive(gain):
         raise user_error(
             "not_allowed",
             key="init.gain",
-            given=gain,
+            given="null" if gain is None else gain,
             allowed="auto or a number above 0",
             instead=1,
         )
     return entry(config, "init", supplied=3)
+
+
+def is_positive(value: Any) -> bool:
+    """Return whether a value is a finite number above 0."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 < value < math.inf
 
 
 def load_data(config: Config) -> DataSet:
@@ -80,13 +88,27 @@ def build_datamodule(config: Config, data: DataSet) -> DataModule:
         split_seed=node["split_seed"],
         seed=config["seed"],
         overfit=bool(config["trainer"]["overfit_batches"]),
-        augmentation=refused(
-            "data.augment", lambda: Augmentation(**(node.get("augment") or {})), "the augmentation"
-        ),
+        augmentation=augmentation_of(config),
         memory_limit=node["memory_limit"],
         num_workers=node["num_workers"],
         test_shift=node["test_shift"],
     )
+
+
+def augmentation_of(config: Config) -> Augmentation:
+    """Return what is done to training batches."""
+    node = config["data"]["augment"] or {}
+    known = [field.name for field in dataclasses.fields(AugmentConfig)]
+    for key in node:
+        if key not in known:
+            raise user_error(
+                "unknown_key",
+                key=f"data.augment.{key}",
+                parent="data.augment",
+                choices=listed(known),
+                hint=hint("data.augment.", key, known, "=..."),
+            )
+    return Augmentation(**node)
 
 
 def check_shape(config: Config, spec: DataSpec) -> None:
@@ -109,80 +131,65 @@ def build_module(config: Config, spec: DataSpec) -> ExperimentModule:
         UserError: parts that do not fit the data or each other.
     """
     check_shape(config, spec)
-    activation = entry(config, "activation")
-    refused("activation", activation, config["activation"]["_target_"])
+    activation = activation_of(config)
     model = entry(config, "model", supplied=3)
     network = refused(
         "model",
         lambda: model(spec.shape, spec.num_outputs, activation),
         config["model"]["_target_"],
     )
-    make_loss = entry(config, "loss")
-    loss = refused("loss", make_loss, config["loss"]["_target_"])
-    check_fit(
-        loss, config["loss"]["name"], config["model"]["phi_out"], spec.task, config["data"]["name"]
-    )
-    make_optimizer = optimizer_of(config)
-    # A trial, so that values which torch refuses are found before the run starts.
-    make_optimizer(network)
-    scheduler = entry(config, "scheduler", leave_out=("interval",), supplied=2)
-    trial = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
-    refused("scheduler", lambda: scheduler(trial, 1), config["scheduler"]["_target_"])
     initializer = initializer_of(config, activation)
     refused(
         "init",
         lambda: initializers.initialize(network, initializer, config["seed"]),
         config["init"]["_target_"],
     )
-    needs = optimizer_traits(config)
+    loss = loss_of(config, spec)
+    make_optimizer, needs = optimizer_of(config)
+    # A trial, so that values which torch refuses are found before the run starts.
+    make_optimizer(network)
     if needs.any_layout and is_faster_channels_last(config, spec):
         network.to(memory_format=torch.channels_last)
-    trainer = config["trainer"]
-    module = ExperimentModule(
-        network,
-        loss,
-        spec,
-        make_optimizer,
-        scheduler,
-        UpdateRules(
-            accumulate=trainer["accumulate_grad_batches"],
-            clip_val=trainer["gradient_clip_val"],
-            clip_algorithm=trainer["gradient_clip_algorithm"],
-            ema_decay=trainer["ema_decay"],
-            interval=config["scheduler"]["interval"],
-            closure=needs.closure,
-            switched=needs.switched,
-        ),
-    )
+    rules = update_rules(config, needs)
+    module = ExperimentModule(network, loss, spec, make_optimizer, scheduler_of(config), rules)
     if config["data"]["pixel_shuffle"]:
-        if len(spec.shape) < 2:
-            raise user_error(
-                "spatial",
-                key="pixel_shuffle",
-                given="true",
-                data=config["data"]["name"],
-                shape=spec.shape,
-            )
-        module.normalize.shuffle(spec.shape[1:], config["data"]["split_seed"])
+        shuffle_pixels(config, module)
     return module
 
 
-def optimizer_of(config: Config) -> Callable[[torch.nn.Module], torch.optim.Optimizer]:
-    """Return what makes the optimizer of a network."""
-    check_values(config["optim"])
-    bound = entry(config, "optim", leave_out=NOT_ARGUMENTS, supplied=1)
-    return functools.partial(
-        optimizer_for,
-        optimizer_class=bound.func,
-        values=bound.keywords,
-        no_decay=tuple(config["optim"].get("no_decay") or ()),
-    )
+def activation_of(config: Config) -> Callable[[], torch.nn.Module]:
+    """Return what makes the activation, tried once: torch looks at some values only when called."""
+    activation = entry(config, "activation")
+
+    def trial() -> None:
+        phi = activation().train()
+        own = max((p.numel() for p in phi.parameters()), default=1)
+        num_features = max(own, 4) * Fraction(getattr(phi, "multiplier", 1))
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            outputs = phi(torch.linspace(-1, 1, int(2 * num_features)).view(2, -1))
+        if not outputs.isfinite().all():
+            raise ValueError("between -1 and 1 it is not a finite number")
+
+    refused("activation", trial, config["activation"]["_target_"])
+    return activation
 
 
-def optimizer_traits(config: Config) -> Needs:
-    """Return what the optimizer needs, or raise UserError where it cannot be stepped at all."""
-    bound = entry(config, "optim", leave_out=NOT_ARGUMENTS, supplied=1)
-    return needs_for(bound.func, bound.keywords)
+def loss_of(config: Config, spec: DataSpec) -> torch.nn.Module:
+    """Return the loss, held against the data and phi_out."""
+    node, data_name = config["loss"], config["data"]["name"]
+    loss: torch.nn.Module = refused("loss", entry(config, "loss"), node["_target_"])
+    check_fit(loss, node["name"], config["model"]["phi_out"], spec.task, data_name)
+    return loss
+
+
+def shuffle_pixels(config: Config, module: ExperimentModule) -> None:
+    """Let the module permute the positions of its inputs, or raise UserError for data without."""
+    shape, node = module.spec.shape, config["data"]
+    if len(shape) < 2:
+        raise user_error(
+            "spatial", key="pixel_shuffle", given="true", data=node["name"], shape=shape
+        )
+    module.normalize.shuffle(shape[1:], node["split_seed"])
 
 
 def num_activation_parameters(config: Config, module: ExperimentModule) -> int:

@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 from torch import nn
 
-from experiments import building
-from experiments.entries import entry
+from experiments import optimization
+from experiments.entries import find_target
 from experiments.errors import user_error
 from experiments.module import ExperimentModule
 from experiments.ranks import started_by_others
 from experiments.schedulers import depends_on_total
 
 Config = dict[str, Any]
+
+CATALOGUE_GROUPS = ("model", "activation", "init", "loss", "optim", "scheduler", "data")
+COLLECTIONS = {"optim": "pytorch_optimizer", "data": "torchvision"}
+
+
+def check_names(config: Config, overrides: list[str]) -> None:
+    """Raise UserError for `optim.name=lion` beside `optim=adam`, which would train Adam."""
+    for override in overrides:
+        key, _, given = override.lstrip("+").partition("=")
+        group, _, word = key.partition(".")
+        if word != "name" or group not in CATALOGUE_GROUPS:
+            continue
+        target = find_target(group, config[group]["_target_"])
+        if not getattr(target, "gives_class", False) and "name" not in signature(target).parameters:
+            by_name = COLLECTIONS.get(group)
+            raise user_error(
+                "name",
+                key=key,
+                given=given,
+                group=group,
+                or_collection=f", or {group}={by_name} {key}={given}" if by_name else "",
+            )
 
 
 def check_schedule(config: Config) -> None:
@@ -27,16 +50,15 @@ def check_schedule(config: Config) -> None:
             allowed="epoch: a plateau is one of the losses at the ends of epochs",
             instead="epoch",
         )
-    if trainer["max_epochs"] == -1 and trainer["max_steps"] == -1:
-        scheduler = entry(config, "scheduler", leave_out=("interval",), supplied=2)
-        if depends_on_total(scheduler):
-            raise user_error("endless_schedule", given=config["scheduler"]["name"])
+    is_endless = trainer["max_epochs"] == -1 and trainer["max_steps"] == -1
+    if is_endless and depends_on_total(optimization.scheduler_of(config)):
+        raise user_error("endless_schedule", given=config["scheduler"]["name"])
 
 
 def check_optimizer(config: Config, num_ranks: int) -> None:
     """Raise UserError where the optimizer's needs cannot be met in this combination."""
     trainer, name = config["trainer"], config["optim"]["name"]
-    needs = building.optimizer_traits(config)
+    needs = optimization.optimizer_of(config).needs
     one_by_one = needs.closure or needs.form == "matrices"
     for does_not_fit, given, reason, instead in (
         (

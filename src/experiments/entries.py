@@ -42,11 +42,7 @@ def entry(
             wrong type, or one that it needs and lacks.
     """
     node = config[group]
-    target = find_target(group, node["_target_"])
-    owner = node["_target_"]
-    if getattr(target, "gives_class", False):
-        target = target(node["name"])
-        owner = target.__name__
+    target = target_of(config, group)
     parameters = dict(inspect.signature(target).parameters)
     skipped = {"_target_", *leave_out} | ({"name"} - set(parameters))
     arguments = {key: value for key, value in node.items() if key not in skipped}
@@ -69,8 +65,18 @@ def entry(
     for name, parameter in known.items():
         is_needed = parameter.default is parameter.empty
         if is_needed and parameter.kind is not parameter.VAR_POSITIONAL and name not in arguments:
+            owner = f"{target.__module__}.{target.__qualname__}"
             raise user_error("missing_argument", key=group, owner=owner, name=name)
     return functools.partial(target, **arguments)
+
+
+def target_of(config: Config, group: str) -> Callable[..., Any]:
+    """Return the class or function of an entry; of a collection the one that `name` says."""
+    node = config[group]
+    target = find_target(group, node["_target_"])
+    is_collection = getattr(target, "gives_class", False)
+    found: Callable[..., Any] = target(node["name"]) if is_collection else target
+    return found
 
 
 def find_target(group: str, path: str) -> Callable[..., Any]:
@@ -94,6 +100,8 @@ def wanted_type(target: Callable[..., Any], parameter: inspect.Parameter) -> typ
         options = typing.get_args(hint_)
         # Torch writes float | Tensor for numbers that may be tensors.
         hint_ = float if float in options and type(None) not in options else object
+    if isinstance(parameter.default, list | tuple):
+        return list
     if hint_ in TYPE_WORDS:
         return hint_
     if hint_ is None and type(parameter.default) in TYPE_WORDS:
@@ -104,6 +112,12 @@ def wanted_type(target: Callable[..., Any], parameter: inspect.Parameter) -> typ
 
 def check_type(key: str, value: Any, wanted: type | None) -> None:
     """Raise UserError unless `value` is of the wanted type; whole numbers serve as numbers."""
+    if wanted in (list, tuple):
+        if not isinstance(value, list | tuple):
+            raise user_error(
+                "not_allowed", key=key, given=value, allowed="a list", instead=f"[{value},...]"
+            )
+        return
     if wanted is None:
         return
     is_bool = isinstance(value, bool)

@@ -29,6 +29,7 @@ TABLE: dict[str, str] = {
     "Write key=value, with quotes around values that hold , = or spaces: 'key=[1,2]'.",
     "composition": "The configuration cannot be composed: {reason}",
     "not_allowed": "{key}={given}: allowed is {allowed}. Try {key}={instead}.",
+    "name": "{key}={given}: a name does not choose. Type {group}={given}{or_collection}.",
     "refused": "{key}: {owner} refuses these values: {reason}.",
     "missing_argument": "{key}: {owner} needs a value for {name}. Type {key}.{name}=...",
     "target": "{key}._target_={given}: this cannot be imported ({reason}). "

@@ -91,15 +91,16 @@ def xavier(tensor: Tensor, place: Place, generator: torch.Generator, *, gain: fl
     """Weights from U(-b, b), b = gain sqrt(6 / (fan_in + fan_out)); biases 0.
 
     Glorot & Bengio 2010, "Understanding the difficulty of training deep feedforward neural
-    networks", AISTATS, equation 16, which has no gain.
+    networks", AISTATS, equation 16, which has no gain. A compromise between the signal and its
+    gradient: where fan_in and fan_out differ, neither's variance is quite kept.
 
     Args:
-        gain: above 0, or auto: the activation's.
+        gain: above 0, or auto: the activation's; 1 in the first layer.
     """
     if place.is_bias:
         tensor.zero_()
     else:
-        bound = gain * math.sqrt(6 / (place.fan_in + place.fan_out))
+        bound = inner(gain, place) * math.sqrt(6 / (place.fan_in + place.fan_out))
         tensor.uniform_(-bound, bound, generator=generator)
 
 
@@ -180,6 +181,8 @@ def truncated_normal(
         std: before the cut; None for that of `gain`.
         bias: of every bias.
     """
+    if std is not None and not std > 0:
+        raise ValueError(f"std={std}: give a number above 0, or null for that of the gain")
     if place.is_bias:
         tensor.fill_(bias)
         return
@@ -200,6 +203,8 @@ def siren(
     Args:
         omega_0: that of activation=sine.
     """
+    if not omega_0 > 0:
+        raise ValueError(f"omega_0={omega_0}: give that of activation=sine, above 0")
     if place.is_bias:
         bound = 1 / math.sqrt(place.fan_in)
     elif place.is_first:

@@ -135,7 +135,7 @@ class Huber(nn.Module):
 
     def __init__(self, delta: float = 1.0) -> None:
         super().__init__()
-        if delta <= 0:
+        if not delta > 0:
             raise ValueError(f"delta={delta}: give a number above 0")
         self.delta = delta
 
@@ -158,7 +158,7 @@ class Focal(nn.Module):
 
     def __init__(self, gamma: float = 2.0) -> None:
         super().__init__()
-        if gamma < 0:
+        if not gamma >= 0:
             raise ValueError(f"gamma={gamma}: give a number of at least 0")
         self.gamma = gamma
 
@@ -192,7 +192,7 @@ class MultiMargin(nn.MultiMarginLoss):
     takes_mixtures: ClassVar[bool] = False
 
     def __init__(self, p: int = 1, margin: float = 1.0) -> None:
-        if p not in (1, 2) or margin <= 0:
+        if p not in (1, 2) or not margin > 0:
             raise ValueError(f"p={p} margin={margin}: give p=1 or p=2 and a margin above 0")
         super().__init__(p=p, margin=margin)
 

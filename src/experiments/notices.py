@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+from inspect import signature
 from typing import Any
 
 from lightning.pytorch.callbacks import Callback
 from torch import nn
 
+from experiments import optimization
+from experiments.entries import target_of
 from experiments.errors import TABLE, user_error
 from experiments.execution import per_batch_hooks
 from experiments.module import ExperimentModule
+from experiments.optimizer_needs import Needs
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +46,20 @@ def warn_of_batch_norm(module: ExperimentModule, optim_name: str) -> None:
         log.warning(TABLE["batch_norm_switched"].format(name=optim_name))
 
 
+def decay_of(config: Config) -> float:
+    """Return the weight decay, that of the class where none is given."""
+    known = signature(target_of(config, "optim")).parameters
+    default = known["weight_decay"].default if "weight_decay" in known else 0.0
+    return float(config["optim"].get("weight_decay", default) or 0.0)
+
+
+def has_momentum(config: Config) -> bool:
+    """Return whether the optimizer has a momentum that a schedule may change."""
+    node = config["optim"]
+    is_simple = optimization.optimizer_of(config).needs == Needs("plain")
+    return is_simple and (bool(node.get("momentum")) or len(node.get("betas", ())) == 2)
+
+
 def warn_of_no_effect(config: Config, overrides: list[str], is_large: bool) -> None:
     """Say which overrides change nothing in this combination.
 
@@ -67,7 +85,9 @@ def warn_of_no_effect(config: Config, overrides: list[str], is_large: bool) -> N
         "scheduler": config["optim"]["name"] == "rprop"
         and config["scheduler"]["name"] != "constant"
         and "optim=rprop, which takes lr for its first step alone",
-        "optim.no_decay": not config["optim"].get("weight_decay") and "optim.weight_decay=0",
+        "optim.no_decay": not decay_of(config) and "optim.weight_decay=0",
+        "init.gain": config["init"].get("std") is not None and f"init.std={config['init']['std']}",
+        "scheduler.cycle_momentum": not has_momentum(config) and f"optim={config['optim']['name']}",
         "checkpoint.mode": config["checkpoint"]["monitor"] == "auto" and "checkpoint.monitor=auto",
     }
     for override in overrides:

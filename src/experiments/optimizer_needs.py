@@ -70,21 +70,25 @@ FORMS: dict[str, Callable[[nn.Module], Any]] = {
 }
 
 
-@functools.cache
-def needs_of(
-    optimizer_class: Callable[..., Optimizer], required: tuple[tuple[str, Any], ...]
-) -> Needs:
-    """Return what a class needs, from the first trial that succeeds.
+KNOWN: dict[tuple[Any, str], Needs] = {}
+"""What was found, by class and values."""
 
-    Args:
-        optimizer_class: the class.
-        required: values of arguments that have no default.
-    """
+
+def needs_of(optimizer_class: Callable[..., Optimizer], values: dict[str, Any]) -> Needs:
+    """Return what a class needs with these values, from the first trial that succeeds."""
+    key = (optimizer_class, repr(sorted(values.items())))
+    if key not in KNOWN:
+        KNOWN[key] = try_forms(optimizer_class, values)
+    return KNOWN[key]
+
+
+def try_forms(optimizer_class: Callable[..., Optimizer], values: dict[str, Any]) -> Needs:
+    """Try one form after the other, without and with a closure."""
     if hasattr(optimizer_class, "fused_backward"):
         return Needs(None, reason="it steps within the backward pass, which these steps do not")
     reasons = []
     for form, closure in itertools.product(FORMS, (False, True)):
-        trial = functools.partial(failure, optimizer_class, dict(required), form, closure)
+        trial = functools.partial(failure, optimizer_class, values, form, closure)
         reason = trial()
         if not reason:
             any_layout = not trial(torch.channels_last)

@@ -17,8 +17,8 @@ from torch import nn
 from torch.optim import Optimizer
 
 from experiments.errors import check_choice, user_error
-from experiments.optimizer_needs import Needs, needs_of
-from experiments.parameter_groups import NO_DECAY, by_matrix, decayed_and_spared
+from experiments.optimizer_needs import Needs, failure, needs_of
+from experiments.parameter_groups import NO_DECAY, by_matrix, decayed_and_spared, trainable
 from experiments.split_optimizer import SplitOptimizer
 
 NOT_ARGUMENTS = ("search", "full_batch", "no_decay")
@@ -46,8 +46,14 @@ def check_values(values: Mapping[str, Any]) -> None:
                     allowed=allowed,
                     instead=instead,
                 )
-    for word in values.get("no_decay") or ():
+    for word in no_decay_of(values):
         check_choice("optim.no_decay", word, NO_DECAY)
+
+
+def no_decay_of(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the kinds of parameters that weight decay spares: a list, or one word."""
+    given = values.get("no_decay") or ()
+    return tuple(given) if isinstance(given, list | tuple) else (given,)
 
 
 def optimizer_for(
@@ -76,32 +82,60 @@ def optimizer_for(
     if no_decay and not takes(optimizer_class, "weight_decay"):
         raise user_error("no_decay", given=f"[{','.join(no_decay)}]", owner=name)
     if needs.form == "plain":
-        return build_optimizer(decayed_and_spared(network, no_decay), optimizer_class, values)
-    matrices, rest = by_matrix(network)
+        groups = decayed_and_spared(trainable(network), network, no_decay)
+        return build_optimizer(groups, optimizer_class, values)
+    matrices, others = by_matrix(network)
     if not matrices:
         raise user_error("no_matrices", owner=name)
-    if no_decay:
-        raise user_error("no_decay", given=f"[{','.join(no_decay)}]", owner=name)
+    rest = decayed_and_spared(others, network, no_decay)
+    # The rest has the rate and the decay of the matrices, and not defaults of its own.
+    shared = {key: values[key] for key in ("lr", "weight_decay") if key in values}
     if needs.form == "flagged":
-        groups = [{"params": matrices, "use_muon": True}, {"params": rest, "use_muon": False}]
-        return build_optimizer(groups, optimizer_class, values)
+        groups = rest if no_decay and isinstance(rest[0], dict) else [{"params": others}]
+        flagged = [{**shared, **group, "use_muon": False} for group in groups]
+        flagged.insert(0, {"params": matrices, "use_muon": True})
+        return build_optimizer(flagged, optimizer_class, values)
     make = functools.partial(build_optimizer, optimizer_class=optimizer_class, values=values)
-    return SplitOptimizer(matrices, rest, make, values)
+    return SplitOptimizer(matrices, rest, make, shared)
 
 
 def needs_for(optimizer_class: Callable[..., Optimizer], values: Mapping[str, Any]) -> Needs:
-    """Return what a class needs to be stepped, or raise UserError where that cannot be given."""
-    # What has no default of its own is tried with the value that was given.
-    required = tuple(
-        (name, values[name])
-        for name, parameter in inspect.signature(optimizer_class).parameters.items()
-        if parameter.default is parameter.empty and name in values
-    )
+    """Return what a class needs to be stepped.
+
+    Raises:
+        UserError: what it needs cannot be given, or it steps with none of these values.
+    """
+    arguments = as_arguments(values)
+    needs = needs_of(optimizer_class, arguments)
+    if needs.form is not None:
+        return needs
+    bare = check_steppable(optimizer_class, values)
+    assert bare.form is not None
+    reason = failure(optimizer_class, arguments, bare.form, bare.closure)
+    owner = getattr(optimizer_class, "__name__", str(optimizer_class))
+    raise user_error("refused", key="optim", owner=owner, reason=reason)
+
+
+def check_steppable(optimizer_class: Callable[..., Optimizer], values: Mapping[str, Any]) -> Needs:
+    """Return what a class needs by itself, or raise UserError where that cannot be given.
+
+    Of the values it gets those alone that have no default of its own.
+    """
+    arguments = as_arguments(values)
+    parameters = inspect.signature(optimizer_class).parameters.items()
+    required = {n: arguments[n] for n, p in parameters if p.default is p.empty and n in arguments}
     needs = needs_of(optimizer_class, required)
     if needs.form is None:
-        owner = getattr(optimizer_class, "__name__", optimizer_class)
+        owner = getattr(optimizer_class, "__name__", str(optimizer_class))
         raise user_error("optimizer_needs", owner=owner, reason=needs.reason)
     return needs
+
+
+def as_arguments(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values with lists as tuples, as torch spells them."""
+    return {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
 
 
 def takes(optimizer_class: Callable[..., Optimizer], argument: str) -> bool:
@@ -124,9 +158,7 @@ def build_optimizer(
     Raises:
         UserError: the class refuses the values.
     """
-    arguments = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
-    }
+    arguments = as_arguments(values)
     parameters = list(parameters)
     try:
         arguments |= fastest_form(optimizer_class, arguments, parameters)

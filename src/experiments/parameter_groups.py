@@ -32,15 +32,23 @@ def kinds_of(network: nn.Module) -> dict[nn.Parameter, str]:
     return kinds
 
 
-def decayed_and_spared(network: nn.Module, no_decay: Iterable[str]) -> list[Any]:
-    """Return all parameters, or two groups where some kinds are spared the weight decay."""
+def trainable(network: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters that training changes."""
+    return [p for p in network.parameters() if p.requires_grad]
+
+
+def decayed_and_spared(
+    parameters: list[nn.Parameter], network: nn.Module, no_decay: Iterable[str]
+) -> list[Any]:
+    """Return parameters of a network, or two groups where some kinds are spared the decay."""
     kinds = kinds_of(network)
-    spared = [p for p, kind in kinds.items() if kind in set(no_decay)]
+    spared = [p for p in parameters if kinds[p] in set(no_decay)]
     if not spared:
         # One group without a word: the optimizer is torch's, and so is its state.
-        return [p for p in network.parameters() if p.requires_grad]
-    decayed = [p for p, kind in kinds.items() if kind not in set(no_decay)]
-    return [{"params": decayed}, {"params": spared, "weight_decay": 0.0}]
+        return parameters
+    decayed = [p for p in parameters if kinds[p] not in set(no_decay)]
+    groups = [{"params": decayed}, {"params": spared, "weight_decay": 0.0}]
+    return groups if decayed else groups[1:]
 
 
 def by_matrix(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
@@ -53,5 +61,5 @@ def by_matrix(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter
     kinds = kinds_of(network)
     weights = [p for p, kind in kinds.items() if kind == "weight"]
     hidden = weights[:-1]
-    others = {id(p) for p in hidden}
-    return hidden, [p for p in kinds if id(p) not in others]
+    hidden_ids = {id(p) for p in hidden}
+    return hidden, [p for p in kinds if id(p) not in hidden_ids]

@@ -12,7 +12,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 
 from experiments import building, hardware
 from experiments.bounds import check_budget, check_execution, check_words
-from experiments.combinations import check_optimizer, check_ranks, check_schedule
+from experiments.combinations import CATALOGUE_GROUPS, check_optimizer, check_ranks, check_schedule
 from experiments.data.augmentation import check_mixing
 from experiments.data.datamodule import DataModule
 from experiments.entries import refused
@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 
 Config = dict[str, Any]
 
-CATALOGUE_GROUPS = ("model", "activation", "init", "loss", "optim", "scheduler", "data")
 NEEDED: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(CATALOGUE_GROUPS, ("name", "_target_")),
     "logger": ("name",),
@@ -144,6 +143,7 @@ def check_trainer(prepared: Prepared) -> None:
     config = prepared.config
     stages = ("train", "val") if prepared.monitor[0] is not None else ("train",)
     measured = [f"{stage}/{name}" for stage in stages for name in prepared.module.means.names]
+    measured += ["train/full_loss"] if config["log_full_loss"] else []
     for callback in prepared.callbacks:
         monitor = getattr(callback, "monitor", None)
         if isinstance(callback, EarlyStopping) and str(monitor).startswith("train/"):

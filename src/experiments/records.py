@@ -38,6 +38,7 @@ NOT_IN_IDENTITY = (
     "debug",
     "data.root",
     "data.path",
+    "data.test_path",
     "optim.search",
     "trainer.profiler",
     "trainer.log_every_n_steps",

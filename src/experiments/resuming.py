@@ -30,6 +30,9 @@ CHANGEABLE = (
     "trainer.log_every_n_steps",
     "log_full_loss",
     "checkpoint.every_n_steps",
+    "data.root",
+    "data.path",
+    "data.test_path",
     "data.memory_limit",
     "data.num_workers",
 )

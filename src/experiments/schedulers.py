@@ -26,6 +26,8 @@ from torch.optim.lr_scheduler import (
     StepLR,
 )
 
+from experiments.optimizer_needs import is_switched
+
 
 def constant(optimizer: Optimizer, num_total: int) -> LRScheduler:
     """alpha_k = alpha_0."""
@@ -41,7 +43,7 @@ def step(
         step_size: intervals between two drops, at least 1.
         gamma: the factor of a drop, above 0.
     """
-    if step_size < 1 or gamma <= 0:
+    if step_size < 1 or not gamma > 0:
         raise ValueError(f"step_size={step_size} gamma={gamma}: give step_size >= 1 and gamma > 0")
     return StepLR(optimizer, step_size=step_size, gamma=gamma)
 
@@ -59,9 +61,9 @@ def multistep(
         milestones: intervals after which the rate drops, rising.
         gamma: the factor of a drop, above 0.
     """
-    marks = list(milestones)
+    marks = list(milestones) if isinstance(milestones, Sequence) else [milestones]
     is_rising = all(isinstance(m, int) and m >= 1 for m in marks) and marks == sorted(set(marks))
-    if not is_rising or gamma <= 0:
+    if not is_rising or not gamma > 0:
         raise ValueError(
             f"milestones={marks} gamma={gamma}: give rising whole numbers of at least 1, gamma > 0"
         )
@@ -74,7 +76,7 @@ def exponential(optimizer: Optimizer, num_total: int, *, gamma: float = 0.95) ->
     Args:
         gamma: above 0.
     """
-    if gamma <= 0:
+    if not gamma > 0:
         raise ValueError(f"gamma={gamma}: give a number above 0")
     return ExponentialLR(optimizer, gamma=gamma)
 
@@ -98,7 +100,7 @@ def polynomial(optimizer: Optimizer, num_total: int, *, power: float = 0.9) -> L
     Args:
         power: above 0; 1 is linear.
     """
-    if power <= 0:
+    if not power > 0:
         raise ValueError(f"power={power}: give a number above 0")
     return PolynomialLR(optimizer, total_iters=max(1, num_total), power=power)
 
@@ -112,7 +114,7 @@ def cosine(optimizer: Optimizer, num_total: int, *, eta_min: float = 0.0) -> LRS
     Args:
         eta_min: the learning rate at the end, at least 0.
     """
-    if eta_min < 0:
+    if not eta_min >= 0:
         raise ValueError(f"eta_min={eta_min}: a learning rate is at least 0")
     return CosineAnnealingLR(optimizer, T_max=max(1, num_total), eta_min=eta_min)
 
@@ -168,13 +170,18 @@ def onecycle(
         cycle_momentum: let momentum (or beta_1) fall from 0.95 to 0.85 and rise again, where the
             optimizer has one.
     """
-    if not 0 < pct_start < 1:
-        raise ValueError(f"pct_start={pct_start}: give a number between 0 and 1")
+    if not 0 < pct_start < 1 or not min(div_factor, final_div_factor) > 0:
+        raise ValueError(
+            f"pct_start={pct_start} div_factor={div_factor} final_div_factor={final_div_factor}: "
+            "give a pct_start between 0 and 1, and factors above 0"
+        )
     group = optimizer.param_groups[0]
     # A momentum of 0 is none: torch would give plain SGD one.
     has_momentum = bool(group.get("momentum")) or len(group.get("betas", ())) == 2
-    # torch looks for it among the defaults, which a composed optimizer has none of.
-    has_momentum = has_momentum and bool({"momentum", "betas"} & set(optimizer.defaults))
+    # torch looks for it among the defaults, which a composed optimizer has none of. That of a
+    # schedule-free one says where its weights to evaluate lie, and must stay.
+    has_momentum &= bool({"momentum", "betas"} & set(optimizer.defaults))
+    has_momentum &= not is_switched(optimizer)
     return OneCycleLR(
         optimizer,
         max_lr=[g["lr"] for g in optimizer.param_groups],
@@ -210,7 +217,7 @@ def plateau(
     cooldown: int = 0,
     min_lr: float = 0.0,
 ) -> LRScheduler:
-    """alpha <- factor alpha after `patience` epochs in which the loss did not fall.
+    """alpha <- factor alpha after more than `patience` epochs in which the loss did not fall.
 
     The loss is val/loss, or train/loss in a run without validation; torch's ReduceLROnPlateau.
 
@@ -221,7 +228,9 @@ def plateau(
         cooldown: epochs after a drop that do not count.
         min_lr: the lowest rate.
     """
-    if patience < 0 or cooldown < 0 or min_lr < 0:
+    if not 0 < factor < 1:
+        raise ValueError(f"factor={factor}: give a number between 0 and 1")
+    if patience < 0 or cooldown < 0 or not min_lr >= 0:
         raise ValueError(
             f"patience={patience} cooldown={cooldown} min_lr={min_lr}: give numbers of at least 0"
         )

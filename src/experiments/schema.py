@@ -60,7 +60,7 @@ class OptimConfig:
     name: str = MISSING
     _target_: str = MISSING
     full_batch: bool = False
-    no_decay: list[str] = field(default_factory=list)
+    no_decay: Any = field(default_factory=list)
 
 
 @dataclass

@@ -22,24 +22,24 @@ class SplitOptimizer(Optimizer):
     Args:
         matrices: parameters of two or more dimensions; a kernel (O, I, F, ...) is stepped as the
             matrix (O, I F ...).
-        rest: all other parameters.
+        rest: all other parameters, or groups of them.
         make: called with the matrices, returns their optimizer.
-        values: its arguments; AdamW takes lr and weight_decay from them, so that one schedule
-            serves both.
+        shared: AdamW's lr and weight_decay, those of the matrices, so that one schedule serves
+            both.
     """
 
     def __init__(
         self,
         matrices: list[nn.Parameter],
-        rest: list[nn.Parameter],
+        rest: list[Any],
         make: Callable[[list[nn.Parameter]], Optimizer],
-        values: Mapping[str, Any],
+        shared: Mapping[str, Any],
     ) -> None:
         self.matrices = matrices
         self.views = [nn.Parameter(as_matrix(p.detach(), p)) for p in matrices]
-        shared = {key: values[key] for key in ("lr", "weight_decay") if key in values}
-        self.parts = (make(self.views), AdamW(rest, **shared, fused=is_fusable(rest)))
-        super().__init__([*matrices, *rest], {})
+        devices = {p.device.type for p in matrices}
+        self.parts = (make(self.views), AdamW(rest, **shared, fused=devices <= {"cpu", "cuda"}))
+        super().__init__(matrices, {})
         # The groups of both, so that a schedule which changes their lr changes it for both.
         self.param_groups = [group for part in self.parts for group in part.param_groups]
 
@@ -77,8 +77,3 @@ def as_matrix(tensor: Tensor, parameter: Tensor) -> Tensor:
     inner = sorted(range(1, parameter.dim()), key=parameter.stride, reverse=True)
     moved = tensor.permute(0, *inner)
     return moved.reshape(len(moved), -1)
-
-
-def is_fusable(parameters: list[nn.Parameter]) -> bool:
-    """Return whether torch's fused AdamW takes these parameters."""
-    return {p.device.type for p in parameters} <= {"cpu", "cuda"}

@@ -76,7 +76,7 @@ class Steps:
             self.step_loss = part if begins else self.step_loss + part
             if ends:
                 lr = optimizer.param_groups[0]["lr"]
-                closure = self.closure_of(batch, part) if updates.closure else None
+                closure = self.closure_of(batch) if updates.closure else None
                 updates.step(optimizer, self.parameters, self.scaler, self.before_step, closure)
                 updates.after_step(self.network, self.average, self.scheduler)
                 num_steps += 1
@@ -98,21 +98,16 @@ class Steps:
         share = batch.size / self.loader.sampler.num_points_in(first, last)
         return number == first, share, number + 1 == last
 
-    def closure_of(self, batch: Batch, loss: Tensor) -> Callable[[], Tensor]:
+    def closure_of(self, batch: Batch) -> Callable[[], Tensor]:
         """Return what gives the loss of a batch with its gradients in place, anew at each call.
 
-        At the first call they are in place already, and `loss` is theirs.
+        Also at the first call, where LBFGS has them already: others have moved the weights by then.
         """
-        is_first = True
 
         def closure() -> Tensor:
-            nonlocal is_first
-            if is_first:
-                is_first = False
-                return loss
-            again = self.backward(batch, 1.0, True, counts=False)
+            loss = self.backward(batch, 1.0, True, counts=False)
             self.updates.clip(self.parameters)
-            return again
+            return loss
 
         return closure
 

@@ -112,6 +112,7 @@ def monitor_of(config: dict[str, Any], task: str, has_validation: bool) -> tuple
     metric = monitor.rpartition("/")[2]
     known = ("loss", "accuracy") if task == "classification" else ("loss", "mae", "r2")
     choices = [f"{stage}/{name}" for stage in ("val", "train") for name in known]
+    choices += ["train/full_loss"] if config["log_full_loss"] else []
     check_choice("checkpoint.monitor", monitor, choices)
     if not has_validation or config["trainer"]["limit_val_batches"] == 0:
         return None, "min"

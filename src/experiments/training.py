@@ -17,6 +17,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
 from experiments import console, hardware, ranks, resuming
+from experiments.combinations import check_names
 from experiments.data.order import mix
 from experiments.errors import TABLE, user_error
 from experiments.folders import (
@@ -64,6 +65,8 @@ def train(composed: DictConfig) -> float | None:
     if config.get("resume") not in (None, "auto"):
         resumed = resuming.read_run(Path(config["resume"]))
         config = resuming.config_of(resumed, config, launch.overrides)
+    if resumed is None:
+        check_names(config, launch.overrides)
     prepared = prepare(config)
     if config["resume"] == "auto" and prepared.num_ranks > 1 and ranks.started_by_others():
         raise user_error("resume_ranks")

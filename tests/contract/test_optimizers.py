@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ExponentialLR
 
-from experiments.building import optimizer_of
 from experiments.entries import entry
+from experiments.optimization import optimizer_of
 from experiments.optimizer_needs import is_switched, needs_of
 from experiments.optimizers import NOT_ARGUMENTS
 from experiments.parameter_groups import by_matrix
@@ -57,7 +57,7 @@ def rosenbrock(x: Tensor) -> Tensor:
 
 
 def maker(name: str, **values: Any) -> Callable[[nn.Module], Optimizer]:
-    return optimizer_of({"optim": values_of(name) | values})
+    return optimizer_of({"optim": values_of(name) | values}).make
 
 
 @functools.cache
@@ -72,7 +72,7 @@ def values_of(name: str) -> dict[str, Any]:
 @functools.cache
 def wants_closure(name: str) -> bool:
     bound = entry({"optim": values_of(name)}, "optim", NOT_ARGUMENTS, 1)
-    return needs_of(bound.func, ()).closure
+    return needs_of(bound.func, {}).closure
 
 
 def advance(
@@ -168,7 +168,7 @@ def reference(name: str, network: nn.Module) -> list[Optimizer]:
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in bound.keywords.items()}
     if "foreach" in inspect.signature(bound.func).parameters and "torch.optim" in str(bound.func):
         values["foreach"] = False
-    if needs_of(bound.func, ()).form == "plain":
+    if needs_of(bound.func, {}).form == "plain":
         return [bound.func(network.parameters(), **values)]
     matrices, rest = by_matrix(network)
     shared = {"lr": values["lr"], "weight_decay": values["weight_decay"]}

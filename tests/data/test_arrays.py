@@ -226,7 +226,7 @@ def test_files_that_are_no_npz_are_told() -> None:
     with pytest.raises(UserError, match="data.path=folder: there is no such file"):
         npz("folder")
     np.save("one.npy", X)
-    with pytest.raises(UserError, match="one.npy: .*it holds one array without a name"):
+    with pytest.raises(UserError, match="one.npy: .*it is no .npz file"):
         npz("one.npy")
     Path("text.npz").write_text("x,y\n1,2\n")
     with pytest.raises(UserError, match="text.npz: this cannot be read as an .npz file"):
@@ -262,3 +262,23 @@ def test_a_home_is_understood() -> None:
     Path("home").mkdir()
     np.savez("home/own.npz", x=X, y=Y)
     assert len(npz("~/own.npz").train) == 16
+
+
+def test_new_names_of_the_same_numbers_are_seen() -> None:
+    checksums = set()
+    for names in (["a", "b", "c"], ["cat", "dog", "bird"], ["cat", "dog", "bird", "cow"]):
+        np.savez("own.npz", x=X, y=Y % 3, class_names=np.array(names))
+        data = npz("own.npz")
+        assert data.class_names == tuple(names)
+        assert npz("own.npz").class_names == tuple(names)  # from the cache
+        checksums.add(data.checksum())
+    # Another number of classes is another network, and so another run.
+    assert len(checksums) == 3
+
+
+def test_a_key_without_effect_is_told_with_the_shape_that_it_has() -> None:
+    np.savez("own.npz", x=np.zeros((20, 5), dtype=np.float32), y=np.arange(20) % 2)
+    with pytest.raises(
+        UserError, match=r"data.images=true has no effect with x of shape \(20, 5\)\."
+    ):
+        npz("own.npz", images=True)

@@ -74,7 +74,10 @@ def test_any_column_can_be_the_target_and_others_left_out() -> None:
     assert table("own.csv", drop="a").checksum() == data.checksum()
 
 
-@pytest.mark.parametrize(("delimiter", "character"), [(";", ";"), ("tab", "\t"), ("|", "|")])
+@pytest.mark.parametrize(
+    ("delimiter", "character"),
+    [(";", ";"), ("semicolon", ";"), ("tab", "\t"), ("pipe", "|"), ("|", "|")],
+)
 def test_delimiters(delimiter: str, character: str) -> None:
     text = "\n".join([character.join("abc"), *rows(separator=character)])
     assert (
@@ -129,9 +132,9 @@ WHOLE = "a,y\n" + "".join(f"{i},{i % 2}\n" for i in range(10))
         (
             "a;b;kind\n1;2;cat\n",
             {},
-            "row 1: one column only, a;b;kind. Tell what is between cells: \"data.delimiter=';'\"",
+            "row 1: one column only, a;b;kind. Tell what is between cells: data.delimiter=semicolon",
         ),
-        ("a\tb\n1\t2\n", {}, '"data.delimiter=tab"'),
+        ("a\tb\n1\t2\n", {}, "data.delimiter=tab"),
         ("a\n1\n", {}, "row 1: one column only, a. "),
         ("", {}, "own.csv: 0 data points"),
         ("a,b\n", {}, "own.csv: 0 data points, and at least 5 are needed"),
@@ -146,7 +149,11 @@ WHOLE = "a,y\n" + "".join(f"{i},{i % 2}\n" for i in range(10))
         (lines(), {"drop": ["kind"], "target": "kind"}, "data.target=kind: there is no such"),
         (lines(), {"task": "regression"}, "row 2, column kind: cat is no number"),
         (lines(), {"task": "guess"}, "data.task=guess: there is no such data.task"),
-        (lines(), {"delimiter": ", "}, "data.delimiter=, : allowed is one character, or tab"),
+        (
+            lines(),
+            {"delimiter": ", "},
+            "data.delimiter=, : allowed is one character, or tab, semicolon",
+        ),
         (lines(), {"delimiter": ""}, "data.delimiter=: allowed is one character"),
         (
             WHOLE.replace(",1\n", ",0\n"),

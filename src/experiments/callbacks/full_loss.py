@@ -16,7 +16,8 @@ class FullLoss(Callback):
     `train/loss` is the mean over the epoch's steps, each point under the weights of its own step
     and as augmentation and dropout left it: the loss of no one theta. Here the points are as they
     are, the network evaluates (no dropout, the running statistics of batch norm), and the weights
-    are those that are trained, not their average.
+    are those that are trained, not their average (`trainer.ema_decay`); of a schedule-free
+    optimizer they are those that it evaluates with.
     """
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

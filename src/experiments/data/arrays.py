@@ -7,6 +7,7 @@ or targets.
 from __future__ import annotations
 
 import logging
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -83,11 +84,12 @@ def npz(
 def read(file: Path) -> dict[str, Array]:
     """Return the arrays of a file, by our names for them."""
     try:
+        if not zipfile.is_zipfile(file):
+            # numpy would take it for a pickle, and tell people how to load that.
+            raise ValueError("it is no .npz file")
         # Opened here, since numpy leaves a broken file open.
         with file.open("rb") as content:
             loaded = np.load(content, allow_pickle=False)
-            if not isinstance(loaded, np.lib.npyio.NpzFile):
-                raise ValueError("it holds one array without a name")
             present = {OTHER_NAMES.get(name, name): name for name in loaded.files}
             arrays = {ours: loaded[name] for ours, name in present.items() if ours in NAMES}
     except Exception as error:  # numpy and zipfile raise many kinds for what is no such file
@@ -123,7 +125,8 @@ def inputs_of(file: Path, name: str, x: Array, images: bool, channels_last: bool
     # Keys that could change nothing are told, not passed over.
     for given, fits in (("images", x.ndim == 3), ("channels_last", has_channels)):
         if {"images": images, "channels_last": channels_last}[given] and not fits:
-            shape = f"{name} of shape {x.shape}" + (" that is images" if images else "")
+            is_image = images and given != "images"
+            shape = f"{name} of shape {x.shape}" + (" that is images" if is_image else "")
             raise user_error("no_effect", given=f"data.{given}=true", with_=shape)
     if not 2 <= x.ndim <= 5 or 0 in x.shape[1:]:
         raise user_error(

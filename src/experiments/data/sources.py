@@ -158,11 +158,12 @@ class DataSet:
         return DataSpec(shape, num_outputs, self.task, self.class_names)
 
     def checksum(self) -> str:
-        """Return a checksum of the content: BLAKE2b over every tensor's type, shape and bytes."""
+        """Return a checksum of the content: BLAKE2b over task, classes and every tensor's bytes."""
         return str(self.facts.get("checksum", self._digest))
 
     def _digest(self) -> str:
         digest = hashlib.blake2b(digest_size=16)
+        digest.update(repr((self.task, self.class_names)).encode())
         for points in (self.train, self.test):
             for tensor in (points.inputs, points.targets):
                 digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())

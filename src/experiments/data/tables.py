@@ -23,7 +23,7 @@ from experiments.errors import UserError, check_choice, listed, user_error
 
 WHOLE = re.compile(r"[+-]?[0-9]+")
 LARGEST = torch.finfo(torch.float32).max
-DELIMITERS = ("\t", ";", "|", ",")
+DELIMITERS = {"tab": "\t", "semicolon": ";", "pipe": "|", "comma": ","}
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,8 @@ def table(
         target: the column that is predicted; None: the last one.
         task: `classification` or `regression`; `auto`: regression where the target has numbers
             that are not all whole.
-        delimiter: what stands between cells: one character, or `tab`.
+        delimiter: what stands between cells: one character, or its name, which needs no quotes:
+            comma, semicolon, tab, pipe.
         drop: columns that are left out, such as those with text.
         test_path: a second file, with the same columns, that is the test set; None: a fifth of the
             rows is, by class where there are classes.
@@ -76,9 +77,9 @@ def table(
     Shapes: inputs (N, F) of float32; targets (N,), or (N, 1) for regression.
     """
     checks.check_task(task)
-    character = "\t" if delimiter == "tab" else str(delimiter)
+    character = DELIMITERS.get(delimiter, str(delimiter))
     if len(character) != 1 or character in '"\n\r':
-        allowed = "one character, or tab"
+        allowed = f"one character, or {', '.join(DELIMITERS)}"
         raise user_error(
             "not_allowed", key="data.delimiter", given=delimiter, allowed=allowed, instead="tab"
         )
@@ -143,10 +144,10 @@ def check_header(path: Path, header: list[str], delimiter: str) -> None:
         checks.check_number(path, 0)
     place = "row 1"
     if len(header) == 1:
-        other = next((d for d in DELIMITERS if d != delimiter and d in header[0]), None)
-        word = {"\t": "tab", None: "..."}.get(other, f"'{other}'")
+        others = (word for word, d in DELIMITERS.items() if d != delimiter and d in header[0])
+        word = next(others, "...")
         reason = f"one column only, {header[0][:60]}"
-        raise wrong(path, place, reason, f'Tell what is between cells: "data.delimiter={word}"')
+        raise wrong(path, place, reason, f"Tell what is between cells: data.delimiter={word}")
     if all(is_number(name) for name in header):
         reason = "numbers, where the names of the columns are expected"
         raise wrong(path, place, reason, "Add a header")

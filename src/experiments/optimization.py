@@ -1,0 +1,69 @@
+"""From plain config values to what moves the weights: optimizer, schedule and their rules."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+
+from experiments.entries import entry, refused, target_of
+from experiments.optimizer_needs import Needs
+from experiments.optimizers import (
+    NOT_ARGUMENTS,
+    check_steppable,
+    check_values,
+    needs_for,
+    no_decay_of,
+    optimizer_for,
+)
+from experiments.updates import UpdateRules
+
+Config = dict[str, Any]
+
+
+class OptimizerRecipe(NamedTuple):
+    """What makes the optimizer of a network, and what that needs of the steps."""
+
+    make: Callable[[torch.nn.Module], torch.optim.Optimizer]
+    needs: Needs
+
+
+def optimizer_of(config: Config) -> OptimizerRecipe:
+    """Return what makes the optimizer, or raise UserError where it cannot be stepped."""
+    node = config["optim"]
+    check_values(node)
+    optimizer_class = target_of(config, "optim")
+    # Before the keys: of a class that cannot be stepped at all they are no matter.
+    check_steppable(optimizer_class, node)
+    bound = entry(config, "optim", leave_out=NOT_ARGUMENTS, supplied=1)
+    make = functools.partial(
+        optimizer_for,
+        optimizer_class=bound.func,
+        values=bound.keywords,
+        no_decay=no_decay_of(node),
+    )
+    return OptimizerRecipe(make, needs_for(bound.func, bound.keywords))
+
+
+def scheduler_of(config: Config) -> Callable[..., torch.optim.lr_scheduler.LRScheduler]:
+    """Return what makes the schedule, tried once."""
+    scheduler = entry(config, "scheduler", leave_out=("interval",), supplied=2)
+    trial = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    refused("scheduler", lambda: scheduler(trial, 1), config["scheduler"]["_target_"])
+    return scheduler
+
+
+def update_rules(config: Config, needs: Needs) -> UpdateRules:
+    """Return what belongs to an optimizer step beside the optimizer."""
+    trainer = config["trainer"]
+    return UpdateRules(
+        accumulate=trainer["accumulate_grad_batches"],
+        clip_val=trainer["gradient_clip_val"],
+        clip_algorithm=trainer["gradient_clip_algorithm"],
+        ema_decay=trainer["ema_decay"],
+        interval=config["scheduler"]["interval"],
+        closure=needs.closure,
+        switched=needs.switched,
+    )

@@ -1,0 +1,303 @@
+"""What optimizers need is found by trying them, and given or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from running import plain
+from torch import nn
+
+from experiments.entries import entry
+from experiments.errors import UserError
+from experiments.optimization import optimizer_of
+from experiments.optimizer_needs import KNOWN, needs_of
+from experiments.optimizers import NOT_ARGUMENTS, needs_for
+from experiments.preparation import prepare
+from experiments.runs import Run
+
+ENDLESS = ["trainer.max_epochs=-1", "trainer.max_time=00:00:00:03"]
+
+NEEDS = {
+    "lion": ("plain", False),
+    "adamp": ("plain", False),
+    "muon": ("flagged", False),
+    "spectralsphere": ("matrices", False),
+    "lbfgs": ("plain", True),
+}
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_what_a_class_needs_is_found_by_trying(name: str, train_run: Callable[..., Run]) -> None:
+    run = train_run(
+        "optim=pytorch_optimizer",
+        f"optim.name={name}",
+        "optim.lr=0.01",
+        "model.channels=[4,8]",
+        "trainer.max_epochs=3",
+        "trainer.limit_train_batches=10",
+    )
+    config = run.config
+    bound = entry(config, "optim", NOT_ARGUMENTS, 1)
+    needs = needs_for(bound.func, bound.keywords)
+    assert (needs.form, needs.closure) == NEEDS[name]
+    losses = [row["train/loss"] for row in run.history]
+    assert losses[-1] < losses[0]
+    assert config["optim"]["name"] == name
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["optim.name=lionn"], "optim.name=lionn: pytorch_optimizer has no such optimizer.*lion"),
+        (["optim.name=adahessian"], "AdaHessian cannot be stepped here: it runs a backward pass"),
+        (["optim.name=lomo"], "LOMO cannot be stepped here: it steps within the backward pass"),
+        (["optim.name=adashift"], "its state holds more than numbers, so no checkpoint can"),
+        (
+            ["optim.name=ranger21"],
+            "Ranger21 cannot be stepped here: .*'num_iterations'. If it misses an arg",
+        ),
+        (["+optim.nus=3"], r"optim.nus: there is no such key. optim=lion has: lr, betas"),
+    ],
+)
+def test_optimizers_that_cannot_be_stepped_say_why(overrides: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        prepare(plain("optim=pytorch_optimizer", "model=mlp", *overrides))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (
+            ["optim=lbfgs", "trainer=ddp_cpu"],
+            "optim=lbfgs does not go with 2 processes: it searches",
+        ),
+        (
+            ["optim=lbfgs", "trainer.accumulate_grad_batches=2"],
+            "does not go with trainer.accumulate_grad_batches=2: it computes the loss of its batch",
+        ),
+        (
+            ["optim=schedulefree_adamw", "trainer.ema_decay=0.9"],
+            "optim=schedulefree_adamw does not go with trainer.ema_decay=0.9: it averages",
+        ),
+        (["optim=muon", "model=linear"], "Muon is made for the matrices of hidden layers"),
+        (
+            ["optim=rprop", "optim.no_decay=[bias]"],
+            "optim.no_decay=.bias.: Rprop has no weight dec",
+        ),
+        (["optim=adam", "optim.no_decay=[bais]"], "Did you mean optim.no_decay=bias?"),
+        (
+            ["scheduler=plateau", "scheduler.interval=step"],
+            "scheduler.interval=step: allowed is ep",
+        ),
+        (["init.gain=0", "init=kaiming"], "init.gain=0: allowed is auto or a number above 0"),
+        (
+            ["init=truncated_normal", "init.std=-1"],
+            "init: experiments.initializers.truncated_normal",
+        ),
+    ],
+)
+def test_combinations_that_cannot_be_are_told(overrides: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        prepare(plain("model=mlp", *overrides))
+
+
+def test_a_run_with_lbfgs_is_the_loop_that_torch_documents(train_run: Callable[..., Run]) -> None:
+    overrides = ["data=moons", "data.num_samples=200", "model=mlp", "model.hidden=[6]"]
+    run = train_run(*overrides, "optim=lbfgs", "optim.max_iter=4", "trainer.max_epochs=3")
+    prepared = prepare(run.config)
+    assert prepared.datamodule.num_batches == 1
+    network, train = prepared.module.network, prepared.datamodule.train
+    order = prepared.datamodule.train_dataloader().sampler
+    values = {k: v for k, v in run.config["optim"].items() if k in LBFGS_KEYS}
+    optimizer = torch.optim.LBFGS(network.parameters(), **values)
+    losses = []
+    for epoch in range(3):
+        order.set_epoch(epoch)
+        rows = next(iter(order)).rows
+        x, y = prepared.module.normalize(train.inputs[rows]), train.targets[rows]
+
+        def closure(x: torch.Tensor = x, y: torch.Tensor = y) -> torch.Tensor:
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(network(x), y)
+            loss.backward()
+            return loss.detach()
+
+        losses.append(float(optimizer.step(closure)))
+    assert [row["train/loss"] for row in run.history] == pytest.approx(losses, rel=1e-6)
+    for name, value in run.module("last").network.state_dict().items():
+        assert torch.equal(value, network.state_dict()[name])
+
+
+LBFGS_KEYS = ("lr", "max_iter", "max_eval", "tolerance_grad", "tolerance_change", "history_size")
+LBFGS_KEYS += ("line_search_fn",)
+
+
+def test_a_schedule_free_run_is_tested_with_its_mean_weights(train_run: Callable[..., Run]) -> None:
+    run = train_run("optim=schedulefree_sgd", "model=linear", "trainer.max_epochs=2")
+    checkpoint = torch.load(run.folder / "checkpoints/last.ckpt", weights_only=True)
+    state = checkpoint["optimizer_states"][0]
+    assert state["param_groups"][0]["train_mode"] is False
+    # z is kept; y = 0.1 z + 0.9 x is where the last gradient was taken.
+    assert "z" in state["state"][0]
+    module = run.module("last")
+    val = prepare(run.config).datamodule.val
+    with torch.no_grad():
+        loss = nn.functional.cross_entropy(module(val.inputs), val.targets).item()
+    assert run.history[-1]["val/loss"] == pytest.approx(loss, rel=1e-5)
+
+
+def test_the_trial_leaves_the_random_state_alone() -> None:
+    KNOWN.clear()
+    torch.manual_seed(5)
+    needs_of(torch.optim.Adam, {})
+    after = torch.rand(1)
+    torch.manual_seed(5)
+    assert torch.equal(torch.rand(1), after)
+
+
+def test_a_closure_computes_the_gradient_where_the_weights_are(
+    train_run: Callable[..., Run],
+) -> None:
+    """bSAM moves the weights before it asks for the loss: a plain loop is the reference."""
+    overrides = ["data=moons", "data.num_samples=200", "model=mlp", "model.hidden=[6]"]
+    overrides += ["optim=pytorch_optimizer", "optim.name=bsam", "optim.num_data=144"]
+    run = train_run(*overrides, "optim.lr=0.01", "trainer.max_epochs=2", "data.batch_size=full")
+    prepared = prepare(run.config)
+    network, train = prepared.module.network, prepared.datamodule.train
+    order = prepared.datamodule.train_dataloader().sampler
+    optimizer = optimizer_of(run.config).make(network)
+    torch.set_rng_state(torch.load(run.folder / "checkpoints/last.ckpt")["torch_rng_state"])
+    losses = []
+    for epoch in range(2):
+        order.set_epoch(epoch)
+        rows = next(iter(order)).rows
+        x, y = prepared.module.normalize(train.inputs[rows]), train.targets[rows]
+        evaluated = []
+
+        def closure(
+            x: torch.Tensor = x, y: torch.Tensor = y, kept: list = evaluated
+        ) -> torch.Tensor:
+            kept.append([p.detach().clone() for p in network.parameters()])
+            optimizer.zero_grad()
+            loss = nn.functional.cross_entropy(network(x), y)
+            loss.backward()
+            return loss.detach()
+
+        losses.append(closure().item())
+        optimizer.step(closure)
+        # It did move them before it asked.
+        assert not all(map(torch.equal, evaluated[0], evaluated[1]))
+    assert run.history[0]["train/loss"] == pytest.approx(losses[0], rel=1e-5)
+
+
+def test_a_cycle_leaves_the_mean_of_a_schedule_free_optimizer_alone() -> None:
+    config = plain("optim=schedulefree_sgd", "scheduler=onecycle", "model=linear")
+    module = prepare(config).module
+    optimizer = module.make_optimizer(module.network)
+    before = [dict(group) for group in optimizer.param_groups]
+    scheduler = module.make_scheduler(optimizer, 10)
+    for group, old in zip(optimizer.param_groups, before, strict=True):
+        assert group["momentum"] == old["momentum"]
+    assert scheduler.get_last_lr()[0] < 0.1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (
+            ["optim=lbfgs", "optim.line_search_fn=foo"],
+            "LBFGS refuses these values: only 'strong_wolf",
+        ),
+        (["optim.betas=0.9"], "optim.betas=0.9: allowed is a list. Try optim.betas=.0.9,...."),
+        (["optim.betas=[0.9]"], "optim: Adam refuses these values: "),
+        (["optim=adafactor", "optim.eps=3"], "optim.eps=3: allowed is a list"),
+        (["optim.no_decay=bais"], "Did you mean optim.no_decay=bias"),
+        (["optim=pytorch_optimizer", "optim.name=alig"], "AliG cannot be stepped here"),
+        (["scheduler=plateau", "scheduler.factor=0"], "factor=0: give a number between 0 and 1"),
+        (["scheduler=exponential", "scheduler.gamma=nan"], "gamma=nan: give a number above 0"),
+        (
+            ["scheduler=multistep", "scheduler.milestones=5"],
+            "scheduler.milestones=5: allowed is a l",
+        ),
+        (["scheduler=onecycle", "scheduler.div_factor=0"], "factors above 0"),
+        (
+            ["scheduler=warmup_cosine", "scheduler.warmup=2", *ENDLESS],
+            "warmup=2: give a number from",
+        ),
+        (["loss=focal", "loss.gamma=nan"], "gamma=nan: give a number of at least 0"),
+        (["init=siren", "init.omega_0=0"], "omega_0=0: give that of activation=sine"),
+        (["init=truncated_normal", "init.std=0"], "std=0: give a number above 0"),
+        (["init=kaiming", "init.gain=abc"], "init.gain=abc: allowed is auto or a number above 0"),
+        (["init=kaiming", "init.gain=null"], "init.gain=null: allowed is auto or a number above 0"),
+        (["init=kaiming", "init.gain=inf"], "init.gain=inf: allowed is auto or a number above 0"),
+        (["activation=gelu", "activation.approximate=foo"], "activation: torch.nn.GELU refuses"),
+        (["activation=rrelu", "activation.lower=2"], "activation: torch.nn.RReLU refuses"),
+        (["activation=celu", "activation.alpha=0"], "activation: torch.nn.CELU refuses"),
+        (
+            ["activation=softplus", "activation.beta=0"],
+            "between -1 and 1 it is not a finite number",
+        ),
+        (
+            ["+data.augment.foo=1"],
+            "data.augment.foo: there is no such key. data.augment has: random",
+        ),
+    ],
+)
+def test_values_that_fail_in_use_are_told_before_it(overrides: list[str], said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        prepare(plain("model=mlp", *overrides))
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        (
+            "optim.name=lion",
+            "optim.name=lion: a name does not choose. Type optim=lion, or optim=pytor",
+        ),
+        (
+            "data.name=mnist",
+            "data.name=mnist: a name does not choose. Type data=mnist, or data=torchv",
+        ),
+        ("loss.name=mse", "loss.name=mse: a name does not choose. Type loss=mse."),
+    ],
+)
+def test_a_name_alone_chooses_nothing(override: str, said: str, command: Callable) -> None:
+    answer = command("logger=none", override)
+    assert answer.code == 2
+    assert said in answer.err
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["optim=sgd", "optim.no_decay=[bias]"], "optim.no_decay=[bias] has no effect"),
+        (["optim=pytorch_optimizer", "optim.name=soap", "optim.no_decay=[bias]"], ""),
+        (
+            ["init=truncated_normal", "init.gain=5", "init.std=0.1"],
+            "init.gain=5 has no effect with ini",
+        ),
+        (
+            ["optim=sgd", "scheduler=onecycle", "scheduler.cycle_momentum=true"],
+            "scheduler.cycle_momentum=true has no effect with optim=sgd",
+        ),
+        (["optim=rprop", "scheduler=cosine"], "scheduler=cosine has no effect with optim=rprop"),
+        (
+            ["optim=schedulefree_adamw", "model=mlp", "model.norm=batch"],
+            "its running statistics are those of the weights that optim=schedulefree_adamw trains",
+        ),
+    ],
+)
+def test_what_has_no_effect_is_told(overrides: list[str], said: str, command: Callable) -> None:
+    answer = command("logger=none", "trainer.max_epochs=1", "model=mlp", *overrides)
+    assert answer.code == 0, answer.err
+    told = answer.out + answer.err
+    assert said in told if said else "no effect" not in told
+
+
+def test_one_word_is_a_list_of_one() -> None:
+    config = plain("optim=adamw", "optim.no_decay=bias", "model=linear")
+    module = prepare(config).module
+    assert len(module.make_optimizer(module.network).param_groups) == 2
