@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow check docs bench lock clean
+.PHONY: help setup train test test-slow check docs bench published lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
@@ -42,6 +42,9 @@ bench: $(READY)  ## measure start, step and epoch against others, and write benc
 	$(BIN)/python benchmarks/start.py $(ARGS)
 	$(BIN)/python benchmarks/step.py $(ARGS)
 	$(BIN)/python benchmarks/epoch.py $(ARGS)
+
+published: $(READY)  ## train the published settings of MNIST-1D again (two minutes)
+	$(BIN)/python benchmarks/published.py $(ARGS)
 
 lock: $(READY)  ## resolve all extras anew into requirements.lock
 	$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report $(VENV)/report.json --editable '.[search,cluster,tutorial,dev]'

@@ -103,7 +103,7 @@ BAD = [
     (["logger=csv", "logger.mode=offline"], "logger.mode: there is no such key. logger has: name."),
     (["logger.mode=ofline"], "Did you mean logger.mode=offline?"),
     (["optim=gd", "++data.batch_size=32"], "so data.batch_size=32 contradicts it"),
-    (["optim.betas=0.9"], "optim: Adam refuses these values"),
+    (["optim.betas=0.9"], "optim.betas=0.9: allowed is a list. Try optim.betas=[0.9,...]."),
     (["optim.betas=[a,b]"], "optim: Adam refuses these values"),
     (["trainer.devices=[a]"], "trainer.devices=['a']: this machine has"),
     (["trainer.devices=[0]"], "trainer.devices=[0]: this machine has"),

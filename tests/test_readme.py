@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 import shlex
+import statistics
 
 import pytest
 from running import CONF, ROOT, composed
@@ -30,6 +32,19 @@ def test_the_figures_come_from_the_benchmarks() -> None:
     table = runpy.run_path(str(ROOT / "benchmarks" / "table.py"))
     shown = TEXT.partition(table["BEGIN"])[2].partition(table["END"])[0]
     assert shown == table["tables"]()
+
+
+def test_the_published_table_is_that_of_the_kept_runs() -> None:
+    kept = json.loads((ROOT / "benchmarks" / "results" / "published.json").read_text())
+    rows = re.findall(r"^\| `experiment=(\w+)` \| (.*) \|$", TEXT, re.MULTILINE)
+    assert [name for name, _ in rows] == list(kept["published_percent"])
+    for name, cells in rows:
+        values = kept["test_accuracy_percent"][name]
+        ours = f"{statistics.mean(values):.2f} ± {statistics.stdev(values):.2f}"
+        published = kept["published_percent"][name]
+        assert cells == f"{kept['num_parameters'][name]:,} | {published} | {ours}"
+        assert len(values) == 5
+        assert abs(statistics.mean(values) - published) <= 2
 
 
 def test_every_choice_stands_in_the_table() -> None:
