@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from running import plain
+from running import choices, plain
 from torch import nn
 
 from experiments.entries import entry
 from experiments.errors import UserError
 from experiments.optimization import optimizer_of
-from experiments.optimizer_needs import KNOWN, needs_of
-from experiments.optimizers import NOT_ARGUMENTS, needs_for
+from experiments.optimizer_needs import KNOWN, failure, needs_of
+from experiments.optimizers import NOT_ARGUMENTS, as_arguments, needs_for
 from experiments.preparation import prepare
 from experiments.runs import Run
 
@@ -301,3 +301,49 @@ def test_one_word_is_a_list_of_one() -> None:
     config = plain("optim=adamw", "optim.no_decay=bias", "model=linear")
     module = prepare(config).module
     assert len(module.make_optimizer(module.network).param_groups) == 2
+
+
+@pytest.mark.parametrize(
+    ("optim", "fits"),
+    [("adam", True), ("muon", True), ("lbfgs", False), ("qhadam", True), ("adamp", False)],
+)
+def test_kernels_lie_as_the_optimizer_can_step_them(optim: str, fits: bool) -> None:
+    choice = (
+        ["optim=pytorch_optimizer", "optim.name=adamp"] if optim == "adamp" else [f"optim={optim}"]
+    )
+    config = plain(*choice, "model=cnn")
+    recipe = optimizer_of(config)
+    assert recipe.takes_channels_last() is fits
+    # The trial's answer is that of the class on a real network.
+    network = prepare(config).module.network
+    network.to(memory_format=torch.channels_last)
+    optimizer = recipe.make(network)
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = network(torch.ones(2, 1, 8, 8)).square().mean()
+        loss.backward()
+        return loss.detach()
+
+    closure()
+    arguments = [closure] if recipe.needs.closure else []
+    if fits:
+        optimizer.step(*arguments)
+    else:
+        with pytest.raises(RuntimeError, match="view"):
+            optimizer.step(*arguments)
+
+
+def test_torchs_own_take_any_layout_but_one() -> None:
+    """What the shortcut for torch's classes takes for granted."""
+    for name in choices("optim"):
+        recipe = optimizer_of(plain(f"optim={name}"))
+        if "torch.optim" not in plain(f"optim={name}")["optim"]["_target_"]:
+            continue
+        bound = entry(plain(f"optim={name}"), "optim", NOT_ARGUMENTS, 1)
+        layout = torch.channels_last
+        needs = recipe.needs
+        reason = failure(
+            bound.func, as_arguments(bound.keywords), needs.form, needs.closure, layout
+        )
+        assert bool(reason) is (name == "lbfgs")

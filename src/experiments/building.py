@@ -145,10 +145,10 @@ def build_module(config: Config, spec: DataSpec) -> ExperimentModule:
         config["init"]["_target_"],
     )
     loss = loss_of(config, spec)
-    make_optimizer, needs = optimizer_of(config)
+    make_optimizer, needs, takes_channels_last = optimizer_of(config)
     # A trial, so that values which torch refuses are found before the run starts.
     make_optimizer(network)
-    if needs.any_layout and is_faster_channels_last(config, spec):
+    if is_faster_channels_last(config, spec) and takes_channels_last():
         network.to(memory_format=torch.channels_last)
     rules = update_rules(config, needs)
     module = ExperimentModule(network, loss, spec, make_optimizer, scheduler_of(config), rules)

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 
 import torch
 
-from experiments.entries import entry, refused, target_of
-from experiments.optimizer_needs import Needs
+from experiments.entries import entry, find_target, refused, target_of
+from experiments.optimizer_needs import Needs, takes_channels_last
 from experiments.optimizers import (
     NOT_ARGUMENTS,
+    as_arguments,
     check_steppable,
     check_values,
     needs_for,
@@ -28,6 +29,7 @@ class OptimizerRecipe(NamedTuple):
 
     make: Callable[[torch.nn.Module], torch.optim.Optimizer]
     needs: Needs
+    takes_channels_last: Callable[[], bool]
 
 
 def optimizer_of(config: Config) -> OptimizerRecipe:
@@ -35,8 +37,9 @@ def optimizer_of(config: Config) -> OptimizerRecipe:
     node = config["optim"]
     check_values(node)
     optimizer_class = target_of(config, "optim")
-    # Before the keys: of a class that cannot be stepped at all they are no matter.
-    check_steppable(optimizer_class, node)
+    if optimizer_class is not find_target("optim", node["_target_"]):
+        # One of a collection. Of a class that cannot be stepped at all the keys are no matter.
+        check_steppable(optimizer_class, node)
     bound = entry(config, "optim", leave_out=NOT_ARGUMENTS, supplied=1)
     make = functools.partial(
         optimizer_for,
@@ -44,7 +47,11 @@ def optimizer_of(config: Config) -> OptimizerRecipe:
         values=bound.keywords,
         no_decay=no_decay_of(node),
     )
-    return OptimizerRecipe(make, needs_for(bound.func, bound.keywords))
+    needs = needs_for(bound.func, bound.keywords)
+    takes_layout = functools.partial(
+        takes_channels_last, bound.func, as_arguments(bound.keywords), needs
+    )
+    return OptimizerRecipe(make, needs, takes_layout)
 
 
 def scheduler_of(config: Config) -> Callable[..., torch.optim.lr_scheduler.LRScheduler]:

@@ -28,7 +28,6 @@ class Needs(NamedTuple):
         form: `plain` (all parameters alike), `flagged` (groups that say which are matrices),
             `matrices` (nothing else); None where no trial succeeded.
         closure: `step` wants a function that computes loss and gradients anew.
-        any_layout: it takes kernels that lie in memory with channels innermost.
         switched: it has other weights to train with than to evaluate with, and methods `train` and
             `eval` that change from one to the other.
         reason: what the class said where no trial succeeded.
@@ -36,7 +35,6 @@ class Needs(NamedTuple):
 
     form: str | None
     closure: bool = False
-    any_layout: bool = True
     switched: bool = False
     reason: str = ""
 
@@ -91,14 +89,24 @@ def try_forms(optimizer_class: Callable[..., Optimizer], values: dict[str, Any])
         trial = functools.partial(failure, optimizer_class, values, form, closure)
         reason = trial()
         if not reason:
-            any_layout = not trial(torch.channels_last)
-            return Needs(form, closure, any_layout, is_switched(optimizer_class))
+            return Needs(form, closure, is_switched(optimizer_class))
         reasons.append(reason)
     # The first was tried as most are; where that only missed the closure, the second says more.
     reason = reasons["closure" in reasons[0]]
     if "does not require grad" in reason:
         reason = "it runs a backward pass of its own, of which these steps keep no graph"
     return Needs(None, reason=reason)
+
+
+def takes_channels_last(
+    optimizer_class: Callable[..., Optimizer], values: dict[str, Any], needs: Needs
+) -> bool:
+    """Return whether a class steps kernels that lie in memory with channels innermost."""
+    assert needs.form is not None
+    if optimizer_class.__module__.startswith("torch.optim") and not needs.closure:
+        return True  # of torch's own only LBFGS flattens them; a trial more would take 6 ms
+    layout = torch.channels_last
+    return not failure(optimizer_class, values, needs.form, needs.closure, layout)
 
 
 def failure(
