@@ -54,6 +54,12 @@ def test_the_output_layer_is_none_of_the_matrices() -> None:
     )
 
 
+def test_without_a_decay_given_the_rest_has_that_of_the_class() -> None:
+    optimizer = optimizer_for(small(), torch.optim.Muon, {"lr": 0.1})
+    # Muon's own default, and not AdamW's 0.01.
+    assert {group["weight_decay"] for group in optimizer.param_groups} == {0.1}
+
+
 def test_the_rest_of_a_matrix_optimizer_has_groups_too() -> None:
     network = small()
     values = {"lr": 0.1, "weight_decay": 0.5}

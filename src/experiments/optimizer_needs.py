@@ -7,7 +7,6 @@ state a checkpoint could not hold.
 
 from __future__ import annotations
 
-import functools
 import io
 import itertools
 import warnings
@@ -86,8 +85,7 @@ def try_forms(optimizer_class: Callable[..., Optimizer], values: dict[str, Any])
         return Needs(None, reason="it steps within the backward pass, which these steps do not")
     reasons = []
     for form, closure in itertools.product(FORMS, (False, True)):
-        trial = functools.partial(failure, optimizer_class, values, form, closure)
-        reason = trial()
+        reason = failure(optimizer_class, values, form, closure)
         if not reason:
             return Needs(form, closure, is_switched(optimizer_class))
         reasons.append(reason)

@@ -89,9 +89,11 @@ def optimizer_for(
         raise user_error("no_matrices", owner=name)
     rest = decayed_and_spared(others, network, no_decay)
     # The rest has the rate and the decay of the matrices, and not defaults of its own.
-    shared = {key: values[key] for key in ("lr", "weight_decay") if key in values}
+    known = {name: p.default for name, p in inspect.signature(optimizer_class).parameters.items()}
+    arguments = {**known, **values}
+    shared: dict[str, Any] = {k: arguments[k] for k in ("lr", "weight_decay") if k in known}
     if needs.form == "flagged":
-        groups = rest if no_decay and isinstance(rest[0], dict) else [{"params": others}]
+        groups = rest if isinstance(rest[0], dict) else [{"params": rest}]
         flagged = [{**shared, **group, "use_muon": False} for group in groups]
         flagged.insert(0, {"params": matrices, "use_muon": True})
         return build_optimizer(flagged, optimizer_class, values)
