@@ -13,7 +13,7 @@ from running import QUIET, run_folders
 
 from experiments import load_run
 from experiments.errors import UserError
-from experiments.records import Record
+from experiments.records import Record, write_record
 from experiments.runs import Run
 
 Train = Callable[..., Run]
@@ -295,6 +295,20 @@ def test_a_finished_run_goes_on_with_a_larger_budget(train_run: Train, command: 
     assert longer.record["identity"] == whole.record["identity"]
     assert longer.history == whole.history
     assert load_run(short.folder).record == short.record
+
+
+@pytest.mark.parametrize("status", ["completed", "interrupted", "running"])
+def test_a_budget_that_is_spent_is_told_before_anything_is_made(
+    status: str, train_run: Train, command: Callable
+) -> None:
+    run = train_run("trainer.max_epochs=3", "model=linear")
+    # "running" is what a kill leaves, with no epochs in the record.
+    write_record(run.folder, {**run.record, "status": status, "epochs": 0})
+    answer = command(*QUIET, f"resume={run.folder}", "trainer.max_epochs=2")
+    assert answer.code == 2
+    assert "after 3 epochs and has nothing left to do" in answer.err
+    assert "trainer.max_epochs=6" in answer.err
+    assert run_folders() == [run.folder]
 
 
 def test_a_resumed_run_keeps_its_config(train_run: Train, command: Callable) -> None:

@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from experiments.errors import UserError, listed, user_error
 from experiments.folders import read_config
 from experiments.module import ExperimentModule
-from experiments.records import CHECKPOINTS, CONFIG, HISTORY, Record, read_record
+from experiments.records import CHECKPOINTS, CONFIG, HISTORY, Record, read_history, read_record
 from experiments.schedulers import depends_on_total
 
 LOCK = ".lock"
@@ -185,19 +185,22 @@ def renamed(value: Any, old: str, new: str) -> Any:
 
 
 def check_something_left(resumed: Resumed, identity: str, max_epochs: int) -> None:
-    """Raise UserError where the run is finished and no larger budget was given, or has diverged."""
+    """Raise UserError where the budget is spent, or the run has diverged."""
     record = resumed.record
     if is_alive(resumed.folder):
         raise user_error("run_is_alive", path=resumed.folder)
     if record["status"] == "diverged":
         raise user_error("resume_diverged", path=resumed.folder, error=record["error"])
-    if record["status"] == "completed" and record["identity"] == identity:
+    is_done = record["status"] == "completed" and record["identity"] == identity
+    # By the history, since a killed run's record does not know how far it came.
+    epochs = max((int(row["epoch"] or 0) for row in read_history(resumed.folder)), default=0)
+    if is_done or 0 < max_epochs < epochs:
         raise user_error(
             "resume_done",
             path=resumed.folder,
             status=record["status"],
-            epochs=record["epochs"],
-            instead=2 * max(max_epochs, record["epochs"], 1),
+            epochs=epochs,
+            instead=2 * max(max_epochs, epochs, 1),
         )
 
 

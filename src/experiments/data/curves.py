@@ -29,7 +29,7 @@ def sine(
     Shapes: x (N, 1), y (N, 1).
     """
     check(num_samples, noise)
-    if frequency <= 0:
+    if not frequency > 0:
         raise user_error(
             "not_allowed",
             key="data.frequency",
