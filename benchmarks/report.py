@@ -24,7 +24,8 @@ def ratios(values: list[float], reference: list[float]) -> list[float]:
 
 def keep(name: str, figures: dict[str, Any], threads: dict[str, int]) -> None:
     """Write results/NAME.json."""
-    from experiments.hardware import environment, num_cores
+    from experiments.cores import num_cores
+    from experiments.hardware import environment
 
     known = environment("cpu", 1, 0)
     report = {

@@ -36,7 +36,9 @@ def test_two_processes_are_one_run_with_the_result_of_one(command: Callable) -> 
 
 
 def test_a_multirun_of_two_processes_each(command: Callable) -> None:
-    answer = command("-m", *FAST, "logger=none", "trainer=ddp_cpu", "seed=0,1")
+    answer = command(
+        "-m", *FAST, "hydra/launcher=basic", "logger=none", "trainer=ddp_cpu", "seed=0,1"
+    )
     assert answer.code == 0
     runs = [load_run(folder) for folder in run_folders()]
     assert [run.record["status"] for run in runs] == ["completed"] * 2

@@ -334,10 +334,13 @@ def test_resume_auto_starts_anew_where_nothing_is_unfinished(command: Callable) 
     assert len(run_folders()) == 2
 
 
-@pytest.mark.parametrize("launcher", [[], ["hydra/launcher=basic"]])
-def test_a_plain_multirun_gives_four_separate_runs(command: Callable, launcher: list[str]) -> None:
+IN_THIS_PROCESS = ["-m", "hydra/launcher=basic"]
+"""tests/sweep has the jobs in processes of their own."""
+
+
+def test_a_plain_multirun_gives_four_separate_runs(command: Callable) -> None:
     answer = command(
-        "-m", *QUIET, *launcher, "model=mlp", "trainer.max_epochs=1", "activation=relu,tanh",
+        *IN_THIS_PROCESS, *QUIET, "model=mlp", "trainer.max_epochs=1", "activation=relu,tanh",
         "seed=0,1",
     )  # fmt: skip
     assert answer.code == 0
@@ -354,20 +357,21 @@ def test_a_plain_multirun_gives_four_separate_runs(command: Callable, launcher: 
 
 def test_more_seeds_of_an_unnamed_multirun_go_to_the_same_sweep(command: Callable) -> None:
     fixed = [*QUIET, "model=linear", "trainer.max_epochs=1", "optim=sgd,adam"]
-    command("-m", *fixed, "seed=0")
-    command("-m", *fixed, "seed=1")
-    command("-m", "seed=2", *reversed(fixed))
+    command(*IN_THIS_PROCESS, *fixed, "seed=0")
+    command(*IN_THIS_PROCESS, *fixed, "seed=1")
+    command(*IN_THIS_PROCESS, "seed=2", *reversed(fixed))
     [sweep] = Path("outputs/sweeps").iterdir()
     assert len(run_folders(sweep)) == 6
 
 
 def test_a_named_sweep_needs_no_m(command: Callable) -> None:
     answer = command(
-        *QUIET, "sweeps=activations", "data=moons", "model=mlp", "trainer.max_epochs=1"
-    )
+        *QUIET, "sweeps=activations", "data=moons", "model=mlp", "trainer.max_epochs=1",
+        "hydra/launcher=basic", "sweep.seeds=2",
+    )  # fmt: skip
     assert answer.code == 0
     runs = [load_run(folder) for folder in run_folders(Path("outputs/sweeps/activations"))]
-    assert len(runs) == 7 * 3
+    assert len(runs) == 7 * 2
     assert len({run.record["setting"] for run in runs}) == 7
 
 

@@ -12,6 +12,7 @@ TRAINER_WORDS: dict[str, Iterable[str]] = {
     "precision": ("32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true"),
     "matmul_precision": ("highest", "high", "medium"),
 }
+MEDIA = ("auto", "true", "false")
 LOGGER_MODES = ("auto", "online", "offline", "disabled")
 PROFILER_NAMES = ("simple", "advanced", "pytorch")
 PROGRESS = ("auto", "bar", "lines", "none")
@@ -27,6 +28,7 @@ def check_words(config: dict[str, Any]) -> None:
         check_choice("trainer.profiler", profiler, PROFILER_NAMES)
     if config["logger"]["name"] == "wandb":
         check_choice("logger.mode", config["logger"]["mode"], LOGGER_MODES)
+        check_choice("logger.media", str(config["logger"].get("media", "auto")).lower(), MEDIA)
     check_choice("scheduler.interval", config["scheduler"]["interval"], ("epoch", "step"))
     check_choice("checkpoint.mode", config["checkpoint"]["mode"], ("auto", "min", "max"))
 

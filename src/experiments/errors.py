@@ -158,7 +158,71 @@ TABLE: dict[str, str] = {
     "leave resume away.",
     "resume_diverged": "resume={path}: this run has diverged ({error}), and its weights are no "
     "numbers. Start a new one with a smaller optim.lr.",
-    "sweep_failed": "Some jobs of the sweep did not finish; their messages stand above.",
+    # sweeps
+    "condition": "hydra.sweeper.when: {given!r} is no condition. Write key=value, or "
+    "several with spaces between them: 'optim=sgd model=mlp'.",
+    "not_discrete": "{given}: an interval has no list of values. Give them (0.1,0.01), or search "
+    "in it with hydra/sweeper=optuna5.",
+    "seeds_twice": "{given}: sweep.seeds says other seeds. Leave one of the two away.",
+    "claimed": "Another process is training {identity}; it is left to that one.",
+    "protocol_without_sweep": "protocol={given}: a protocol is one of sweeps. Type -m with values "
+    "to compare, or sweeps=NAME, or leave it away.",
+    "factor": "sweep.factor={given}: this sweep does not vary it. It varies: {choices}.{hint}",
+    "controls": "sweep.control={given}: give one control for each factor ({factor}).",
+    "no_search_space": "protocol=tuned: optim={optim} says no search space. Give one, e.g. "
+    "'+optim.search={{lr:[0.01,0.1,1]}}', or try protocol=fixed.",
+    "tuned_key": "{given}: protocol=tuned chooses that. Leave it away, or try protocol=fixed.",
+    "unequal_budgets": "protocol=tuned: the settings' search spaces have different sizes ({sizes}), "
+    "and the larger would have the better chance. Try sweep.tuning.trials={instead}.",
+    "server_died": "The process that jobs are started from ended with code {code}; what it said "
+    "stands above. Runs that were under way go on with the same command.",
+    "foreign_sweeper": "hydra/launcher=workers carries out the jobs of hydra/sweeper=grid and "
+    "optuna5, which plan them. With another sweeper, type hydra/launcher=basic.",
+    "chdir": "hydra.job.chdir=true: jobs of this launcher stay in the folder that you are in. "
+    "Leave it away, or try hydra/launcher=basic.",
+    "sweep_failed": "{number} of the jobs came to nothing; the table above says why. The same "
+    "command tries the interrupted ones again, with sweep.retry_failed=true the failed ones too.",
+    "launcher_package": "hydra/launcher={launcher} needs the package {package}, which is not "
+    "installed here. Type pip install -e '.[cluster]'.",
+    "no_cluster": "hydra.launcher.address={given}: no Ray cluster answers there ({reason}). Start "
+    "one with ray start --head, or leave the address away: Ray is then started on this machine.",
+    "no_node": "hydra.launcher: a job takes {cpus} cores and {gpus} GPUs, and no node has them; "
+    "the most that one has is {most} and {most_gpus}. Try hydra.launcher.num_cpus={most} "
+    "hydra.launcher.num_gpus={most_gpus}, or less.",
+    "idle_gpus": "The cluster has GPUs, and the jobs take none: hydra.launcher.num_gpus=1 gives "
+    "each job one.",
+    "not_shared": "{host}: {path} is not the launching machine's folder of that name. Every "
+    "machine must see it at the same path: docs/cluster.md.",
+    "node_refuses": "a node of the cluster cannot start jobs ({reason}). Every machine needs the "
+    "same checkout and packages: docs/cluster.md.",
+    "node_memory": "Ray ended it, because the memory of its node ran out",
+    "losses": "its machine was lost {number} times while it ran",
+    "no_slurm": "hydra/launcher=slurm: there is no sbatch and srun here. Type the command on a "
+    "login node of the cluster; hydra.launcher.cluster=local tries it out on this machine.",
+    "slurm_ended": "SLURM ended it: {state}; its log is {log}",
+    "lost": "{name}: its machine is gone; it goes on elsewhere from its last checkpoint.",
+    "no_optuna": "hydra/sweeper=optuna5 needs {package}, and {found}. "
+    "Type pip install -e '.[search]'.",
+    "nothing_to_search": "hydra/sweeper=optuna5: nothing is left to search. Give a key several "
+    "values, e.g. 'optim.lr=tag(log,interval(1e-4,1e-1))' or model.hidden=[64],[128], or leave "
+    "optim.lr to the search of the optimizer's own file.",
+    "searched_seed": "seed: a search that chose a seed would choose luck. For several runs of each "
+    "trial, whose mean counts, type sweep.seeds=3.",
+    "searched_test": "test=true: a search never touches the test set. Leave it away, and train "
+    "best.yaml of its folder afterwards.",
+    "search_protocol": "protocol={given}: a search is no comparison, and has no protocol. Leave it "
+    "away, or leave hydra/sweeper=optuna5 away.",
+    "tag": "{given}: the only tag that means something here is log, around interval(...) or "
+    "range(...). Try key=tag(log,interval(0.001,1)).",
+    "interval": "{given}: this is no interval to search. Give the lower end first; with "
+    "tag(log,...) it is above 0, and there are no steps.",
+    "empty_range": "{given}: this range is empty. Write range(START,STOP,STEP), STOP excluded.",
+    "grid_interval": "{key}: an interval has no list of values for sampler=grid. Give them "
+    "({key}=0.01,0.1), or range({key}) with a step, or try hydra.sweeper.sampler=tpe.",
+    "cmaes": "hydra.sweeper.sampler=cmaes moves two or more numbers together, and this space has "
+    "{given}. Try hydra.sweeper.sampler=tpe or gp.",
+    "pruner_waits": "hydra.sweeper.pruner={pruner}: under this launcher a run cannot be stopped "
+    "on the way; a trial that is given up is spared its further seeds.",
     "resume_done": "resume={path}: this run is {status} after {epochs} epochs and has nothing left "
     "to do. To go on, give a larger budget: trainer.max_epochs={instead}.",
 }

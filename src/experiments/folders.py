@@ -6,6 +6,7 @@ import contextlib
 import logging
 import pickle
 import re
+import shutil
 import sys
 import warnings
 from collections.abc import Iterator
@@ -19,7 +20,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from experiments.errors import user_error
-from experiments.records import CONFIG, LOG, claim_folder, write_atomic
+from experiments.plain_yaml import to_yaml
+from experiments.records import CONFIG, LOG, RECORD, claim_folder, write_atomic
 
 log = logging.getLogger("experiments")
 
@@ -34,11 +36,18 @@ class Launch:
         overrides: what was typed for it.
         sweep_dir: the sweep's folder in a multirun, else None.
         run_dir: `hydra.run.dir` where the user gave one, else None.
+        swept: those of the overrides that differ between the jobs of the sweep, which name the
+            folder; None where that is not known.
+        retry_failed: a run that has failed before is tried again.
+        is_quiet: no panels; the launcher tells of the job.
     """
 
     overrides: list[str]
     sweep_dir: Path | None = None
     run_dir: Path | None = None
+    swept: list[str] | None = None
+    retry_failed: bool = False
+    is_quiet: bool = False
 
     @classmethod
     def from_hydra(cls) -> Launch:
@@ -48,9 +57,16 @@ class Launch:
         hydra = HydraConfig.get()
         overrides = list(hydra.overrides.task)
         if hydra.mode == RunMode.MULTIRUN:
-            return cls(overrides, sweep_dir=Path(hydra.sweep.dir))
+            keys = hydra.sweeper.get("swept")
+            swept = None if keys is None else [o for o in overrides if key_of(o) in keys]
+            return cls(overrides, sweep_dir=Path(hydra.sweep.dir), swept=swept)
         run_dir = None if hydra.run.dir == "." else Path(hydra.run.dir)
         return cls(overrides, run_dir=run_dir)
+
+    @property
+    def is_mirrored(self) -> bool:
+        """Whether the run is one of a sweep whose sweeper has it mirrored to W&B."""
+        return self.swept is not None
 
     @property
     def sweep_name(self) -> str | None:
@@ -61,11 +77,17 @@ class Launch:
         """Return where the run's folder belongs."""
         short = identity[:8]
         if self.sweep_dir is not None:
-            return self.sweep_dir / f"{slug(self.overrides)}-{short}"
+            swept = self.overrides if self.swept is None else self.swept
+            return self.sweep_dir / f"{slug(swept)}-{short}"
         if self.run_dir is not None:
             return self.run_dir
         moment = datetime.now()
         return Path(output) / "runs" / f"{moment:%Y-%m-%d}" / f"{moment:%H-%M-%S}-{short}"
+
+
+def key_of(override: str) -> str:
+    """Return the key of an override, without signs."""
+    return override.lstrip("+~").partition("=")[0]
 
 
 def slug(overrides: list[str], longest: int = 80) -> str:
@@ -82,12 +104,14 @@ def slug(overrides: list[str], longest: int = 80) -> str:
 def open_folder(launch: Launch, config: dict[str, Any], identity: str) -> Path:
     """Claim the run's folder and write the config and Hydra's own files into it."""
     place = launch.place(config["paths"]["output"], identity)
+    if launch.sweep_dir is not None and place.is_dir() and not (place / RECORD).exists():
+        # Whoever made it was killed before it wrote a record: the identity is claimed by us now.
+        shutil.rmtree(place)
     folder = claim_folder(place, or_empty=launch.run_dir is not None)
-    task = OmegaConf.create(config)
-    text = OmegaConf.to_yaml(task)
+    text = to_yaml(config)
     write_atomic(folder / CONFIG, text)
     (folder / "checkpoints").mkdir()
-    save_hydra(folder, task, text)
+    save_hydra(folder, config, text)
     return folder
 
 
@@ -96,7 +120,7 @@ def rewrite_config(folder: Path, config: dict[str, Any]) -> None:
 
     The other processes of the run read it there.
     """
-    write_atomic(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(config)))
+    write_atomic(folder / CONFIG, to_yaml(config))
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -113,7 +137,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def save_hydra(folder: Path, task: DictConfig, text: str) -> None:
+def save_hydra(folder: Path, config: dict[str, Any], text: str) -> None:
     """Write `.hydra/`, which --experimental-rerun reads, as Hydra would have done."""
     if not HydraConfig.initialized():
         return
@@ -125,9 +149,13 @@ def save_hydra(folder: Path, task: DictConfig, text: str) -> None:
     own = folder / ".hydra"
     own.mkdir()
     (own / "config.yaml").write_text(text)
-    (own / "hydra.yaml").write_text(OmegaConf.to_yaml(hydra_config))
-    (own / "overrides.yaml").write_text(OmegaConf.to_yaml(hydra_config.hydra.overrides.task))
-    whole = OmegaConf.merge(task, hydra_config)
+    (own / "hydra.yaml").write_text(to_yaml(OmegaConf.to_container(hydra_config, enum_to_str=True)))
+    (own / "overrides.yaml").write_text(to_yaml(list(hydra_config.hydra.overrides.task)))
+    whole = OmegaConf.create(config)
+    with open_dict(whole):
+        whole.hydra = hydra_config.hydra
+    with read_write(whole.hydra):
+        whole.hydra.mode = RunMode.RUN  # repeated by itself, a job is no part of its sweep
     (own / "config.pickle").write_bytes(pickle.dumps(whole, protocol=4))
 
 

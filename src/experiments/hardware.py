@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import platform
 import socket
@@ -16,6 +17,7 @@ from typing import Any
 
 import torch
 
+from experiments.cores import num_cores
 from experiments.errors import listed, user_error
 
 VERSIONS = ("torch", "torchvision", "lightning", "hydra-core", "wandb", "torchmetrics", "numpy")
@@ -28,12 +30,6 @@ def available() -> dict[str, int]:
         "mps": int(torch.backends.mps.is_available()),
         "cpu": num_cores(),
     }
-
-
-def num_cores() -> int:
-    """Return how many CPU cores this process may run on."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return cores or 1
 
 
 def choose_devices(trainer: dict[str, Any]) -> tuple[str, int]:
@@ -74,7 +70,7 @@ def environment(accelerator: str, num_ranks: int, num_threads: int) -> dict[str,
     """Return what a result may depend on beside its config: versions, commit, device, threads."""
     name = torch.cuda.get_device_name() if accelerator == "cuda" else processor()
     return {
-        "versions": {"python": platform.python_version()} | {p: version(p) for p in VERSIONS},
+        "versions": dict(versions()),
         **checkout(),
         "device": f"{accelerator}: {name}",
         "num_devices": num_ranks,
@@ -85,6 +81,13 @@ def environment(accelerator: str, num_ranks: int, num_threads: int) -> dict[str,
     }
 
 
+@functools.cache
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that a result depends on."""
+    return {"python": platform.python_version()} | {p: version(p) for p in VERSIONS}
+
+
+@functools.cache
 def processor() -> str:
     """Return the name of the CPU."""
     info = Path("/proc/cpuinfo")
@@ -95,6 +98,7 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
+@functools.cache
 def checkout() -> dict[str, Any]:
     """Return the commit that this package lies in, and whether nothing in it was changed."""
     status = git("status", "--porcelain=v2", "--branch")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
@@ -13,6 +12,7 @@ from experiments.folders import Launch
 from experiments.preparation import Prepared
 from experiments.records import CHECKPOINTS, Record
 from experiments.results import predictions
+from experiments.tracking import media
 
 log = logging.getLogger(__name__)
 
@@ -21,8 +21,7 @@ def start_loggers(
     prepared: Prepared, folder: Path, launch: Launch, record: Record, is_resumed: bool
 ) -> list[Logger]:
     """Return the loggers of the group `logger`."""
-    config = prepared.config
-    node = config["logger"]
+    node = prepared.config["logger"]
     if node["name"] == "csv":
         return [CSVLogger(folder.parent, name=folder.name, version="csv")]
     if node["name"] != "wandb":
@@ -31,27 +30,31 @@ def start_loggers(
     from experiments.tracking.logger import start_wandb
 
     assert record["wandb_id"]
-    names = [config[group]["name"] for group in ("model", "activation", "optim", "data")]
     logger = start_wandb(
-        node,
-        Path(config["paths"]["output"]),
-        run_id=record["wandb_id"],
+        prepared.config,
+        record,
         name=folder.name,
-        group=prepared.setting,
         job_type=launch.sweep_name,
-        tags=names,
-        config={
-            **config,
-            "identity": prepared.identity,
-            "setting": prepared.setting,
-            "num_parameters": prepared.num_parameters,
-            "num_activation_parameters": prepared.num_activation_parameters,
-            "data_checksum": prepared.data_checksum,
-        },
         is_resumed=is_resumed,
     )
     record["wandb_id"] = logger.version if logger else None
     return [logger] if logger else []
+
+
+def selected_media(prepared: Prepared, folder: Path) -> media.Media | None:
+    """Return a classifier's confusions and worst mistakes with the selected weights."""
+    module, datamodule = prepared.module, prepared.datamodule
+    points = datamodule.test if prepared.config["test"] else datamodule.val
+    if module.spec.task != "classification" or not len(points):
+        return None
+    best = torch.load(folder / CHECKPOINTS / "best.ckpt", weights_only=True)
+    module.load_state_dict(best["state_dict"])
+    return media.media_of(
+        module.spec.class_names,
+        points.inputs.numpy(),
+        points.targets.numpy(),
+        predictions(module, points),
+    )
 
 
 def log_media(prepared: Prepared, record: Record, folder: Path, loggers: list[Logger]) -> None:
@@ -59,28 +62,28 @@ def log_media(prepared: Prepared, record: Record, folder: Path, loggers: list[Lo
 
     The run is complete by now: what goes wrong here is said, and spoils nothing.
     """
-    module, datamodule = prepared.module, prepared.datamodule
-    wanted = prepared.config["logger"].get("media") and module.spec.task == "classification"
-    points = datamodule.test if prepared.config["test"] else datamodule.val
-    if not wanted or record["status"] != "completed" or not len(points):
-        return
     for logger in loggers:
-        if not isinstance(logger, WandbLogger):
+        is_wanted = prepared.config["logger"].get("media") in (True, "auto")
+        if not isinstance(logger, WandbLogger) or record["status"] != "completed" or not is_wanted:
             continue
-        from experiments.tracking import logger as tracking
-
         try:
-            best = torch.load(folder / CHECKPOINTS / "best.ckpt", weights_only=True)
-            module.load_state_dict(best["state_dict"])
-            tracking.log_media(
-                logger,
-                module.spec.class_names,
-                points.inputs.numpy(),
-                points.targets.numpy(),
-                predictions(module, points),
-            )
+            selected = selected_media(prepared, folder)
+            if selected is not None:
+                media.log_media(logger.experiment, selected)
         except Exception as error:
             log.warning("W&B: confusion matrix and mistakes were not logged (%s).", error)
+
+
+def keep_media(prepared: Prepared, record: Record, folder: Path) -> None:
+    """Write the same into the run folder of a sweep's job, for the process that mirrors it.
+
+    Only where it is asked for: it takes a tenth of the time of a short run.
+    """
+    is_wanted = prepared.config["logger"].get("media") is True
+    if is_wanted and record["wandb_id"] and record["status"] == "completed":
+        selected = selected_media(prepared, folder)
+        if selected is not None:
+            media.write_media(folder, selected)
 
 
 def finish_loggers(
@@ -90,28 +93,14 @@ def finish_loggers(
     for logger in loggers:
         if not isinstance(logger, WandbLogger):
             continue
-        from experiments.tracking.logger import finish_wandb
+        from experiments.tracking.wandb_run import finish_run, summary_of
 
         best = folder / CHECKPOINTS / "best.ckpt"
         log_model = prepared.config["logger"]["log_model"]
         try:
-            finish_wandb(logger, summary_of(record), exit_code, best if log_model else None)
+            finish_run(
+                logger.experiment, summary_of(record), exit_code, best if log_model else None
+            )
         except Exception as error:
             # The record on disk is whole; W&B is its mirror.
             log.warning("W&B: the run could not be finished there (%s).", error)
-
-
-def summary_of(record: Record) -> dict[str, Any]:
-    """Return what W&B shows of a finished run.
-
-    `val/*` are left to W&B's own best values; those of the selected weights are `selected/val/*`.
-    """
-    metrics = record["metrics"]
-    return {
-        **{name: value for name, value in metrics.items() if name.startswith("test/")},
-        **{f"selected/{n}": v for n, v in metrics.items() if not n.startswith("test/")},
-        "status": record["status"],
-        "best_epoch": record["best_epoch"],
-        "epochs": record["epochs"],
-        "steps": record["steps"],
-    }

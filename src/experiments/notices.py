@@ -11,7 +11,7 @@ from torch import nn
 
 from experiments import optimization
 from experiments.entries import target_of
-from experiments.errors import TABLE, user_error
+from experiments.errors import TABLE
 from experiments.execution import per_batch_hooks
 from experiments.module import ExperimentModule
 from experiments.optimizer_needs import Needs
@@ -19,17 +19,6 @@ from experiments.optimizer_needs import Needs
 log = logging.getLogger(__name__)
 
 Config = dict[str, Any]
-
-
-def apply_full_batch(config: Config, overrides: list[str]) -> None:
-    """Make the batch the whole training set where the optimizer is gradient descent itself."""
-    if not (config.get("optim") or {}).get("full_batch") or not config.get("data"):
-        return
-    batch_size = config["data"]["batch_size"]
-    typed = any(o.lstrip("+").startswith("data.batch_size=") for o in overrides)
-    if batch_size != "full" and typed:
-        raise user_error("full_batch", name=config["optim"]["name"], given=batch_size)
-    config["data"]["batch_size"] = "full"
 
 
 def say_single_steps(config: Config, callbacks: list[Callback]) -> None:

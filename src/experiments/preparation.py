@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from experiments import building, hardware
 from experiments.bounds import check_budget, check_execution, check_words
 from experiments.combinations import CATALOGUE_GROUPS, check_optimizer, check_ranks, check_schedule
+from experiments.cores import num_cores
 from experiments.data.augmentation import check_mixing
 from experiments.data.datamodule import DataModule
 from experiments.entries import refused
@@ -73,7 +74,7 @@ class Prepared:
         """How many CPU threads a process of this run uses."""
         multiplications = self.datamodule.batch_size * self.work.multiplications
         wanted = self.config["trainer"]["threads"]
-        return choose_threads(wanted, multiplications, hardware.num_cores(), self.num_devices)
+        return choose_threads(wanted, multiplications, num_cores(), self.num_devices)
 
     @property
     def num_parameters(self) -> int:

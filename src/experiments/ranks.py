@@ -1,7 +1,7 @@
 """Several processes for one run: the ranks beyond 0 on this machine.
 
 Lightning starts them by running the script's command once more, which in a Hydra multirun would
-start the whole sweep in each. Here rank 0 starts `python -m experiments.training FOLDER` for each
+start the whole sweep in each. Here rank 0 starts `python -m experiments.fitting FOLDER` for each
 of the others; they read the config of the run folder and take part. Processes that torchrun or
 SLURM started are left as they are.
 """
@@ -112,7 +112,7 @@ def log_of(folder: Path, rank: int) -> Path:
 
 def start_rank(rank: int, folder: Path, checkpoint: Path | None) -> subprocess.Popen[bytes]:
     """Start one rank."""
-    command = [sys.executable, "-m", "experiments.training", str(folder), str(checkpoint or "")]
+    command = [sys.executable, "-m", "experiments.fitting", str(folder), str(checkpoint or "")]
     with log_of(folder, rank).open("wb") as output:
         return subprocess.Popen(
             command,

@@ -16,6 +16,7 @@ from experiments.folders import Launch
 from experiments.preparation import Prepared
 from experiments.records import LOG, SCHEMA, Record, now, read_history
 from experiments.results import Row, selected_metrics
+from experiments.tracking import agent
 from experiments.trainer import Watch
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ def new_record(prepared: Prepared, launch: Launch, before: Record | None) -> Rec
         wandb_id = prepared.identity if launch.sweep_dir else f"{prepared.identity[:8]}-{moment}"
         if before and before["wandb_id"] and before["identity"] == prepared.identity:
             wandb_id = before["wandb_id"]
+        wandb_id = agent.run_id() or wandb_id
     return Record(
         schema=SCHEMA,
         identity=prepared.identity,
@@ -86,8 +88,9 @@ def finish_record(record: Record, folder: Path, outcome: Outcome) -> None:
     metrics, best_epoch = selected_metrics(rows, watch.best.best_model_path)
     record["metrics"] = {**metrics, **outcome.test_metrics}
     record["best_epoch"] = best_epoch
-    record["status"] = "diverged" if watch.divergence.diverged else "completed"
-    record["error"] = watch.divergence.diverged
+    diverged, pruned = watch.divergence.diverged, watch.pruning.pruned
+    record["status"] = "diverged" if diverged else "pruned" if pruned else "completed"
+    record["error"] = diverged or pruned
 
 
 def count(record: Record, folder: Path, outcome: Outcome) -> list[Row]:

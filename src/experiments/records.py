@@ -36,6 +36,8 @@ NOT_IN_IDENTITY = (
     "progress",
     "resume",
     "debug",
+    "sweep",
+    "protocol",
     "data.root",
     "data.path",
     "data.test_path",

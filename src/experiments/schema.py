@@ -13,7 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import MISSING, DictConfig, OmegaConf
+
+from experiments.records import NOT_IN_IDENTITY, canonical
+
+NO_PART_OF_A_NAME = tuple(key for key in NOT_IN_IDENTITY if key != "protocol")
 
 # OmegaConf reads these annotations and has unions of plain types only: a key that takes one value
 # or one per layer is Any here, and checked where the layers are built.
@@ -134,7 +139,7 @@ class LoggerConfig:
     project: str = "experiments"
     entity: Optional[str] = None  # noqa: UP045
     mode: str = "auto"
-    media: bool = True
+    media: Any = "auto"
     log_model: bool = False
     tags: list[str] = field(default_factory=list)
     notes: Optional[str] = None  # noqa: UP045
@@ -143,6 +148,25 @@ class LoggerConfig:
 @dataclass
 class PathsConfig:
     output: str = "outputs"
+
+
+@dataclass
+class TuningConfig:
+    seeds: list[int] = field(default_factory=lambda: [1000, 1001, 1002])
+    trials: Optional[int] = None  # noqa: UP045
+
+
+@dataclass
+class SweepConfig:
+    factor: Any = None
+    control: Any = None
+    metric: str = "auto"
+    delta: Optional[float] = None  # noqa: UP045
+    comparisons: str = "control"
+    seeds: Any = None
+    retry_failed: bool = False
+    dry_run: bool = False
+    tuning: TuningConfig = field(default_factory=TuningConfig)
 
 
 @dataclass
@@ -156,6 +180,7 @@ class ExperimentConfig:
     log_full_loss: bool = False
     steps_per_execution: Union[int, str] = "auto"  # noqa: UP007
     compile: bool = False
+    protocol: str = "fixed"
     model: Any = MISSING
     activation: Any = MISSING
     init: Any = MISSING
@@ -167,6 +192,7 @@ class ExperimentConfig:
     logger: Any = MISSING
     callbacks: Any = MISSING
     checkpoint: CheckpointConfig = field(default_factory=CheckpointConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
     paths: PathsConfig = field(default_factory=PathsConfig)
 
 
@@ -180,10 +206,30 @@ def extendable(schema: type) -> DictConfig:
 def multirun_name(overrides: list[str]) -> str:
     """Return the name of an unnamed multirun: a hash of its overrides without the seed.
 
-    Their order does not matter, so that the same question finds the same folder.
+    The same question finds the same folder: neither order nor spelling matter, nor what cannot
+    change a result, nor which values a swept key takes, so that further values join the others.
+
+    >>> multirun_name(["optim.lr=0.1,1", "seed=0"]) == multirun_name(["optim.lr=1e-1", "seed=1"])
+    False
+    >>> multirun_name(["optim.lr=1e-1,3", "data=a"]) == multirun_name(["data=a", "optim.lr=1,3"])
+    True
     """
-    kept = sorted(o for o in overrides if o.split("=")[0].lstrip("+~") != "seed")
-    return hashlib.blake2b("\n".join(kept).encode(), digest_size=4).hexdigest()
+    kept = []
+    for override in OverridesParser.create().parse_overrides(overrides):
+        key = override.get_key_element()
+        if key.lstrip("+~") == "seed" or is_within(key.lstrip("+~"), NO_PART_OF_A_NAME):
+            continue
+        kept.append(key if override.is_sweep_override() else f"{key}={canonical(override.value())}")
+    return hashlib.blake2b("\n".join(sorted(kept)).encode(), digest_size=4).hexdigest()
+
+
+def is_within(key: str, keys: tuple[str, ...]) -> bool:
+    """Return whether a dotted key is one of `keys` or lies below one.
+
+    >>> is_within("optim.search.lr", ("optim.search",)), is_within("loggers", ("logger",))
+    (True, False)
+    """
+    return any(key == one or key.startswith(f"{one}.") for one in keys)
 
 
 def register() -> None:

@@ -25,6 +25,7 @@ from experiments.callbacks.history import History
 from experiments.callbacks.last_amid_epoch import LastAmidEpoch
 from experiments.callbacks.last_validation import LastValidation
 from experiments.callbacks.progress import EpochBar, EpochLines
+from experiments.callbacks.prune_on_request import PruneOnRequest
 from experiments.callbacks.stay_stopped import StayStopped
 from experiments.callbacks.stopwatch import Stopwatch
 from experiments.errors import check_choice
@@ -98,6 +99,7 @@ class Watch:
     divergence: StopOnDivergence
     stopwatch: Stopwatch
     best: ModelCheckpoint
+    pruning: PruneOnRequest
 
 
 def monitor_of(config: dict[str, Any], task: str, has_validation: bool) -> tuple[str | None, str]:
@@ -227,7 +229,8 @@ def build_trainer(
     every_n_steps = config["checkpoint"]["every_n_steps"]
     best, last = checkpoints(folder, *monitor, at_validation, every_n_steps)
     file = HistoryFile(folder) if folder and rank == 0 else None
-    watch = Watch(History(file, node["log_every_n_steps"]), StopOnDivergence(), Stopwatch(), best)
+    history = History(file, node["log_every_n_steps"])
+    watch = Watch(history, StopOnDivergence(), Stopwatch(), best, PruneOnRequest(folder))
     shown = progress(config["progress"], watch.history) if rank == 0 else []
     for message in EXPECTED:
         warnings.filterwarnings("ignore", message=message)
@@ -250,6 +253,7 @@ def build_trainer(
             StayStopped(),
             watch.stopwatch,
             watch.divergence,
+            watch.pruning,
             watch.history,
             *shown,
             *callbacks,

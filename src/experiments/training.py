@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import signal
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
-from experiments import console, hardware, ranks, resuming
+from experiments import claims, console, ranks, resuming
+from experiments.claims import Known
 from experiments.combinations import check_names
-from experiments.data.order import mix
+from experiments.derived import apply_full_batch
 from experiments.errors import TABLE, user_error
+from experiments.fitting import fit_and_test
 from experiments.folders import (
     Launch,
     logging_to,
     open_folder,
     quiet_lightning,
-    read_config,
     rewrite_config,
 )
-from experiments.loggers import finish_loggers, log_media, start_loggers
+from experiments.loggers import finish_loggers, keep_media, log_media, start_loggers
 from experiments.notices import (
-    apply_full_batch,
     say_single_steps,
     warn_of_batch_norm,
     warn_of_no_effect,
@@ -38,8 +32,7 @@ from experiments.notices import (
 from experiments.preparation import Prepared, prepare
 from experiments.recording import Outcome, broken_off, finish_record, full_disk_told, new_record
 from experiments.records import Record, now, write_record
-from experiments.threads import computing_with
-from experiments.trainer import build_trainer
+from experiments.tracking import agent
 
 log = logging.getLogger(__name__)
 
@@ -56,10 +49,25 @@ def train(composed: DictConfig) -> float | None:
         UserError: a mistake in the config; nothing was written.
         RunFailed: the run broke off; its record says failed.
     """
-    quiet_lightning()
     launch = Launch.from_hydra()
     container: Any = OmegaConf.to_container(composed, resolve=True)
-    config: Config = container
+    agent.check_parameters(container)
+    known = carry_out(container, launch)
+    if known is None:
+        return None
+    monitor = container["checkpoint"]["monitor"]
+    return known.record["metrics"].get("val/loss" if monitor == "auto" else monitor)
+
+
+def carry_out(config: Config, launch: Launch) -> Known | None:
+    """Train, test and record the run that a config in plain values describes.
+
+    In a sweep a run that is there already is left as it is, or continued where it was broken off.
+
+    Returns:
+        The run; None where another process is training it, or on ranks other than 0.
+    """
+    quiet_lightning()
     apply_full_batch(config, launch.overrides)
     resumed = None
     if config.get("resume") not in (None, "auto"):
@@ -67,6 +75,7 @@ def train(composed: DictConfig) -> float | None:
         config = resuming.config_of(resumed, config, launch.overrides)
     if resumed is None:
         check_names(config, launch.overrides)
+    check_protocol(config, launch)
     prepared = prepare(config)
     if config["resume"] == "auto" and prepared.num_ranks > 1 and ranks.started_by_others():
         raise user_error("resume_ranks")
@@ -74,9 +83,37 @@ def train(composed: DictConfig) -> float | None:
         # Rank 0 has the folder and the record; this one takes part.
         fit_and_test(prepared, Outcome(), None, resumed.checkpoint if resumed else None, [])
         return None
+    if launch.sweep_dir is not None and resumed is None:
+        return take_up(prepared, launch, launch.sweep_dir)
     if config["resume"] == "auto":
-        place = launch.sweep_dir or Path(config["paths"]["output"]) / "runs"
+        place = Path(config["paths"]["output"]) / "runs"
         resumed = next(resuming.unfinished_runs(place, prepared.identity), None)
+    return in_its_folder(prepared, launch, resumed)
+
+
+def check_protocol(config: Config, launch: Launch) -> None:
+    """Raise UserError for a protocol of sweeps in a single run."""
+    if launch.sweep_dir is None and config["protocol"] != "fixed":
+        raise user_error("protocol_without_sweep", given=config["protocol"])
+
+
+def take_up(prepared: Prepared, launch: Launch, sweep_dir: Path) -> Known | None:
+    """Carry out a run of a sweep, unless it is done or another process is at it."""
+    with claims.claim(sweep_dir, prepared.identity) as is_ours:
+        if not is_ours:
+            log.info(TABLE["claimed"].format(identity=prepared.identity))
+            return None
+        known = claims.find_run(sweep_dir, prepared.identity)
+        retries = launch.retry_failed or prepared.config["sweep"]["retry_failed"]
+        if known and (known.is_finished or (known.record["status"] == "failed" and not retries)):
+            return known
+        resumed = resuming.read_run(known.folder) if known else None
+        return in_its_folder(prepared, launch, resumed)
+
+
+def in_its_folder(prepared: Prepared, launch: Launch, resumed: resuming.Resumed | None) -> Known:
+    """Carry out a prepared run in the folder that is its own."""
+    config = prepared.config
     with full_disk_told(Path(config["paths"]["output"])):
         folder = folder_of(prepared, launch, resumed)
         with resuming.held(folder), logging_to(folder):
@@ -86,9 +123,7 @@ def train(composed: DictConfig) -> float | None:
             warn_of_no_effect(config, launch.overrides, not prepared.datamodule.fits_in_memory)
             say_single_steps(config, prepared.callbacks)
             warn_of_batch_norm(prepared.module, config["optim"]["name"])
-            record = run(prepared, folder, launch, resumed)
-    monitor = prepared.monitor[0]
-    return record["metrics"].get(monitor) if monitor else None
+            return Known(folder, run(prepared, folder, launch, resumed))
 
 
 def folder_of(prepared: Prepared, launch: Launch, resumed: resuming.Resumed | None) -> Path:
@@ -115,12 +150,16 @@ def run(
     loggers: list[Logger] = []
     outcome = Outcome()
     try:
-        announce(prepared, folder)
-        loggers = start_loggers(prepared, folder, launch, record, resumed is not None)
+        if not launch.is_quiet:
+            announce(prepared, folder)
+        if not (launch.is_mirrored and record["wandb_id"]):
+            loggers = start_loggers(prepared, folder, launch, record, resumed is not None)
         checkpoint = resuming.carry_over(resumed, folder) if resumed else None
         fit_and_test(prepared, outcome, folder, checkpoint, loggers, record)
         finish_record(record, folder, outcome)
         log_media(prepared, record, folder, loggers)
+        if launch.is_mirrored:
+            keep_media(prepared, record, folder)
     except BaseException as error:
         told = broken_off(record, folder, outcome, error)
         if told is error:
@@ -134,7 +173,8 @@ def run(
         finally:
             exit_code = 0 if record["status"] == "completed" else 1
             finish_loggers(prepared, loggers, record, folder, exit_code)
-    console.final_table(record, folder, Path(prepared.config["paths"]["output"]))
+    if not launch.is_quiet:
+        console.final_table(record, folder, Path(prepared.config["paths"]["output"]))
     return record
 
 
@@ -156,106 +196,3 @@ def announce(prepared: Prepared, folder: Path) -> None:
             "folder": str(folder),
         },
     )
-
-
-def fit_and_test(
-    prepared: Prepared,
-    outcome: Outcome,
-    folder: Path | None,
-    checkpoint: Path | None,
-    loggers: list[Logger],
-    record: Record | None = None,
-) -> None:
-    """Fit, and test once with the selected weights; every rank does this.
-
-    `outcome` is filled on the way, so that a run which breaks off knows how far it came.
-    """
-    config, module = prepared.config, prepared.module
-    hardware.keep_freed_memory()
-    rank = ranks.this_rank(prepared.num_ranks)
-    # What dropout draws from; each rank its own stream.
-    L.seed_everything(mix(config["seed"], 2**32 - 1 - rank), workers=True, verbose=False)
-    trainer, watch = build_trainer(
-        config,
-        folder,
-        monitor=prepared.monitor,
-        accelerator=prepared.accelerator,
-        num_devices=prepared.num_devices,
-        rank=rank,
-        loggers=loggers,
-        callbacks=prepared.callbacks,
-    )
-    outcome.watch = watch
-    if config["compile"]:
-        log.info(TABLE["compile"])
-        module.network.compile()
-        if module.average is not None:
-            module.average.module.compile()
-    with (
-        other_ranks(folder, prepared.num_devices, checkpoint, record),
-        interruptible(trainer),
-        hardware.without_asking_for_gpus(),
-        computing_with(prepared.num_threads, config["trainer"]["matmul_precision"]),
-    ):
-        with outcome.clock():
-            trainer.fit(module, prepared.datamodule, ckpt_path=checkpoint, weights_only=True)
-        best = watch.best.best_model_path
-        if config["test"] and watch.divergence.diverged is None and best:
-            trainer.test(
-                module, prepared.datamodule, ckpt_path=best, verbose=False, weights_only=True
-            )
-            metrics = trainer.callback_metrics.items()
-            outcome.test_metrics = {n: float(v) for n, v in metrics if n.startswith("test/")}
-
-
-@contextlib.contextmanager
-def other_ranks(
-    folder: Path | None, num_ranks: int, checkpoint: Path | None, record: Record | None
-) -> Iterator[None]:
-    """Run the other ranks of this machine beside rank 0."""
-    if folder is None or record is None:
-        yield
-        return
-
-    def on_death(reason: str) -> None:
-        # This process hangs in a collective call; only its end ends that.
-        record["status"], record["error"], record["ended_at"] = "failed", reason, now()
-        write_record(folder, record)
-        log.error("The run failed: %s", reason)
-        signal.raise_signal(signal.SIGKILL)
-
-    with ranks.other_ranks(folder, num_ranks, checkpoint, on_death):
-        yield
-
-
-def take_part(folder: Path, checkpoint: Path | None) -> None:
-    """Be one of the other ranks of the run in `folder`."""
-    config = read_config(folder)
-    fit_and_test(prepare(config), Outcome(), folder, checkpoint, [])
-
-
-@contextlib.contextmanager
-def interruptible(trainer: L.Trainer) -> Iterator[None]:
-    """Turn Lightning's ways out of a signal into the usual ones.
-
-    Ctrl-C, which it makes sys.exit(1), becomes KeyboardInterrupt again; SIGTERM exits with 143.
-    """
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SIGTERMException as error:
-        # Its own exit code is 0, as if all had been done.
-        raise SystemExit(128 + signal.SIGTERM) from error
-    except SystemExit as error:
-        if trainer.interrupted and error.code == 1:
-            raise KeyboardInterrupt from error
-        raise
-    finally:
-        with contextlib.suppress(ValueError):  # not in the main thread
-            signal.signal(signal.SIGINT, handler)
-
-
-if __name__ == "__main__":
-    # A rank beyond 0, started by ranks.py with the run folder and the checkpoint to go on from.
-    take_part(Path(sys.argv[1]), Path(sys.argv[2]) if sys.argv[2] else None)
-    ranks.leave()

@@ -102,7 +102,7 @@ def test_a_rank_that_dies_ends_the_run_as_failed() -> None:
         text=True,
         check=True,
     ).stdout
-    [rank] = [line.split()[0] for line in children.splitlines() if "experiments.training" in line]
+    [rank] = [line.split()[0] for line in children.splitlines() if "experiments.fitting" in line]
     os.kill(int(rank), signal.SIGKILL)
     process.communicate(timeout=120)
     assert process.returncode not in (0, None)

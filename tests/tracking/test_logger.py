@@ -15,7 +15,7 @@ from running import run_folders
 from tracking.wandb_server import Seen, wandb_server
 
 from experiments import load_run
-from experiments.tracking.logger import choose_mode, has_key
+from experiments.tracking.server import choose_mode, has_key
 
 CANARY = "c0ffee" * 6 + "cafe"
 WANDB = Path(sys.executable).with_name("wandb")
@@ -126,7 +126,7 @@ def test_what_goes_wrong_in_wandb_spoils_no_run(
     def broken(*arguments: object) -> None:
         raise OSError("no connection")
 
-    monkeypatch.setattr("experiments.loggers.summary_of", broken)
+    monkeypatch.setattr("experiments.tracking.wandb_run.summary_of", broken)
     answer = command(*FAST, "logger.media=false")
     assert answer.code == 0
     assert "W&B: the run could not be finished there (no connection)." in answer.out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from tracking import wandb_sweeps_server
+from tracking.wandb_sweeps_server import Sweep
 
 
 @dataclass
@@ -25,6 +29,7 @@ class Seen:
         stream: by id, the lines of each file of its file stream.
         exit_codes: by id.
         uploads: path of each file that was put.
+        sweeps: by name.
         headers: all Authorization headers, decoded.
     """
 
@@ -35,6 +40,7 @@ class Seen:
     exit_codes: dict[str, int] = field(default_factory=dict)
     uploads: list[str] = field(default_factory=list)
     headers: list[str] = field(default_factory=list)
+    sweeps: dict[str, Sweep] = field(default_factory=dict)
 
     def history(self, run_id: str) -> list[dict[str, Any]]:
         """Return the logged rows of a run."""
@@ -59,7 +65,7 @@ def bucket(variables: dict[str, Any], seen: Seen) -> dict[str, Any]:
                 "displayName": variables.get("displayName") or run_id,
                 "description": None,
                 "config": variables.get("config"),
-                "sweepName": None,
+                "sweepName": variables.get("sweep"),
                 "project": project,
                 "historyLineCount": 0,
             },
@@ -90,6 +96,12 @@ def resume_status(run_id: str, seen: Seen) -> dict[str, Any] | None:
     }
 
 
+def name_of(query: str) -> str:
+    """Return the name of a GraphQL operation, which not all of W&B's clients send beside it."""
+    named = re.search(r"(?:query|mutation)\s+(\w+)", query)
+    return named[1] if named else ""
+
+
 def answer(operation: str, variables: dict[str, Any], seen: Seen) -> dict[str, Any] | None:
     """Return the data of a GraphQL answer, or None for an operation that is not known here."""
     viewer = {"id": "u", "entity": "me", "username": "me", "flags": "{}",
@@ -111,7 +123,7 @@ def answer(operation: str, variables: dict[str, Any], seen: Seen) -> dict[str, A
                 "files": files,
             }
         }
-    return None
+    return wandb_sweeps_server.answer(operation, variables, seen)
 
 
 @contextmanager
@@ -156,7 +168,7 @@ def wandb_server() -> Iterator[Seen]:
             if self.path.endswith("/file_stream"):
                 self._send(self._stream(body))
                 return
-            operation = body.get("operationName") or ""
+            operation = body.get("operationName") or name_of(body.get("query") or "")
             seen.operations.append(operation)
             data = answer(operation, body.get("variables") or {}, seen)
             self._send({"data": data} if data else {"errors": [{"message": "not here"}]})

@@ -1,0 +1,223 @@
+"""A sweep from its command to its end, under whatever launcher Hydra was given."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from hydra.core.config_loader import ConfigLoader
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from experiments.errors import TABLE, RunFailed
+from experiments.sweep.board import Board, summary, tell_failures, tell_plan
+from experiments.sweep.composition import Composer
+from experiments.sweep.declaration import Declaration, declare
+from experiments.sweep.grid import Cell, Grid
+from experiments.sweep.job import Result
+from experiments.sweep.plan import Plan, make_plan
+from experiments.sweep.source import Listed, Source
+from experiments.sweep.tuning import tune
+from experiments.tracking.mirror import following
+
+Config = dict[str, Any]
+WAIT_SECONDS = 1.0
+TELLING_SECONDS = 1.0
+"""How long W&B's mirror may go on after a Ctrl-C."""
+
+
+class Carrier(Protocol):
+    """Who carries out the jobs of plans: this machine's workers, a cluster, Hydra's launchers."""
+
+    def checksum(self, config: Config) -> str:
+        """Return the checksum of the data of a config."""
+
+    @property
+    def at_once(self) -> int:
+        """How many jobs work side by side."""
+
+    def carry_out(
+        self, source: Source, board: Board, composer: Composer, retry_failed: bool
+    ) -> None:
+        """Carry out all jobs that a source gives."""
+
+
+@dataclass
+class Sweep:
+    """A sweep that is being carried out.
+
+    Attributes:
+        composer: makes the configs of its jobs.
+        carrier: carries them out.
+        declaration: what the sweep is about.
+        sweep_dir: where its runs are.
+        retry_failed: runs that have failed before are tried again.
+        dry_run: nothing is carried out; what would be is told.
+        command: what was typed.
+    """
+
+    composer: Composer
+    carrier: Carrier
+    declaration: Declaration
+    sweep_dir: Path
+    retry_failed: bool
+    dry_run: bool
+    command: str
+
+    def plan(self, cells: Sequence[Cell], sweep_dir: Path | None = None) -> Plan:
+        """Return the plan of these cells."""
+        place = sweep_dir or self.sweep_dir
+        return make_plan(cells, self.composer, self.carrier.checksum, place, self.retry_failed)
+
+    def carry_out(self, plan: Plan, metric: str | None = None) -> list[tuple[str, Result]]:
+        """Carry out what is missing, and return the jobs that came to nothing.
+
+        Runs that another launcher is at are waited for, and taken up where that one is gone.
+        """
+        print(summary(plan, self.carrier.at_once), flush=True)
+        results: dict[str, Result] = {}
+        with mirrored(self.sweep_dir, plan):
+            while True:
+                to_do = [job for job in plan.to_do if was_left(results.get(job.identity))]
+                if to_do:
+                    source = Listed(to_do)
+                    at_once = self.carrier.at_once
+                    with Board(plan, metric or self.declaration.metric, at_once) as board:
+                        self.carrier.carry_out(source, board, self.composer, self.retry_failed)
+                    results |= source.results
+                elif plan.counts()["running"]:
+                    time.sleep(WAIT_SECONDS)
+                else:
+                    break
+                plan = plan.anew()
+        return failures(plan, results)
+
+
+def was_left(result: Result | None) -> bool:
+    """Return whether a job is still to be carried out, for all that is known here."""
+    return result is None or result.outcome == "taken"
+
+
+@contextlib.contextmanager
+def mirrored(sweep_dir: Path, plan: Plan) -> Iterator[None]:
+    """Have the runs of a sweep written to W&B while they grow, where that is asked for."""
+    if any(job.config["logger"]["name"] == "wandb" for job in plan.jobs):
+        with following(sweep_dir) as process:
+            try:
+                yield
+            except KeyboardInterrupt:
+                # What is not told by then is told with the next launch.
+                threading.Timer(TELLING_SECONDS, process.kill).start()
+                raise
+    else:
+        yield
+
+
+def failures(plan: Plan, results: dict[str, Result]) -> list[tuple[str, Result]]:
+    """Return the jobs of a plan that came to nothing, now or before."""
+    found = []
+    for job in plan.jobs:
+        result = results.get(job.identity)
+        known = plan.known.get(job.identity)
+        if result is None and known is not None and known.record["status"] == "failed":
+            message = f"{known.record['error']} (before; sweep.retry_failed=true tries it again)"
+            result = Result("failed", str(known.folder), message)
+        if result is not None and result.outcome in ("failed", "refused", "interrupted"):
+            found.append((job.name, result))
+    return found
+
+
+def finish(failed: list[tuple[str, Result]], sweep_dir: Path) -> None:
+    """Say where the runs are, and raise RunFailed where some came to nothing."""
+    print(f"Runs: {sweep_dir}")
+    if failed:
+        tell_failures(failed)
+        raise RunFailed(TABLE["sweep_failed"].format(number=len(failed)))
+
+
+def command() -> str:
+    """Return the command that this process was started with, as one types it."""
+    return shlex.join(["python", *sys.argv])
+
+
+@contextlib.contextmanager
+def continuable() -> Iterator[None]:
+    """Say after a Ctrl-C how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"To continue: {command()}", file=sys.stderr)
+        raise
+
+
+def sweep(
+    master: DictConfig,
+    loader: ConfigLoader,
+    make_grid: Callable[[], Grid],
+    make_carrier: Callable[[DictConfig], contextlib.AbstractContextManager[Carrier]],
+    protocol: Callable[[Sweep, Grid, Config], list[tuple[str, Result]]] | None = None,
+) -> None:
+    """Carry out the sweep of a command.
+
+    Args:
+        master: its config.
+        loader: Hydra's.
+        make_grid: gives its values.
+        make_carrier: gives who carries out its jobs.
+        protocol: carries it out where that is not the protocol of its config.
+
+    Raises:
+        UserError: a mistake in the command; nothing was written.
+        RunFailed: some jobs came to nothing.
+    """
+    grid = make_grid()
+    settle_folder(master, grid)
+    with continuable(), make_carrier(master) as carrier:
+        composer = Composer(loader, master)
+        node: Any = OmegaConf.to_container(master.sweep, resolve=True)
+        sweep_dir = Path(composer.sweep_dir)
+        declaration = Declaration.of(
+            node, master.protocol, grid, lambda key: composer.value_of(grid.fixed, key)
+        )
+        this = Sweep(
+            composer,
+            carrier,
+            declaration,
+            sweep_dir,
+            node["retry_failed"],
+            node["dry_run"],
+            command(),
+        )
+        protocol = protocol or (tune if declaration.protocol == "tuned" else fixed)
+        failed = protocol(this, grid, node)
+        if not this.dry_run:
+            finish(failed, sweep_dir)
+
+
+def fixed(this: Sweep, grid: Grid, node: Config) -> list[tuple[str, Result]]:
+    """Carry out every setting as given, and return the jobs that came to nothing."""
+    plan = this.plan(grid.cells(this.composer.value_of))
+    if this.dry_run:
+        tell_plan(plan, this.carrier.at_once)
+        return []
+    declare(this.sweep_dir, this.declaration, this.command)
+    return this.carry_out(plan)
+
+
+def settle_folder(master: DictConfig, grid: Grid) -> None:
+    """Fix the sweep's folder, and tell each job of it and of what is swept, whoever launches it."""
+    sweep_dir = str(master.hydra.sweep.dir)
+    if master.protocol == "tuned":
+        # Beside the runs of the values as given, which are another comparison.
+        sweep_dir += "-tuned"
+    keys = ",".join(grid.keys)
+    told = [f"hydra.sweep.dir='{sweep_dir}'", f"hydra.sweeper.swept=[{keys}]"]
+    with open_dict(master.hydra):
+        master.hydra.sweep.dir = sweep_dir
+        master.hydra.overrides.hydra = [*master.hydra.overrides.hydra, *told]

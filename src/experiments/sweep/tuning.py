@@ -1,0 +1,305 @@
+"""`protocol=tuned`: every setting first gets its own best values, at equal cost, then fresh seeds.
+
+An optimizer that was tuned looks better than one that was not, whatever it is. So each setting has
+the same number of trials over its own search space (`optim.search` of its file), on the same tuning
+seeds, without the test set; the best mean validation score wins, a run that diverged counts as the
+worst. The winner is then trained on seeds that tuning never saw, and only there is the test set
+touched: the selected trial's own score is biased upwards by the selection.
+
+Sivaprasad et al. 2020, "Optimizer benchmarking needs to account for hyperparameter tuning";
+Schneider, Balles & Hennig 2019, "DeepOBS", section 2.3.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from experiments.errors import listed, user_error
+from experiments.records import write_atomic
+from experiments.sweep import board
+from experiments.sweep.declaration import declare
+from experiments.sweep.grid import Cell, Grid, key_of
+from experiments.sweep.job import Result
+from experiments.sweep.plan import Job, Plan
+
+if TYPE_CHECKING:
+    from experiments.sweep.sweeping import Sweep
+
+FILE = "selection.json"
+PLACE = "tuning"
+HIGHER_IS_BETTER = ("accuracy", "r2")
+
+Config = dict[str, Any]
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Values that a setting was tried with.
+
+    Attributes:
+        values: by key, e.g. {"optim.lr": 0.01}.
+        scores: the validation score of each tuning seed; None where it diverged or failed.
+    """
+
+    values: Values
+    scores: list[float | None]
+
+    def mean(self, higher_is_better: bool) -> float:
+        """Return the mean score, a run without one counting as the worst there is.
+
+        That is 0 for an accuracy, and infinitely bad for a loss.
+        """
+        worst = 0.0 if higher_is_better else math.inf
+        return fmean(worst if score is None else score for score in self.scores)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What tuning found for a setting.
+
+    Attributes:
+        setting: its overrides.
+        trials: all of them, in the order of the space.
+        chosen: the index of the best.
+        default: the index of the trial with the values of the setting's own files, if there is one.
+        on_edge: the keys whose chosen value is the smallest or largest of the space: the best one
+            may lie beyond.
+    """
+
+    setting: list[str]
+    trials: list[Trial]
+    chosen: int | None
+    default: int | None
+    on_edge: list[str]
+
+    @property
+    def values(self) -> Values:
+        """The chosen values."""
+        assert self.chosen is not None
+        return self.trials[self.chosen].values
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as it is written."""
+        return {
+            "setting": self.setting,
+            "chosen": None if self.chosen is None else self.values,
+            "default": None if self.default is None else self.trials[self.default].values,
+            "on_edge": self.on_edge,
+            "trials": [{"values": t.values, "scores": t.scores} for t in self.trials],
+        }
+
+
+def tune(this: Sweep, grid: Grid, node: Config) -> list[tuple[str, Result]]:
+    """Carry out both stages, and return the jobs that came to nothing.
+
+    Whatever is done already, of either stage, is not done again.
+    """
+    settings = [cell.without("seed") for cell in grid.cells(this.composer.value_of)]
+    settings = list({cell.swept: cell for cell in settings}.values())
+    spaces = [space_of(this, cell, node["tuning"]["trials"]) for cell in settings]
+    check_equal(settings, spaces)
+    tuning_seeds, seeds = seeds_apart(node["tuning"]["seeds"], grid)
+    trials = [
+        trial_cell(cell, values, seed)
+        for seed in tuning_seeds
+        for cell, space in zip(settings, spaces, strict=True)
+        for values in space
+    ]
+    plan = this.plan(trials, this.sweep_dir / PLACE)
+    if this.dry_run:
+        board.tell_plan(plan, this.carrier.at_once)
+        print(f"Then {len(settings) * len(seeds)} runs with what was selected.")
+        return []
+    declare(this.sweep_dir, this.declaration, this.command, {"tuning": node["tuning"]})
+    print(f"Tuning {len(settings)} settings, {len(spaces[0])} trials each:")
+    metric = validation_metric(this.declaration.metric)
+    failed = this.carry_out(plan, metric)
+    selections = select(this, settings, spaces, tuning_seeds, plan, metric)
+    write_selection(this.sweep_dir, selections, metric)
+    tell(selections, metric)
+    winners = [
+        (cell, selection.values)
+        for cell, selection in zip(settings, selections, strict=True)
+        if selection.chosen is not None
+    ]
+    final = [final_cell(cell, values, seed) for seed in seeds for cell, values in winners]
+    print("Fresh seeds:")
+    return failed + this.carry_out(this.plan(final))
+
+
+def space_of(this: Sweep, cell: Cell, num_trials: int | None) -> list[Values]:
+    """Return the values that a setting is tried with: all combinations of its search space.
+
+    With a number of trials, as many values of a single key, evenly spaced in its logarithm between
+    the smallest and the largest.
+    """
+    optim = this.composer.config(cell.overrides)["optim"]
+    search = optim.get("search")
+    if not search:
+        raise user_error("no_search_space", optim=optim["name"])
+    keys = [f"optim.{key}" for key in search]
+    typed = [o for o in cell.overrides if key_of(o) in keys]
+    if typed:
+        raise user_error("tuned_key", given=typed[0])
+    lists = list(search.values())
+    if num_trials is not None and len(keys) == 1 and num_trials != len(lists[0]):
+        lists = [evenly_spaced(min(lists[0]), max(lists[0]), num_trials)]
+    return [dict(zip(keys, row, strict=True)) for row in itertools.product(*lists)]
+
+
+def evenly_spaced(low: float, high: float, number: int) -> list[float]:
+    """Return numbers from `low` to `high`, evenly spaced in their logarithm, of four digits.
+
+    >>> evenly_spaced(0.001, 10, 5)
+    [0.001, 0.01, 0.1, 1.0, 10.0]
+    """
+    if number < 2 or low <= 0:
+        raise user_error(
+            "not_allowed", key="sweep.tuning.trials", given=number, allowed="2 or more", instead=9
+        )
+    step = math.log(high / low) / (number - 1)
+    return [float(f"{low * math.exp(step * i):.4g}") for i in range(number)]
+
+
+def check_equal(settings: Sequence[Cell], spaces: Sequence[list[Values]]) -> None:
+    """Raise UserError where settings would get different numbers of trials."""
+    sizes = {len(space) for space in spaces}
+    if len(sizes) > 1:
+        each = (
+            f"{', '.join(cell.swept)}: {len(space)}"
+            for cell, space in zip(settings, spaces, strict=True)
+        )
+        raise user_error("unequal_budgets", sizes="; ".join(each), instead=max(sizes))
+
+
+def seeds_apart(tuning_seeds: Sequence[int], grid: Grid) -> tuple[list[int], list[int]]:
+    """Return the seeds of tuning and of the final runs, or raise UserError for a shared one."""
+    seeds = [int(seed) for seed in grid.swept.get("seed", ["0"])]
+    shared = sorted(set(seeds) & set(tuning_seeds))
+    if shared or not tuning_seeds:
+        raise user_error(
+            "not_allowed",
+            key="sweep.tuning.seeds",
+            given=listed(tuning_seeds) or "[]",
+            allowed="at least one seed, and none of the final runs' "
+            + (f"(shared: {listed(shared)})" if shared else ""),
+            instead="[1000,1001,1002]",
+        )
+    return list(tuning_seeds), seeds
+
+
+def trial_cell(cell: Cell, values: Mapping[str, Any], seed: int) -> Cell:
+    """Return the job of a trial, which leaves the test set alone."""
+    fixed = tuple(o for o in cell.fixed if key_of(o) not in ("seed", "test"))
+    more = tuple(f"{key}={value}" for key, value in values.items())
+    return Cell((*fixed, "test=false"), (*cell.swept, *more, f"seed={seed}"))
+
+
+def final_cell(cell: Cell, values: Mapping[str, Any], seed: int) -> Cell:
+    """Return the job of a setting with its chosen values."""
+    fixed = tuple(o for o in cell.fixed if key_of(o) != "seed")
+    more = tuple(f"{key}={value}" for key, value in values.items())
+    return Cell(fixed, (*cell.swept, *more, f"seed={seed}"))
+
+
+def validation_metric(metric: str) -> str:
+    """Return what a metric is selected by.
+
+    >>> validation_metric("test/accuracy"), validation_metric("val/loss")
+    ('val/accuracy', 'val/loss')
+    """
+    return f"val/{metric.rpartition('/')[2]}"
+
+
+def select(
+    this: Sweep,
+    settings: Sequence[Cell],
+    spaces: Sequence[list[Values]],
+    seeds: Sequence[int],
+    plan: Plan,
+    metric: str,
+) -> list[Selection]:
+    """Return the best trial of every setting, from the records on disk."""
+    plan = this.plan([job.cell for job in plan.jobs], this.sweep_dir / PLACE)
+    jobs = {frozenset(job.cell.overrides): job for job in plan.jobs}
+    higher = metric.rpartition("/")[2] in HIGHER_IS_BETTER
+    selections = []
+    for cell, space in zip(settings, spaces, strict=True):
+        trials = []
+        for values in space:
+            cells = [trial_cell(cell, values, seed) for seed in seeds]
+            those = [jobs[frozenset(one.overrides)] for one in cells]
+            trials.append(Trial(values, [score_of(plan, job, metric) for job in those]))
+        own = this.composer.config(cell.overrides)["optim"]
+        selections.append(selection_of(list(cell.swept), trials, own, higher))
+    return selections
+
+
+def score_of(plan: Plan, job: Job, metric: str) -> float | None:
+    """Return the validation score of a run; None where it has none to show."""
+    known = plan.known.get(job.identity)
+    if known is None or known.record["status"] != "completed":
+        return None
+    return known.record["metrics"].get(metric)
+
+
+def selection_of(
+    setting: list[str], trials: list[Trial], own: Mapping[str, Any], higher: bool
+) -> Selection:
+    """Return which trial is best; of equals the first.
+
+    Args:
+        setting: its overrides.
+        trials: in the order of the space.
+        own: the values of the setting's own files.
+        higher: a higher score is better.
+    """
+    means = [trial.mean(higher) for trial in trials]
+    has_score = [any(score is not None for score in trial.scores) for trial in trials]
+    order = sorted(range(len(trials)), key=lambda i: (-means[i] if higher else means[i], i))
+    chosen = next((i for i in order if has_score[i]), None)
+    default = next(
+        (
+            i
+            for i, trial in enumerate(trials)
+            if all(own.get(key.removeprefix("optim.")) == v for key, v in trial.values.items())
+        ),
+        None,
+    )
+    on_edge = []
+    if chosen is not None:
+        for key, value in trials[chosen].values.items():
+            tried = sorted({trial.values[key] for trial in trials})
+            if len(tried) > 1 and value in (tried[0], tried[-1]):
+                on_edge.append(key)
+    return Selection(setting, trials, chosen, default, on_edge)
+
+
+def write_selection(sweep_dir: Path, selections: Sequence[Selection], metric: str) -> None:
+    """Write what was tried and what was chosen."""
+    said = {"metric": metric, "settings": [selection.plain() for selection in selections]}
+    write_atomic(sweep_dir / FILE, json.dumps(said, indent=1) + "\n")
+
+
+def tell(selections: Sequence[Selection], metric: str) -> None:
+    """Print what was chosen for each setting."""
+    higher = metric.rpartition("/")[2] in HIGHER_IS_BETTER
+    for selection in selections:
+        name = ", ".join(selection.setting) or "the setting"
+        if selection.chosen is None:
+            print(f"  {name}: no trial came to a result")
+            continue
+        values = ", ".join(f"{key}={value:g}" for key, value in selection.values.items())
+        edge = (
+            f"  (undertuned: {listed(selection.on_edge)} at the edge)" if selection.on_edge else ""
+        )
+        mean = selection.trials[selection.chosen].mean(higher)
+        print(f"  {name}: {values}  {metric} {mean:.4f}{edge}")

@@ -1,0 +1,97 @@
+"""A run that W&B's own agent starts, for a sweep of sweeps/wandb/.
+
+    python -m experiments.tracking.agent train.py activation.name=relu optim.lr=0.01
+
+W&B's search learns what was tried by looking up each parameter in the configs of the runs, under
+the very name that it has in the sweep. So W&B's client writes the parameters into the run's config:
+`optim.lr` beside the nested `optim`, but `activation` in the place of the nested one; and if the
+nested one is kept, a grid proposes its first point forever (github.com/wandb/wandb/issues/1379).
+In a sweep a choice is therefore called `activation.name`, as the nested config has it too.
+
+Nothing here imports wandb or torch.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from experiments.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[3]
+
+STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
+"""Exit codes of a run that was told to stop."""
+
+
+def run_id() -> str | None:
+    """Return the id that W&B's agent has given to this run; None where no agent started it.
+
+    W&B's client takes that id, whatever `wandb.init(id=...)` asks for.
+    """
+    return os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None
+
+
+def check_parameters(config: Mapping[str, Any]) -> None:
+    """Raise UserError for a sweep's parameter that would take the place of a nested part.
+
+    Args:
+        config: the nested, resolved config.
+    """
+    path = os.environ.get("WANDB_SWEEP_PARAM_PATH")
+    if not path:
+        return
+    parameters = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    for name in parameters:
+        if isinstance(config.get(name), Mapping):
+            raise UserError(
+                f"{name}: a W&B sweep with a parameter of this name would lose the run's nested "
+                f"configuration. Call it {name}.name, and take the command of "
+                "sweeps/wandb/activations.yaml."
+            )
+
+
+def choices(arguments: Sequence[str]) -> list[str]:
+    """Return overrides as Hydra takes them: `activation.name=relu` chooses from a group.
+
+    >>> choices(["activation.name=relu", "optim.lr=0.1"])
+    ['activation=relu', 'optim.lr=0.1']
+
+    Beside a choice of its group a name is left as it is:
+
+    >>> choices(["optim=pytorch_optimizer", "optim.name=lion"])
+    ['optim=pytorch_optimizer', 'optim.name=lion']
+    """
+    chosen = {argument.partition("=")[0] for argument in arguments}
+    overrides = []
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        group, _, word = key.partition(".")
+        is_choice = equals and word == "name" and group not in chosen
+        overrides.append(f"{group}={value}" if is_choice else argument)
+    return overrides
+
+
+def main() -> None:
+    """Run a script with the parameters of a sweep, and leave as W&B's agent understands it."""
+    script, *parameters = sys.argv[1:]
+    # The agent may stand in any folder; the sweep's file says only train.py.
+    path = script if Path(script).is_file() else str(ROOT / script)
+    sys.argv = [path, *choices(parameters)]
+    try:
+        runpy.run_path(path, run_name="__main__")
+    except SystemExit as leaving:
+        # For the agent any code above 0 is a failure; three in the first minute, and it gives up.
+        # A run that W&B itself has stopped is none.
+        sys.exit(0 if leaving.code in STOPPED else leaving.code)
+
+
+if __name__ == "__main__":
+    main()

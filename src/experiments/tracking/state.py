@@ -1,0 +1,109 @@
+"""`.mirror.json` in a run folder: how far the run has been mirrored to W&B."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+STATE = ".mirror.json"
+
+
+@dataclass
+class State:
+    """What the mirror knows of a run beyond its own life.
+
+    Attributes:
+        wandb_id: W&B's id of the run.
+        mode: online or offline.
+        opened_at: when the W&B run was started, as W&B writes it in names of folders.
+        wandb_folder: its folder's name below outputs/wandb; None while it is being made.
+        num_rows: rows of history.csv that W&B has; known when the run is finished there.
+        finished: all that the run folder held was told.
+        status: of the record, when it was told.
+        ended_at: of the record, when it was told.
+        record_changed_at: when record.json was changed (st_mtime_ns), when it was told.
+    """
+
+    wandb_id: str
+    mode: str
+    opened_at: str
+    wandb_folder: str | None = None
+    num_rows: int = 0
+    finished: bool = False
+    status: str = "running"
+    ended_at: str | None = None
+    record_changed_at: int = 0
+
+    def has_told(self, record: Any) -> bool:
+        """Return whether this very end of the run was told."""
+        end = (record["wandb_id"], record["status"], record["ended_at"])
+        told = (self.wandb_id, self.status, self.ended_at)
+        return self.finished and record["status"] != "running" and end == told
+
+
+def opened_now() -> str:
+    """Return the time as W&B writes it in the names of its folders.
+
+    >>> len(opened_now()) == len("20260131_235959")
+    True
+    """
+    return f"{datetime.now():%Y%m%d_%H%M%S}"
+
+
+def read_state(folder: Path) -> State | None:
+    """Read `.mirror.json`; None where the run was never mirrored."""
+    try:
+        return State(**json.loads((folder / STATE).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write_state(folder: Path, state: State) -> None:
+    """Write `.mirror.json`, in one step.
+
+    Without the sync to disk that a record has, which takes milliseconds: it is lost with the
+    whole machine only, and then W&B's own files are too.
+    """
+    part = folder / f"{STATE}-{os.getpid()}"
+    part.write_text(json.dumps(asdict(state)) + "\n", encoding="utf-8")
+    os.replace(part, folder / STATE)
+
+
+def remove_offline(state: State, wandb_folder: Path) -> None:
+    """Remove the folder of an offline run, which is about to be written anew.
+
+    An offline run cannot be continued: the same id would make a second folder whose steps start
+    at 0. Only a folder of this very run is removed, never one that was there before.
+    """
+    if state.mode != "offline":
+        return
+    if state.wandb_folder is not None:
+        names = [state.wandb_folder]
+    else:
+        # The mirror was killed while W&B made it.
+        found = wandb_folder.glob(f"offline-run-*-{state.wandb_id}*")
+        names = [p.name for p in found if p.name >= f"offline-run-{state.opened_at}"]
+    for name in names:
+        if is_offline_run(name, state.wandb_id):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(wandb_folder / name)
+
+
+def is_offline_run(name: str, wandb_id: str) -> bool:
+    """Return whether a folder is called as W&B calls an offline run of this id.
+
+    >>> is_offline_run("offline-run-20260131_235959-abc", "abc")
+    True
+    >>> is_offline_run("offline-run-20260131_235959-abcd", "abc")
+    False
+    """
+    # A run that the server refused is called so, and W&B numbers folders of one second.
+    pattern = rf"offline-run-\d{{8}}_\d{{6}}-{re.escape(wandb_id)}(-offline)?(-\d+)?"
+    return re.fullmatch(pattern, name) is not None

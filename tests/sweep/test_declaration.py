@@ -1,0 +1,96 @@
+"""What a sweep says that it compares, before it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.errors import UserError
+from experiments.sweep.declaration import (
+    Declaration,
+    declare,
+    meaning,
+    read_declarations,
+    seeds_of,
+)
+from experiments.sweep.grid import grid_of
+
+NODE = {
+    "factor": None,
+    "control": None,
+    "metric": "auto",
+    "delta": None,
+    "comparisons": "control",
+}
+OWN = {"optim.lr": 0.001, "activation": "relu"}
+
+
+def declared(*typed: str, protocol: str = "fixed", **node: Any) -> Declaration:
+    grid = grid_of(list(typed), {}, seeds=[0, 1])
+    return Declaration.of({**NODE, **node}, protocol, grid, OWN.get)
+
+
+def test_an_unnamed_multirun_compares_what_it_varies() -> None:
+    said = declared("activation=relu,tanh", "model=mlp")
+    assert said.factor == ["activation"]
+    assert said.control is None
+    assert said.metric == "test/accuracy"
+    assert said.values == {"activation": ["relu", "tanh"]}
+    assert said.seeds == [0, 1]
+
+
+def test_a_control_is_known_by_its_meaning() -> None:
+    said = declared("optim.lr=0.1,1e-3", factor="optim.lr", control=0.001)
+    assert said.control == ["0.001"]
+    assert declared("optim.lr=0.1,1e-3", factor="optim.lr", control="default").control == ["0.001"]
+    said = declared(
+        "activation=relu,tanh", "model.hidden=[64],[64,64]",
+        factor=["model.hidden", "activation"], control=["[64, 64]", "tanh"],
+    )  # fmt: skip
+    assert said.control == ["[64,64]", "tanh"]
+    assert meaning("1.0") == meaning("1")
+    assert meaning("true") != meaning("1")
+
+
+@pytest.mark.parametrize(
+    ("node", "said"),
+    [
+        ({"factor": "activatoin"}, "does not vary it. It varies: activation, optim.lr. Did you mean activation"),
+        ({"factor": "activation", "control": "elu"}, "sweep.control=elu.*relu, tanh"),
+        ({"factor": ["activation", "optim.lr"], "control": "relu"}, "one control for each factor"),
+        ({"delta": 0}, "sweep.delta=0: allowed is a number above 0"),
+        ({"comparisons": "everyone"}, "sweep.comparisons=everyone"),
+        ({"protocol": "tund"}, "protocol=tund.*Did you mean protocol=tuned"),
+    ],
+)  # fmt: skip
+def test_a_declaration_that_contradicts_the_sweep_is_refused(node: dict, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        declared("activation=relu,tanh", "optim.lr=0.1,1", **node)
+
+
+@pytest.mark.parametrize(
+    ("given", "seeds"), [(None, None), (3, [0, 1, 2]), ([5, 2], [5, 2]), (1, [0])]
+)
+def test_seeds(given: Any, seeds: Any) -> None:
+    assert seeds_of(given) == seeds
+
+
+@pytest.mark.parametrize("given", [0, -1, True, [], [1, 1], ["a"], [-1], "ten", 2.5])
+def test_seeds_that_are_none_are_refused(given: Any) -> None:
+    with pytest.raises(UserError, match="a number of seeds"):
+        seeds_of(given)
+
+
+def test_the_first_declaration_stays_when_a_later_one_differs(tmp_path: Path) -> None:
+    first = declared("activation=relu,tanh", delta=0.005)
+    declare(tmp_path, first, "python train.py one")
+    declare(tmp_path, first, "python train.py the same again")
+    assert len(read_declarations(tmp_path)) == 1
+    declare(tmp_path, declared("activation=relu,tanh", delta=0.001), "python train.py later")
+    one, two = read_declarations(tmp_path)
+    assert (one["delta"], two["delta"]) == (0.005, 0.001)
+    assert one["declared_at"] <= two["declared_at"]
+    assert one["command"] == "python train.py one"
+    assert read_declarations(tmp_path / "nowhere") == []

@@ -1,0 +1,96 @@
+"""The sweeps of sweeps/, and the one that the README shows, are what they declare."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from composers import composer_of
+from omegaconf import OmegaConf
+from running import ROOT, choices, plain
+
+from experiments.sweep.declaration import Declaration, seeds_of
+from experiments.sweep.grid import Cell, Grid, grid_of
+
+NAMES = sorted(path.stem for path in (ROOT / "sweeps").glob("*.yaml") if path.stem != "none")
+SIZES = {
+    "activations": 7,
+    "activations_x_optimizers": 30,
+    "batch_sizes": 6,
+    "depth": 5,
+    "initialisers": 6,
+    "learning_rates": 9,
+    "losses": 7,
+    "optimizers": 5,
+}
+
+
+def read(*typed: str) -> tuple[Grid, list[Cell], Declaration, list[dict[str, Any]]]:
+    """Return what a command asks for: the grid, its jobs, what it declares, and their configs."""
+    with composer_of(*typed) as composer:
+        sweeper: Any = OmegaConf.to_container(composer.master.hydra.sweeper)
+        node: Any = OmegaConf.to_container(composer.master.sweep)
+        given = sweeper["params"] or {}, sweeper["cases"], sweeper["when"]
+        grid = grid_of(list(typed), *given, seeds_of(node["seeds"]))
+        said = Declaration.of(
+            node, composer.master.protocol, grid, lambda k: composer.value_of(grid.fixed, k)
+        )
+        cells = grid.cells(composer.value_of)
+        return grid, cells, said, [composer.config(cell.overrides) for cell in cells]
+
+
+def test_the_issue_has_a_file_for_each_question() -> None:
+    assert set(NAMES) == set(SIZES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_named_sweep_is_what_it_declares(name: str) -> None:
+    _, cells, said, configs = read(f"sweeps={name}")
+    settings = {str({**config, "seed": 0}) for config in configs}
+    assert len(settings) == SIZES[name]
+    assert len(cells) == SIZES[name] * len(said.seeds)
+    assert len({str(config) for config in configs}) == len(cells)
+    assert said.control is not None
+    assert said.delta == 0.005
+    assert said.protocol == "fixed"
+    # Holm's sharpest step: 2 * 2^-S <= 0.05 / m, with m comparisons against the control.
+    assert len(said.seeds) >= 1 + math.log2((SIZES[name] - 1) / 0.05)
+
+
+@pytest.mark.parametrize("optim", ["sgd", "momentum", "adagrad", "rmsprop", "adam"])
+def test_learning_rates_are_those_of_the_optimizers_own_file(optim: str) -> None:
+    _, cells, said, configs = read("sweeps=learning_rates", f"optim={optim}", "seed=0")
+    node = plain(f"optim={optim}")["optim"]
+    assert [config["optim"]["lr"] for config in configs] == node["search"]["lr"]
+    assert said.control is not None
+    assert float(said.control[0]) == node["lr"]
+    assert not any(config["test"] for config in configs)
+
+
+def test_every_loss_has_the_output_that_it_takes() -> None:
+    _, _, _, configs = read("sweeps=losses", "seed=0")
+    pairs = {config["loss"]["name"]: config["model"]["phi_out"] for config in configs}
+    assert pairs.keys() == set(choices("loss")) - {"mae", "huber"}
+    assert (pairs["nll"], pairs["brier"], pairs["focal"]) == ("log_softmax", "softmax", "identity")
+
+
+def test_the_sweep_that_the_readme_shows(tmp_path: Path) -> None:
+    [text] = re.findall(
+        r"```yaml\n(# @package _global_.*?)```", (ROOT / "README.md").read_text(), re.S
+    )
+    node = yaml.safe_load(text)
+    sweeper = node["hydra"]["sweeper"]
+    with composer_of() as composer:
+        grid = grid_of([], sweeper["params"], sweeper["cases"], sweeper["when"], seeds_of(10))
+        cells = grid.cells(composer.value_of)
+        assert len({str(composer.config(cell.overrides)) for cell in cells}) == len(cells)
+    # Two activations; sgd with two rates, adam and rmsprop with their own; ten seeds.
+    assert len(cells) == 2 * (2 + 1 + 1) * 10
+    said = Declaration.of(
+        {"metric": "auto", "comparisons": "control", **node["sweep"]}, "fixed", grid, lambda _: None
+    )
+    assert said.control == ["sgd"]

@@ -1,0 +1,197 @@
+"""The tuned protocol: equal budgets, selection on validation, fresh seeds."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from composers import composer_of
+from sweep_folders import write_run
+
+from experiments.errors import UserError
+from experiments.sweep.board import Board
+from experiments.sweep.composition import Composer
+from experiments.sweep.declaration import Declaration, read_declarations
+from experiments.sweep.grid import Grid, grid_of
+from experiments.sweep.job import Result
+from experiments.sweep.source import Source
+from experiments.sweep.sweeping import Sweep
+from experiments.sweep.tuning import Trial, evenly_spaced, selection_of, tune
+
+NODE: dict[str, Any] = {
+    "factor": "optim",
+    "control": None,
+    "metric": "auto",
+    "delta": None,
+    "comparisons": "control",
+    "tuning": {"seeds": [100, 101], "trials": None},
+}
+BEST = {"sgd": 0.1, "adam": 0.00316}
+
+
+class Closed:
+    """Carries out jobs by a formula: the accuracy falls with the distance of lr from the best.
+
+    Args:
+        most: after so many jobs it is interrupted.
+    """
+
+    at_once = 2
+
+    def __init__(self, most: int = 10**6) -> None:
+        self.most = most
+        self.done: list[str] = []
+        self.configs: list[dict[str, Any]] = []
+
+    def checksum(self, config: dict[str, Any]) -> str:
+        return "c"
+
+    def carry_out(
+        self, source: Source, board: Board, composer: Composer, retry_failed: bool
+    ) -> None:
+        while (job := source.take()) is not None:
+            if len(self.done) == self.most:
+                raise KeyboardInterrupt
+            self.done.append(job.identity)
+            self.configs.append(job.config)
+            optim, seed = job.config["optim"], job.config["seed"]
+            distance = abs(math.log10(optim["lr"] / BEST[optim["name"]]))
+            accuracy = 0.9 - 0.1 * distance + 0.001 * (seed % 10)
+            diverges = optim["name"] == "sgd" and optim["lr"] >= 1
+            folder = write_run(
+                job.sweep_dir / f"{job.name}-{job.identity[:8]}",
+                identity=job.identity,
+                seed=seed,
+                status="diverged" if diverges else "completed",
+                metrics={} if diverges else {"val/accuracy": accuracy, "test/accuracy": accuracy},
+            )
+            source.ended(job, Result("diverged" if diverges else "completed", str(folder)))
+
+
+@pytest.fixture
+def composer() -> Iterator[Composer]:
+    with composer_of("model=mlp", "logger=none") as one:
+        yield one
+
+
+def sweep_of(composer: Composer, grid: Grid, carrier: Closed, place: Path, **node: Any) -> Sweep:
+    declaration = Declaration.of({**NODE, **node}, "tuned", grid, lambda key: None)
+    return Sweep(composer, carrier, declaration, place, False, False, "python train.py")
+
+
+def grid(*typed: str, seeds: tuple[int, ...] = (0, 1, 2)) -> Grid:
+    return grid_of(["model=mlp", "logger=none", *typed], {"optim": "sgd,adam"}, seeds=seeds)
+
+
+def test_both_stages(composer: Composer, tmp_path: Path) -> None:
+    carrier = Closed()
+    this = sweep_of(composer, grid(), carrier, tmp_path)
+    assert tune(this, grid(), NODE) == []
+    trials, final = carrier.configs[:36], carrier.configs[36:]
+    # Two settings, nine values of lr, two tuning seeds; then two settings on three fresh seeds.
+    assert len(carrier.configs) == 2 * 9 * 2 + 2 * 3
+    assert {config["seed"] for config in trials} == {100, 101}
+    assert not any(config["test"] for config in trials)
+    for name in BEST:
+        tried = [c["optim"]["lr"] for c in trials if c["optim"]["name"] == name]
+        assert len(tried) == 18
+        assert len(set(tried)) == 9
+    assert all(config["test"] for config in final)
+    assert {config["seed"] for config in final} == {0, 1, 2}
+    assert {(c["optim"]["name"], c["optim"]["lr"]) for c in final} == set(BEST.items())
+    assert len(list((tmp_path / "tuning").iterdir())) == 36
+    chosen = json.loads((tmp_path / "selection.json").read_text())
+    assert chosen["metric"] == "val/accuracy"
+    sgd, adam = chosen["settings"]
+    assert (sgd["chosen"], sgd["default"]) == ({"optim.lr": 0.1}, {"optim.lr": 0.1})
+    assert (adam["chosen"], adam["default"]) == ({"optim.lr": 0.00316}, {"optim.lr": 0.001})
+    assert sgd["trials"][-1] == {"values": {"optim.lr": 10.0}, "scores": [None, None]}
+    [declared] = read_declarations(tmp_path)
+    assert declared["tuning"] == NODE["tuning"]
+
+
+@pytest.mark.parametrize("most", [0, 7, 35, 36, 38, 41])
+def test_interrupted_anywhere_it_repeats_nothing(
+    composer: Composer, tmp_path: Path, most: int
+) -> None:
+    first, second = Closed(most), Closed()
+    with pytest.raises(KeyboardInterrupt):
+        tune(sweep_of(composer, grid(), first, tmp_path), grid(), NODE)
+    tune(sweep_of(composer, grid(), second, tmp_path), grid(), NODE)
+    assert len(first.done) == most
+    assert len(first.done + second.done) == len({*first.done, *second.done}) == 42
+    third = Closed()
+    tune(sweep_of(composer, grid(), third, tmp_path), grid(), NODE)
+    assert third.done == []
+    # More seeds are more final runs and no further tuning.
+    more = grid(seeds=(0, 1, 2, 3))
+    tune(sweep_of(composer, more, third, tmp_path), more, NODE)
+    assert [config["seed"] for config in third.configs] == [3, 3]
+
+
+def test_a_value_on_the_edge_is_undertuned(composer: Composer, tmp_path: Path, capsys) -> None:
+    few = grid("optim.search={lr:[0.1,0.3]}")
+    tune(sweep_of(composer, few, Closed(), tmp_path), few, NODE)
+    chosen = json.loads((tmp_path / "selection.json").read_text())["settings"]
+    assert [one["on_edge"] for one in chosen] == [["optim.lr"], ["optim.lr"]]
+    assert "undertuned: optim.lr at the edge" in capsys.readouterr().out
+
+
+def test_a_diverged_run_counts_as_the_worst() -> None:
+    trials = [
+        Trial({"optim.lr": 1.0}, [0.99, 0.99, None]),
+        Trial({"optim.lr": 0.1}, [0.7, 0.7, 0.7]),
+        Trial({"optim.lr": 0.01}, [0.7, 0.7, 0.7]),
+        Trial({"optim.lr": 0.001}, [None, None, None]),
+    ]
+    assert selection_of([], trials, {"lr": 0.01}, higher=True).chosen == 1  # the first of equals
+    assert selection_of([], trials, {"lr": 0.01}, higher=True).default == 2
+    assert selection_of([], trials, {"lr": 5}, higher=False).chosen == 1
+    assert selection_of([], trials[3:], {"lr": 5}, higher=True).chosen is None
+    assert trials[0].mean(higher_is_better=False) == math.inf
+    assert trials[0].mean(higher_is_better=True) == pytest.approx(0.66)
+
+
+def test_a_number_of_trials_spaces_them_evenly() -> None:
+    values = evenly_spaced(1e-4, 1, 9)
+    steps = [b / a for a, b in pairwise(values)]
+    assert steps == pytest.approx([math.sqrt(10)] * 8, rel=1e-3)
+    assert (values[0], values[-1]) == (1e-4, 1)
+
+
+@pytest.mark.parametrize(
+    ("typed", "tuning", "said"),
+    [
+        (["optim.lr=0.1"], {}, "optim.lr=0.1: protocol=tuned chooses that"),
+        (["optim.search=null"], {}, "optim=sgd says no search space"),
+        ([], {"seeds": [1, 100]}, r"none of the final runs' \(shared: 1\)"),
+        ([], {"seeds": []}, "at least one seed"),
+        ([], {"trials": 1}, "sweep.tuning.trials=1: allowed is 2 or more"),
+    ],
+)
+def test_what_would_be_unfair_is_refused(
+    composer: Composer, tmp_path: Path, typed: list[str], tuning: dict, said: str
+) -> None:
+    node = {**NODE, "tuning": {**NODE["tuning"], **tuning}}
+    carrier = Closed()
+    with pytest.raises(UserError, match=said):
+        tune(sweep_of(composer, grid(*typed), carrier, tmp_path), grid(*typed), node)
+    assert carrier.done == []
+
+
+def test_settings_with_spaces_of_different_sizes_are_refused(
+    composer: Composer, tmp_path: Path
+) -> None:
+    cases = [{"optim": "sgd", "optim.search": "{lr:[0.1,1]}"}, {"optim": "adam"}]
+    unequal = grid_of(["model=mlp", "logger=none"], {}, cases=cases, seeds=[0])
+    with pytest.raises(UserError, match="different sizes.*sweep.tuning.trials=9"):
+        tune(sweep_of(composer, unequal, Closed(), tmp_path), unequal, NODE)
+    node = {**NODE, "tuning": {"seeds": [100], "trials": 5}}
+    carrier = Closed()
+    tune(sweep_of(composer, unequal, carrier, tmp_path), unequal, node)
+    assert len(carrier.done) == 2 * 5 + 2
