@@ -23,7 +23,7 @@ train: $(READY)  ## train the default experiment; ARGS="model=mlp optim=sgd" cha
 	$(BIN)/python train.py $(ARGS)
 
 test: $(READY)  ## run the tests (minutes)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 test-slow: $(READY)  ## run the long tests: real data sets, fresh processes, kills
 	$(BIN)/python -m pytest -m slow $(ARGS)
@@ -38,10 +38,12 @@ check: $(READY)  ## lint, types and floors
 docs: $(READY)  ## write docs/catalogue.md from conf/ and the docstrings
 	$(BIN)/python docs/catalogue.py
 
-bench: $(READY)  ## measure start, step and epoch against others, and write benchmarks/results/
+bench: $(READY)  ## measure start, step, epoch and sweeps against others, and write benchmarks/results/
 	$(BIN)/python benchmarks/start.py $(ARGS)
 	$(BIN)/python benchmarks/step.py $(ARGS)
 	$(BIN)/python benchmarks/epoch.py $(ARGS)
+	$(BIN)/python benchmarks/sweep.py $(ARGS)
+	$(BIN)/python benchmarks/planning.py
 
 published: $(READY)  ## train the published settings of MNIST-1D again (two minutes)
 	$(BIN)/python benchmarks/published.py $(ARGS)

@@ -35,6 +35,8 @@ def test_what_a_class_needs_is_found_by_trying(name: str, train_run: Callable[..
         "model.channels=[4,8]",
         "trainer.max_epochs=3",
         "trainer.limit_train_batches=10",
+        # On mini-batches it is chaotic: the last bits of a processor decide whether it diverges.
+        *(["data.batch_size=full"] if name == "lbfgs" else []),
     )
     config = run.config
     bound = entry(config, "optim", NOT_ARGUMENTS, 1)

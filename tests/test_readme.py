@@ -9,7 +9,11 @@ import shlex
 import statistics
 
 import pytest
+from composers import composer_of
+from omegaconf import OmegaConf
 from running import CONF, ROOT, composed
+
+from experiments.sweep.grid import grid_of
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = sorted(set(re.findall(r"^(?:\$ )?python train\.py (.*)$", TEXT, re.MULTILINE)))
@@ -19,9 +23,17 @@ COMMANDS = sorted(set(re.findall(r"^(?:\$ )?python train\.py (.*)$", TEXT, re.MU
 def test_every_command_composes(line: str) -> None:
     words = shlex.split(line, comments=True)
     if "-m" in words:  # a sweep: each value by itself
-        words = [re.sub(r"=([a-z0-9_]+),.*", r"=\1", word) for word in words if word != "-m"]
-        words = [re.sub(r"range\((\d+),.*", r"\1", word) for word in words]
-    composed(*words)
+        with composer_of(*(word for word in words if word != "-m")) as composer:
+            node = OmegaConf.to_container(composer.master.hydra.sweeper)
+            search = [word for word in words if "interval(" in word]
+            typed = [
+                w for w in words if w != "-m" and not w.startswith("hydra") and w not in search
+            ]
+            given = node["params"] or {}, node.get("cases", []), node.get("when", {})
+            cells = grid_of(typed, *given, seeds=[0]).cells(composer.value_of)
+            assert all(composer.config(cell.overrides) for cell in cells)
+    else:
+        composed(*words)
 
 
 def test_there_are_commands() -> None:

@@ -164,6 +164,11 @@ TABLE: dict[str, str] = {
     "not_discrete": "{given}: an interval has no list of values. Give them (0.1,0.01), or search "
     "in it with hydra/sweeper=optuna5.",
     "seeds_twice": "{given}: sweep.seeds says other seeds. Leave one of the two away.",
+    "wandb_parameter": "{given}: a W&B sweep with a parameter of this name would lose the run's "
+    "nested configuration. Call it {given}.name, and take the command of "
+    "sweeps/wandb/activations.yaml.",
+    "sweep_of_an_agent": "W&B's agent has started this command for one run, and a multirun has "
+    "several. Leave -m and sweeps=... away, or start it without the agent.",
     "claimed": "Another process is training {identity}; it is left to that one.",
     "protocol_without_sweep": "protocol={given}: a protocol is one of sweeps. Type -m with values "
     "to compare, or sweeps=NAME, or leave it away.",
@@ -172,8 +177,8 @@ TABLE: dict[str, str] = {
     "no_search_space": "protocol=tuned: optim={optim} says no search space. Give one, e.g. "
     "'+optim.search={{lr:[0.01,0.1,1]}}', or try protocol=fixed.",
     "tuned_key": "{given}: protocol=tuned chooses that. Leave it away, or try protocol=fixed.",
-    "unequal_budgets": "protocol=tuned: the settings' search spaces have different sizes ({sizes}), "
-    "and the larger would have the better chance. Try sweep.tuning.trials={instead}.",
+    "unequal_budgets": "protocol=tuned: the settings' search spaces have different sizes ({sizes}"
+    "), and the larger would have the better chance. Try sweep.tuning.trials={instead}.",
     "server_died": "The process that jobs are started from ended with code {code}; what it said "
     "stands above. Runs that were under way go on with the same command.",
     "foreign_sweeper": "hydra/launcher=workers carries out the jobs of hydra/sweeper=grid and "

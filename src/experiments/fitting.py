@@ -73,7 +73,8 @@ def fit_and_test(
         with outcome.clock():
             trainer.fit(module, prepared.datamodule, ckpt_path=checkpoint, weights_only=True)
         best = watch.best.best_model_path
-        if config["test"] and watch.divergence.diverged is None and best:
+        is_over = watch.divergence.diverged or watch.pruning.pruned
+        if config["test"] and best and not is_over:
             trainer.test(
                 module, prepared.datamodule, ckpt_path=best, verbose=False, weights_only=True
             )

@@ -171,7 +171,7 @@ def run(
         try:
             write_record(folder, record)
         finally:
-            exit_code = 0 if record["status"] == "completed" else 1
+            exit_code = 0 if record["status"] in ("completed", "pruned") else 1
             finish_loggers(prepared, loggers, record, folder, exit_code)
     if not launch.is_quiet:
         console.final_table(record, folder, Path(prepared.config["paths"]["output"]))

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from running import ROOT, run_folders
@@ -77,11 +78,12 @@ def is_alive(pid: int) -> bool:
     return False
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 90) -> None:
+def wait_until(condition: Callable[[], Any], seconds: float = 90) -> Any:
     until = time.monotonic() + seconds
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < until, "waited in vain"
         time.sleep(0.05)
+    return found
 
 
 def at_work() -> list[tuple[Path, int]]:
@@ -92,6 +94,11 @@ def at_work() -> list[tuple[Path, int]]:
         if record["status"] == "running" and (folder / "checkpoints" / "last.ckpt").is_file():
             found.append((folder, record["environment"]["pid"]))
     return [(folder, pid) for folder, pid in found if is_alive(pid)]
+
+
+def at_work_below(pid: int) -> list[tuple[Path, int]]:
+    above = parents()
+    return [one for one in at_work() if pid in lineage(one[1], above)]
 
 
 @contextlib.contextmanager
@@ -105,8 +112,7 @@ def node(*words: str) -> Iterator[int]:
         env={**os.environ, "RAY_AUTH_MODE": "disabled"},
     )
     try:
-        wait_until(lambda: raylets(process.pid))
-        yield raylets(process.pid)[0]
+        yield wait_until(lambda: raylets(process.pid))[0]
     finally:
         below = descendants(process.pid)
         process.terminate()
@@ -139,10 +145,8 @@ def test_a_node_dies_and_nothing_is_lost_nor_done_twice(monkeypatch: pytest.Monk
         address = f"hydra.launcher.address={host}:{port}"
         process = sweep(address, "activation=relu,tanh", "seed=range(0,6)", *long)
         try:
-            wait_until(lambda: any(raylet in lineage(pid, parents()) for _, pid in at_work()))
-            above = parents()
-            [(hit, job)] = [one for one in at_work() if raylet in lineage(one[1], above)]
-            workers = [pid for pid, parent in above.items() if parent == raylet]
+            [(hit, job)] = wait_until(lambda: at_work_below(raylet))
+            workers = [pid for pid, parent in parents().items() if parent == raylet]
             # Neither the job nor what it was forked from, which have to die by themselves.
             assert job not in workers
             for pid in [raylet, *workers]:
@@ -154,6 +158,7 @@ def test_a_node_dies_and_nothing_is_lost_nor_done_twice(monkeypatch: pytest.Monk
             process.kill()
     assert process.returncode == 0, out + err
     assert out.count("its machine is gone") == 1
+    assert "raylet" not in out + err
     records = [read_record(folder) for folder in run_folders()]
     assert len(records) == len({record["identity"] for record in records}) == 12
     assert {record["status"] for record in records} == {"completed"}
@@ -194,8 +199,7 @@ def read_log(folder: Path) -> str:
 def test_on_one_machine_a_killed_job_fails_and_the_others_finish() -> None:
     process = sweep("seed=range(0,4)", "trainer.max_epochs=40")
     try:
-        wait_until(at_work)
-        [(hit, pid), *_] = at_work()
+        [(hit, pid), *_] = wait_until(at_work)
         os.kill(pid, signal.SIGKILL)
         below = descendants(process.pid)
         out, err = process.communicate(timeout=120)
@@ -211,8 +215,13 @@ def test_on_one_machine_a_killed_job_fails_and_the_others_finish() -> None:
     wait_until(lambda: not any(map(is_alive, below)), seconds=5)
 
 
-def test_ctrl_c_leaves_no_process_and_the_same_command_goes_on() -> None:
-    command = ["seed=range(0,2)", "trainer.max_epochs=60"]
+def test_ctrl_c_leaves_no_process_and_the_same_command_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "sweep"))
+    how = "_target_:misbehaving.AtEpoch,how:hang,unless:'mended'"
+    hanging = [f"+callbacks.bad{seed}={{{how},seed:{seed}}}" for seed in (0, 1)]
+    command = ["seed=range(0,2)", "trainer.max_epochs=3", *hanging]
     process = sweep(*command)
     try:
         wait_until(lambda: len(at_work()) == 2)
@@ -231,6 +240,7 @@ def test_ctrl_c_leaves_no_process_and_the_same_command_goes_on() -> None:
     assert statuses == ["interrupted"] * 2, err
     wait_until(lambda: not any(map(is_alive, below)), seconds=5)
     steps = {folder: read_record(folder)["steps"] for folder in run_folders()}
+    Path("mended").touch()
     # On this machine alone, for the runs are the same under each launcher.
     again = [*TRAIN, "-m", *QUICK, *command]
     done = subprocess.run(again, capture_output=True, text=True, timeout=120)

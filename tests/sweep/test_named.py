@@ -63,7 +63,7 @@ def test_a_named_sweep_is_what_it_declares(name: str) -> None:
 
 @pytest.mark.parametrize("optim", ["sgd", "momentum", "adagrad", "rmsprop", "adam"])
 def test_learning_rates_are_those_of_the_optimizers_own_file(optim: str) -> None:
-    _, cells, said, configs = read("sweeps=learning_rates", f"optim={optim}", "seed=0")
+    _, _, said, configs = read("sweeps=learning_rates", f"optim={optim}", "seed=0")
     node = plain(f"optim={optim}")["optim"]
     assert [config["optim"]["lr"] for config in configs] == node["search"]["lr"]
     assert said.control is not None

@@ -143,7 +143,7 @@ def progress_of(running: Running) -> str:
 def duration(seconds: float) -> str:
     """Return a duration in words.
 
-    >>> duration(42), duration(150), duration(7300)
+    >>> duration(42), duration(150), duration(7320)
     ('42 s', '2 min 30 s', '2 h 2 min')
     """
     whole = round(seconds)

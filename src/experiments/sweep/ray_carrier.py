@@ -85,10 +85,12 @@ def joined(address: str | None) -> Any:
     """
     if address not in (None, "auto"):
         await_answer(str(address))
-    # Read by Ray when it is imported or started. It would try for 14 minutes to join a cluster.
+    # Read by Ray when it is imported or started. It would try for 14 minutes to join a cluster,
+    # and tell of a lost node by 20 lines of that node's log; what is lost is told by us.
     os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "1")
     os.environ.setdefault("RAY_py_gcs_connect_timeout_s", "5")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "^")
     import ray
 
     own: dict[str, Any] = {

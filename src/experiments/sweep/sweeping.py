@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from experiments.errors import TABLE, RunFailed
+from experiments.errors import TABLE, RunFailed, user_error
 from experiments.sweep.board import Board, summary, tell_failures, tell_plan
 from experiments.sweep.composition import Composer
 from experiments.sweep.declaration import Declaration, declare
@@ -24,6 +24,7 @@ from experiments.sweep.job import Result
 from experiments.sweep.plan import Plan, make_plan
 from experiments.sweep.source import Listed, Source
 from experiments.sweep.tuning import tune
+from experiments.tracking import agent
 from experiments.tracking.mirror import following
 
 Config = dict[str, Any]
@@ -176,6 +177,8 @@ def sweep(
         UserError: a mistake in the command; nothing was written.
         RunFailed: some jobs came to nothing.
     """
+    if agent.run_id():
+        raise user_error("sweep_of_an_agent")
     grid = make_grid()
     settle_folder(master, grid)
     with continuable(), make_carrier(master) as carrier:

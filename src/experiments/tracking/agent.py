@@ -23,7 +23,7 @@ from typing import Any
 
 import yaml
 
-from experiments.errors import UserError
+from experiments.errors import user_error
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -51,11 +51,7 @@ def check_parameters(config: Mapping[str, Any]) -> None:
     parameters = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     for name in parameters:
         if isinstance(config.get(name), Mapping):
-            raise UserError(
-                f"{name}: a W&B sweep with a parameter of this name would lose the run's nested "
-                f"configuration. Call it {name}.name, and take the command of "
-                "sweeps/wandb/activations.yaml."
-            )
+            raise user_error("wandb_parameter", given=name)
 
 
 def choices(arguments: Sequence[str]) -> list[str]:

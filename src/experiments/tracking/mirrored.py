@@ -239,7 +239,7 @@ class MirroredRun:
         finish_run(
             run,
             summary_of(record) if is_over else {},
-            exit_code=0 if record["status"] == "completed" else 1,
+            exit_code=0 if record["status"] in ("completed", "pruned") else 1,
             checkpoint=best if self.config["logger"]["log_model"] else None,
         )
         self.run, self.has_failed = None, False

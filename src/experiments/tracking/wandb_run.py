@@ -14,6 +14,7 @@ from typing import Any
 import wandb
 
 from experiments.records import Record
+from experiments.tracking import agent
 from experiments.tracking.server import Mode
 
 Config = Mapping[str, Any]
@@ -112,8 +113,8 @@ def open_run(
     try:
         run = wandb.init(mode=mode, **arguments)
     except wandb.errors.Error as error:
-        if mode == "offline":
-            raise
+        if mode == "offline" or agent.run_id():
+            raise  # an agent's run has one id, which stays taken by the attempt that failed
         reason = " ".join(str(error).split())[:200]
         line = f"W&B: offline, because the server refused the run ({reason})."
         # The id stays taken in this process by the attempt that failed.
