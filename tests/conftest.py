@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from running import QUIET, ROOT, composed, run_folders
 
 from experiments.runs import Run, load_run
@@ -31,6 +32,7 @@ def _restored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]
     yield
     torch.set_rng_state(state)
     GlobalHydra.instance().clear()
+    HydraConfig.instance().cfg = None  # else the next test would be a job of this one's command
 
 
 @dataclass

@@ -279,7 +279,8 @@ def main() -> None:
     # Objects that stay are never looked at again, so that their pages stay shared.
     gc.collect()
     gc.freeze()
-    connection.send(("ready", {**known, "forks": forks}))
+    with contextlib.suppress(ConnectionError):  # a launcher that has left needs no word
+        connection.send(("ready", {**known, "forks": forks}))
     Server(connection, lifeline, forks).serve()
 
 
