@@ -21,6 +21,7 @@ from experiments.data.augmentation import Augmentation
 from experiments.data.datamodule import DataModule
 from experiments.data.normalization import NORMALIZATIONS
 from experiments.data.sources import DataSet, DataSpec
+from experiments.derived import OF_BATCHES
 from experiments.entries import entry, refused
 from experiments.errors import check_choice, hint, listed, user_error
 from experiments.gains import gain_of
@@ -30,18 +31,6 @@ from experiments.optimization import optimizer_of, scheduler_of, update_rules
 from experiments.schema import AugmentConfig
 
 Config = dict[str, Any]
-
-DATAMODULE_KEYS = (
-    "batch_size",
-    "val_fraction",
-    "split_seed",
-    "normalize",
-    "augment",
-    "pixel_shuffle",
-    "test_shift",
-    "memory_limit",
-    "num_workers",
-)
 
 
 def initializer_of(
@@ -72,7 +61,7 @@ def is_positive(value: Any) -> bool:
 
 def load_data(config: Config) -> DataSet:
     """Return the data set that `data` names."""
-    source = entry(config, "data", leave_out=DATAMODULE_KEYS)
+    source = entry(config, "data", leave_out=OF_BATCHES)
     data: DataSet = refused("data", source, config["data"]["_target_"])
     return data
 

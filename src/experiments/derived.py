@@ -1,4 +1,4 @@
-"""Parts of a config that follow from its other parts, before its identity is taken.
+"""What follows from parts of a config, before anything is built of it.
 
 Torch-free: a sweep names thousands of runs by identities without importing torch.
 """
@@ -10,6 +10,28 @@ from typing import Any
 from experiments.errors import user_error
 
 Config = dict[str, Any]
+
+OF_BATCHES = (
+    "batch_size",
+    "val_fraction",
+    "split_seed",
+    "normalize",
+    "augment",
+    "pixel_shuffle",
+    "test_shift",
+    "memory_limit",
+    "num_workers",
+)
+"""Keys of `data` that say how points become batches, and nothing about which points there are."""
+
+
+def is_higher_better(metric: str) -> bool:
+    """Return whether the larger of two values of a metric is the better one.
+
+    >>> is_higher_better("val/accuracy"), is_higher_better("test/loss")
+    (True, False)
+    """
+    return metric.rpartition("/")[2] in ("accuracy", "r2")
 
 
 def apply_full_batch(config: Config, overrides: list[str]) -> None:

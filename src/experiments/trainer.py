@@ -28,6 +28,7 @@ from experiments.callbacks.progress import EpochBar, EpochLines
 from experiments.callbacks.prune_on_request import PruneOnRequest
 from experiments.callbacks.stay_stopped import StayStopped
 from experiments.callbacks.stopwatch import Stopwatch
+from experiments.derived import is_higher_better
 from experiments.errors import check_choice
 from experiments.execution import LONGEST_CALL, MOST_STEPS, Execution, per_batch_hooks
 from experiments.records import CHECKPOINTS, HistoryFile
@@ -53,7 +54,6 @@ OWN_KEYS = (
     "threads",
     "matmul_precision",
 )
-HIGHER_IS_BETTER = ("accuracy", "r2")
 
 # Said by Lightning of things that we do on purpose, or that a user cannot act on.
 EXPECTED = (
@@ -120,7 +120,7 @@ def monitor_of(config: dict[str, Any], task: str, has_validation: bool) -> tuple
         return None, "min"
     mode = node["mode"]
     if mode == "auto":
-        mode = "max" if metric in HIGHER_IS_BETTER else "min"
+        mode = "max" if is_higher_better(metric) else "min"
     return monitor, mode
 
 

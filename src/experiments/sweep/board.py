@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.console import console
+from experiments.derived import is_higher_better
 from experiments.errors import UserError
 from experiments.records import read_history, read_record
 from experiments.sweep.job import Result
@@ -25,7 +26,6 @@ from experiments.sweep.plan import Plan
 if TYPE_CHECKING:
     from experiments.sweep.workers import Running
 
-HIGHER_IS_BETTER = ("accuracy", "r2")
 SHOWN_SECONDS = 0.5
 MARKS = {"completed": "✓", "diverged": "↯", "pruned": "✂", "taken": "·"}
 
@@ -80,8 +80,7 @@ class Board:
 
     def is_better(self, value: float, other: float) -> bool:
         """Return whether a value of the metric is better than another."""
-        higher = self.metric.rpartition("/")[2] in HIGHER_IS_BETTER
-        return value > other if higher else value < other
+        return value > other if is_higher_better(self.metric) else value < other
 
     def show(self, running: Sequence[Running]) -> None:
         """Bring the table up to date, now and then."""

@@ -14,25 +14,13 @@ from statistics import median
 from typing import Any
 
 from experiments.claims import Known, find_run, is_claimed, runs_of
+from experiments.derived import OF_BATCHES
 from experiments.folders import slug
 from experiments.records import identity_of, setting_of
 from experiments.sweep.composition import Composer
 from experiments.sweep.grid import Cell
 
 Config = dict[str, Any]
-
-OF_BATCHES = (
-    "batch_size",
-    "val_fraction",
-    "split_seed",
-    "normalize",
-    "augment",
-    "pixel_shuffle",
-    "test_shift",
-    "memory_limit",
-    "num_workers",
-)
-"""Keys of `data` that say how points become batches, and nothing about which points there are."""
 
 
 @dataclass(frozen=True)

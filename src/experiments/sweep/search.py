@@ -18,11 +18,12 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from optuna.distributions import distribution_to_json
 
 from experiments import door
+from experiments.derived import is_higher_better
 from experiments.errors import TABLE, UserError, check_choice, listed, user_error
 from experiments.records import canonical, identity_of, setting_of
 from experiments.schema import NO_PART_OF_A_NAME, is_within
 from experiments.sweep.asked import Asked
-from experiments.sweep.board import HIGHER_IS_BETTER, Board
+from experiments.sweep.board import Board
 from experiments.sweep.carriers import ForeignCarrier
 from experiments.sweep.composition import Composer
 from experiments.sweep.declaration import declare, seeds_of
@@ -32,7 +33,7 @@ from experiments.sweep.plan import Job, Plan, data_key
 from experiments.sweep.search_report import Report, tell_search
 from experiments.sweep.space import Space, space_of
 from experiments.sweep.study import FILE, name_of, open_study, pruner_of
-from experiments.sweep.sweeping import Carrier, Sweep, mirrored, sweep
+from experiments.sweep.sweeping import Carrier, Sweep, sweep
 from experiments.sweep.trials import Trials
 
 METRICS = ("val/loss", "val/accuracy", "val/mae", "val/r2")
@@ -102,7 +103,6 @@ class Search:
             return []
         said = {"search": {**asdict(options), "study": self.name}}
         declare(this.sweep_dir, replace(this.declaration, metric=metric), this.command, said)
-        first = Job(some, config, "", "", this.sweep_dir, 0)
         board = Board(Plan([], {}), metric, this.carrier.at_once)
         source = Trials(
             replace(self.asked, retry_failed=this.retry_failed),
@@ -117,7 +117,7 @@ class Search:
             print(TABLE["pruner_waits"].format(pruner=options.pruner))
         report = Report(self.asked, study, this, lambda o: self.cells(o)[0].overrides, self.seeds)
         try:
-            with mirrored(this.sweep_dir, Plan([first], {})), source, board:
+            with source, board:
                 this.carrier.carry_out(source, board, this.composer, this.retry_failed)
         finally:
             report.write()
@@ -229,7 +229,7 @@ def search_of(
     metric = "val/loss" if metric == "auto" else f"val/{metric.rpartition('/')[2]}"
     check_choice("sweep.metric", metric, METRICS)
     check_sampler(space, options)
-    asked = Asked(space, options, metric, metric.rpartition("/")[2] in HIGHER_IS_BETTER)
+    asked = Asked(space, options, metric, is_higher_better(metric))
     return Search(asked, tuple(lines), seeds or [master.seed])
 
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from experiments.errors import TABLE, RunFailed, user_error
+from experiments.errors import TABLE, RunFailed, UserError, user_error
 from experiments.sweep.board import Board, summary, tell_failures, tell_plan
 from experiments.sweep.composition import Composer
 from experiments.sweep.declaration import Declaration, declare
@@ -83,20 +83,19 @@ class Sweep:
         """
         print(summary(plan, self.carrier.at_once), flush=True)
         results: dict[str, Result] = {}
-        with mirrored(self.sweep_dir, plan):
-            while True:
-                to_do = [job for job in plan.to_do if was_left(results.get(job.identity))]
-                if to_do:
-                    source = Listed(to_do)
-                    at_once = self.carrier.at_once
-                    with Board(plan, metric or self.declaration.metric, at_once) as board:
-                        self.carrier.carry_out(source, board, self.composer, self.retry_failed)
-                    results |= source.results
-                elif plan.counts()["running"]:
-                    time.sleep(WAIT_SECONDS)
-                else:
-                    break
-                plan = plan.anew()
+        while True:
+            to_do = [job for job in plan.to_do if was_left(results.get(job.identity))]
+            if to_do:
+                source = Listed(to_do)
+                at_once = self.carrier.at_once
+                with Board(plan, metric or self.declaration.metric, at_once) as board:
+                    self.carrier.carry_out(source, board, self.composer, self.retry_failed)
+                results |= source.results
+            elif plan.counts()["running"]:
+                time.sleep(WAIT_SECONDS)
+            else:
+                break
+            plan = plan.anew()
         return failures(plan, results)
 
 
@@ -106,18 +105,27 @@ def was_left(result: Result | None) -> bool:
 
 
 @contextlib.contextmanager
-def mirrored(sweep_dir: Path, plan: Plan) -> Iterator[None]:
-    """Have the runs of a sweep written to W&B while they grow, where that is asked for."""
-    if any(job.config["logger"]["name"] == "wandb" for job in plan.jobs):
-        with following(sweep_dir) as process:
-            try:
-                yield
-            except KeyboardInterrupt:
-                # What is not told by then is told with the next launch.
-                threading.Timer(TELLING_SECONDS, process.kill).start()
-                raise
-    else:
-        yield
+def mirrored(sweep_dir: Path) -> Iterator[None]:
+    """Have the runs of a sweep written to W&B while they grow.
+
+    From before the plan is made, so that W&B is imported while the jobs' server imports torch.
+    """
+    with following(sweep_dir) as process:
+        try:
+            yield
+        except KeyboardInterrupt:
+            # What is not told by then is told with the next launch.
+            threading.Timer(TELLING_SECONDS, process.kill).start()
+            raise
+        except UserError:
+            process.kill()  # nothing to wait for; what is not told yet is told later
+            raise
+
+
+def wants_mirror(master: DictConfig, grid: Grid) -> bool:
+    """Return whether some run of a sweep may be one that W&B is told of."""
+    is_told = master.logger.name == "wandb" or "logger" in grid.keys
+    return is_told and not master.sweep.dry_run
 
 
 def failures(plan: Plan, results: dict[str, Result]) -> list[tuple[str, Result]]:
@@ -181,7 +189,9 @@ def sweep(
         raise user_error("sweep_of_an_agent")
     grid = make_grid()
     settle_folder(master, grid)
-    with continuable(), make_carrier(master) as carrier:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(continuable())
+        carrier = stack.enter_context(make_carrier(master))
         composer = Composer(loader, master)
         node: Any = OmegaConf.to_container(master.sweep, resolve=True)
         sweep_dir = Path(composer.sweep_dir)
@@ -198,9 +208,11 @@ def sweep(
             command(),
         )
         protocol = protocol or (tune if declaration.protocol == "tuned" else fixed)
+        if wants_mirror(master, grid):
+            stack.enter_context(mirrored(sweep_dir))
         failed = protocol(this, grid, node)
-        if not this.dry_run:
-            finish(failed, sweep_dir)
+    if not this.dry_run:
+        finish(failed, sweep_dir)
 
 
 def fixed(this: Sweep, grid: Grid, node: Config) -> list[tuple[str, Result]]:

@@ -21,6 +21,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from experiments.derived import is_higher_better
 from experiments.errors import listed, user_error
 from experiments.records import write_atomic
 from experiments.sweep import board
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 FILE = "selection.json"
 PLACE = "tuning"
-HIGHER_IS_BETTER = ("accuracy", "r2")
 
 Config = dict[str, Any]
 Values = dict[str, Any]
@@ -230,7 +230,7 @@ def select(
     """Return the best trial of every setting, from the records on disk."""
     plan = this.plan([job.cell for job in plan.jobs], this.sweep_dir / PLACE)
     jobs = {frozenset(job.cell.overrides): job for job in plan.jobs}
-    higher = metric.rpartition("/")[2] in HIGHER_IS_BETTER
+    higher = is_higher_better(metric)
     selections = []
     for cell, space in zip(settings, spaces, strict=True):
         trials = []
@@ -266,13 +266,9 @@ def selection_of(
     has_score = [any(score is not None for score in trial.scores) for trial in trials]
     order = sorted(range(len(trials)), key=lambda i: (-means[i] if higher else means[i], i))
     chosen = next((i for i in order if has_score[i]), None)
+    own = {f"optim.{key}": value for key, value in own.items()}
     default = next(
-        (
-            i
-            for i, trial in enumerate(trials)
-            if all(own.get(key.removeprefix("optim.")) == v for key, v in trial.values.items())
-        ),
-        None,
+        (i for i, trial in enumerate(trials) if trial.values.items() <= own.items()), None
     )
     on_edge = []
     if chosen is not None:
@@ -291,7 +287,7 @@ def write_selection(sweep_dir: Path, selections: Sequence[Selection], metric: st
 
 def tell(selections: Sequence[Selection], metric: str) -> None:
     """Print what was chosen for each setting."""
-    higher = metric.rpartition("/")[2] in HIGHER_IS_BETTER
+    higher = is_higher_better(metric)
     for selection in selections:
         name = ", ".join(selection.setting) or "the setting"
         if selection.chosen is None:

@@ -182,8 +182,12 @@ def acquire(lock: FileLock, seconds: float = 0.0) -> bool:
 
 
 def follow(mirror: Mirror, lock: FileLock) -> None:
-    """Look again and again, until standard input ends or the launcher does."""
+    """Look again and again, until standard input ends or the launcher does.
+
+    W&B, which takes most of a second to import, is there by the time that the first run is.
+    """
     launcher = os.getppid()
+    threading.Thread(target=__import__, args=("wandb",), daemon=True).start()
     while True:
         if lock.is_locked or acquire(lock):
             mirror.look()
