@@ -42,7 +42,7 @@ class Outcome:
 
 def new_record(prepared: Prepared, launch: Launch, before: Record | None) -> Record:
     """Return the record of a run that is about to start, or to go on from `before`."""
-    config = prepared.config
+    config, data = prepared.config, prepared.datamodule
     started_at = now()
     wandb_id = None
     if config["logger"]["name"] == "wandb":
@@ -65,6 +65,10 @@ def new_record(prepared: Prepared, launch: Launch, before: Record | None) -> Rec
         steps=0,
         num_parameters=prepared.num_parameters,
         num_activation_parameters=prepared.num_activation_parameters,
+        num_classes=data.spec.num_outputs if data.spec.task == "classification" else None,
+        num_train=len(data.train),
+        num_val=len(data.val),
+        num_test=len(data.test),
         duration_seconds=before["duration_seconds"] if before else 0.0,
         fit_seconds=before["fit_seconds"] if before else 0.0,
         train_seconds=before["train_seconds"] if before else 0.0,

@@ -57,7 +57,10 @@ identity."""
 
 
 class Record(TypedDict):
-    """`record.json`. Times are UTC in ISO 8601; metrics are those of the selected checkpoint."""
+    """`record.json`. Times are UTC in ISO 8601; metrics are those of the selected checkpoint.
+
+    `num_train`, `num_val` and `num_test` are data points, `num_classes` is None for regression.
+    """
 
     schema: int
     identity: str
@@ -71,6 +74,10 @@ class Record(TypedDict):
     steps: int
     num_parameters: int
     num_activation_parameters: int | None
+    num_classes: int | None
+    num_train: int | None
+    num_val: int | None
+    num_test: int | None
     duration_seconds: float
     fit_seconds: float
     train_seconds: float
@@ -81,6 +88,16 @@ class Record(TypedDict):
     started_at: str
     ended_at: str | None
     wandb_id: str | None
+
+
+ADDED_LATER = (
+    "num_activation_parameters",
+    "num_classes",
+    "num_train",
+    "num_val",
+    "num_test",
+)
+"""Keys that records of the same schema may lack."""
 
 
 def now() -> str:
@@ -218,7 +235,8 @@ def read_record(folder: Path) -> Record:
         raise user_error("corrupt_record", path=path, reason=repr(error)) from error
     if schema > SCHEMA:
         raise user_error("newer_schema", path=path, given=schema, allowed=SCHEMA)
-    record.setdefault("num_activation_parameters", None)  # added later, to the same schema
+    for name in ADDED_LATER:
+        record.setdefault(name, None)
     missing = sorted(set(Record.__annotations__) - set(record))
     if missing:
         reason = f"missing: {', '.join(missing)}"
