@@ -38,18 +38,19 @@ check: $(READY)  ## lint, types and floors
 docs: $(READY)  ## write docs/catalogue.md from conf/ and the docstrings
 	$(BIN)/python docs/catalogue.py
 
-bench: $(READY)  ## measure start, step, epoch and sweeps against others, and write benchmarks/results/
+bench: $(READY)  ## measure start, step, epoch, sweeps and reports, and write benchmarks/results/
 	$(BIN)/python benchmarks/start.py $(ARGS)
 	$(BIN)/python benchmarks/step.py $(ARGS)
 	$(BIN)/python benchmarks/epoch.py $(ARGS)
 	$(BIN)/python benchmarks/sweep.py $(ARGS)
 	$(BIN)/python benchmarks/planning.py
+	$(BIN)/python benchmarks/comparison.py
 
 published: $(READY)  ## train the published settings of MNIST-1D again (two minutes)
 	$(BIN)/python benchmarks/published.py $(ARGS)
 
 lock: $(READY)  ## resolve all extras anew into requirements.lock
-	$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report $(VENV)/report.json --editable '.[search,cluster,tutorial,dev]'
+	$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report $(VENV)/report.json --editable '.[search,cluster,dashboard,tutorial,dev]'
 	$(BIN)/python -c 'import json; found = json.load(open("$(VENV)/report.json"))["install"]; pins = sorted(p["metadata"]["name"].lower() + "==" + p["metadata"]["version"].split("+")[0] for p in found if p["metadata"]["name"] != "experiments"); print("# Pins for pip --constraint; make lock writes this file.", *pins, sep="\n")' > requirements.lock
 
 clean:  ## remove .venv and caches; outputs/ and data/ stay

@@ -67,6 +67,27 @@ def rest() -> list[str]:
     return lines
 
 
+def sweeps() -> list[str]:
+    """Return the table of sweeps and reports."""
+    sweep, planning, comparison = result("sweep"), result("planning"), result("comparison")
+    seconds, lines = sweep["seconds"], ["| | |", "|---|---|"]
+    for name, title in (("W&B offline", "with W&B offline"), ("no logger", "without W&B")):
+        each = statistics.median(seconds[name]) / sweep["runs"]
+        ratio = over(seconds[name], seconds["bare loops"])
+        lines.append(
+            f"| {sweep['runs']} runs of one epoch by two workers, {title}; over bare loops in two "
+            f"processes | {each:.2f} s a run, {ratio} |"
+        )
+    rows = {
+        "10,000 jobs planned (`sweep.dry_run=true`)": planning["dry_run_of_10000"],
+        "the same command again over 1,000 finished runs": planning["nothing_missing_of_1000"],
+        **{name: values for name, values in comparison["seconds"].items() if "report" in name},
+        "`compare.py --help`": comparison["seconds"]["compare.py --help"],
+    }
+    lines += [f"| {name} | {statistics.median(values):.1f} s |" for name, values in rows.items()]
+    return lines
+
+
 def tables() -> str:
     """Return what stands in README.md between the two marks."""
     known = result("step")
@@ -77,7 +98,7 @@ def tables() -> str:
         f"Medians; {where.removeprefix('cpu: ')}; threads: {threads}, in all rows alike. "
         "`make bench` measures them again."
     )
-    return "\n".join([*steps(), "", *rest(), "", about, ""])
+    return "\n".join([*steps(), "", *rest(), "", *sweeps(), "", about, ""])
 
 
 def main() -> None:

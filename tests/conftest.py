@@ -49,9 +49,24 @@ def command(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Said]:
     """Return a function that calls `python train.py ARGUMENTS` in this process."""
+    return caller("train.py", capfd, monkeypatch)
+
+
+@pytest.fixture
+def compare(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Said]:
+    """Return a function that calls `python compare.py ARGUMENTS` in this process."""
+    return caller("compare.py", capfd, monkeypatch)
+
+
+def caller(
+    name: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Said]:
+    """Return a function that calls a script in this process."""
 
     def call(*arguments: str) -> Said:
-        script = str(ROOT / "train.py")
+        script = str(ROOT / name)
         monkeypatch.setattr("sys.argv", [script, *arguments])
         GlobalHydra.instance().clear()
         capfd.readouterr()

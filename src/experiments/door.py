@@ -76,15 +76,27 @@ def carry_out(task: Callable[[DictConfig], float | None], config: DictConfig) ->
         raise Leave(error) from error
 
 
-def run(main: Callable[[], Any], conf: Path, arguments: Sequence[str] | None = None) -> int:
+def plain(config: Any) -> dict[str, Any]:
+    """Return a composed config in plain values."""
+    values: Any = OmegaConf.to_container(config, resolve=True)
+    return dict(values)
+
+
+def run(
+    main: Callable[[], Any],
+    conf: Path,
+    arguments: Sequence[str] | None = None,
+    config_name: str = "config",
+) -> int:
     """Call a function decorated with `hydra.main` and return the exit code of the process.
 
     0: done; 1: a run failed; 2: a mistake in the input; 130: interrupted with Ctrl-C.
 
     Args:
         main: the decorated function.
-        conf: the folder of its config.yaml.
+        conf: the folder of its config.
         arguments: what was typed after the script's name; by default that of this process.
+        config_name: of its config.
     """
     if arguments is not None:
         sys.argv = [sys.argv[0], *arguments]
@@ -95,7 +107,7 @@ def run(main: Callable[[], Any], conf: Path, arguments: Sequence[str] | None = N
     try:
         refuse_secrets(sys.argv[1:])
         if is_help(sys.argv[1:]):
-            print(help_text(conf, sys.argv[1:]))
+            print(help_text(conf, sys.argv[1:], config_name))
         else:
             with mode.known_beforehand(sys.argv[1:]):
                 main()

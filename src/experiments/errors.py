@@ -230,6 +230,38 @@ TABLE: dict[str, str] = {
     "on the way; a trial that is given up is spared its further seeds.",
     "resume_done": "resume={path}: this run is {status} after {epochs} epochs and has nothing left "
     "to do. To go on, give a larger budget: trainer.max_epochs={instead}.",
+    # comparisons, and what they read from W&B
+    "which_runs": "Compare which runs? Type runs=FOLDER, of a sweep or of several, or "
+    "source=wandb:ENTITY/PROJECT. Sweeps here: {choices}.",
+    "no_such_runs": "runs={path}: there is no such folder. Give one of a sweep, such as "
+    "outputs/sweeps/activations, or of a run.",
+    "no_runs": "runs={path}: no run lies there or below (a run has a record.json). Make some: "
+    "python train.py sweeps=activations",
+    "no_readable_run": "None of the {number} runs there can be read; the first: {reason}",
+    "designs_differ": "The sweeps declare different things as {key} ({each}). Say which: {key}=...",
+    "factor_open": "What is compared? The runs differ in: {choices}. Type factor=KEY, or two: "
+    "factor=[KEY,KEY].",
+    "too_many_factors": "factor={given}: give one key, or two different ones. The runs can be "
+    "compared again by another.",
+    "unknown_factor": "factor={given}: the runs have no such key. They differ in: {choices}.{hint}",
+    "constant_factor": "factor={given}: all runs have {value}. They differ in: {choices}.",
+    "no_control": "control={given}: no run of {task} has it. There are: {choices}.{hint}",
+    "several_controls": "control={given}: this could be {choices}. Compare by the key that tells "
+    "them apart, e.g. factor=optim.lr, or leave the others' runs away.",
+    "wandb_source": "source={given}: write wandb:ENTITY/PROJECT for all runs of a project of W&B, "
+    "or wandb:ENTITY/PROJECT/SWEEP for those of one sweep.",
+    "wandb_no_key": "{server}: there is no key for this server of W&B. Type wandb login, or "
+    "export WANDB_API_KEY=...",
+    "wandb_silent": "{server}: this server of W&B does not answer. Try again later, or compare run "
+    "folders: runs=outputs/sweeps/NAME.",
+    "wandb_refused": "{server}: this server of W&B says no: {reason}. wandb login sets another "
+    "key; WANDB_BASE_URL names another server.",
+    "wandb_project": "source=wandb:{given}: this server of W&B has no such project, or does not "
+    "show it to you.",
+    "wandb_sweep": "source=wandb:{path}/{given}: the project has no runs of such a sweep. It has "
+    "those of: {choices}.{hint}",
+    "no_workspaces": "dashboard=true needs the package wandb-workspaces ({reason}). Type "
+    "pip install -e '.[dashboard]'.",
 }
 
 

@@ -20,26 +20,28 @@ def is_help(arguments: Sequence[str]) -> bool:
     return any(argument in ("--help", "-h") for argument in arguments)
 
 
-def help_text(conf: Path, arguments: Sequence[str]) -> str:
+def help_text(conf: Path, arguments: Sequence[str], config_name: str = "config") -> str:
     """Return the help of the configuration under `conf`, with overrides applied.
 
     Args:
-        conf: the folder of config.yaml.
+        conf: the folder of the configuration.
         arguments: what was typed; overrides among it change the configuration shown.
+        config_name: the configuration; only an experiment, called config, has groups.
     """
     is_sweep = any(a in ("-m", "--multirun") for a in arguments)
     # A sweep has no one configuration to show: the default stands for it.
     overrides = [] if is_sweep else [a for a in arguments if not a.startswith("-")]
     with initialize_config_dir(str(conf), version_base="1.3"):
-        config = compose("config", overrides=overrides, return_hydra_config=True)
+        config = compose(config_name, overrides=overrides, return_hydra_config=True)
     words = config.hydra.help
     keys = [str(key) for key in config if key not in HIDDEN]
+    groups = group_choices(conf) if config_name == "config" else {}
     return "\n".join(
         [
             words.header,
-            "== Groups and their choices (group=choice) ==",
-            *(f"{group}: {', '.join(choices)}" for group, choices in group_choices(conf).items()),
-            "",
+            *(["== Groups and their choices (group=choice) =="] if groups else []),
+            *(f"{group}: {', '.join(choices)}" for group, choices in groups.items()),
+            *([""] if groups else []),
             "== This configuration (key=value changes it) ==",
             OmegaConf.to_yaml(OmegaConf.masked_copy(config, keys)),
             words.footer,

@@ -196,6 +196,25 @@ class ExperimentConfig:
     paths: PathsConfig = field(default_factory=PathsConfig)
 
 
+@dataclass
+class ComparisonConfig:
+    """All of a comparison; what is None is taken from the sweep's declaration."""
+
+    runs: Any = None
+    source: Optional[str] = None  # noqa: UP045
+    factor: Any = None
+    control: Any = None
+    metric: Optional[str] = None  # noqa: UP045
+    delta: Optional[float] = None  # noqa: UP045
+    comparisons: Optional[str] = None  # noqa: UP045
+    alpha: float = 0.05
+    allow: list[str] = field(default_factory=list)
+    name: Optional[str] = None  # noqa: UP045
+    wandb: str = "auto"
+    dashboard: bool = False
+    paths: PathsConfig = field(default_factory=PathsConfig)
+
+
 def extendable(schema: type) -> DictConfig:
     """Return a schema whose keys are typed and to which a file may add keys of its own."""
     node: DictConfig = OmegaConf.structured(schema)
@@ -236,6 +255,7 @@ def register() -> None:
     """Make the schemas and the resolver of sweep names known to Hydra."""
     store = ConfigStore.instance().store
     store(group="schema", name="experiment", node=ExperimentConfig, package="_global_")
+    store(group="schema", name="comparison", node=ComparisonConfig, package="_global_")
     store(group="schema", name="data", node=extendable(DataConfig))
     store(group="schema", name="optim", node=extendable(OptimConfig))
     store(group="schema", name="trainer", node=TrainerConfig)

@@ -18,7 +18,7 @@ from tracking.offline_runs import offline_runs
 from tracking.sweep_folders import SWEEP, Job, epochs, look, mirror_once, whole
 
 from experiments.folders import read_config
-from experiments.records import read_history
+from experiments.records import Record, read_history
 from experiments.tracking import mirrored
 from experiments.tracking.media import MEDIA, media_of, read_media, write_media
 from experiments.tracking.mirror import Mirror
@@ -56,7 +56,7 @@ def test_what_a_single_run_tells_is_what_the_mirror_tells(command: Callable) -> 
 
 
 def test_who_a_run_is(capfd: pytest.CaptureFixture[str]) -> None:
-    job = whole(1, "logger.tags=[mine]")
+    job = whole(1, "logger.tags=[mine]", environment={"host": "a"}, overrides=["seed=1"])
     tuned = whole(2, parent=SWEEP / "tuning")
     for parent in (SWEEP / ".hidden", SWEEP / "a" / "too" / "deep"):
         whole(3, parent=parent)
@@ -68,10 +68,16 @@ def test_who_a_run_is(capfd: pytest.CaptureFixture[str]) -> None:
     assert (run.id, run.group, run.job_type) == ("01" * 8, "5e" * 8, "activations")
     assert set(run.tags) == {"mlp", "relu", "adam", "digits", "mine", "activations"}
     of_record = {
-        "identity": "01" * 8, "setting": "5e" * 8, "num_parameters": 10,
-        "num_activation_parameters": None, "data_checksum": "c0",
+        "identity": "01" * 8, "setting": "5e" * 8, "num_parameters": 10, "data_checksum": "c0",
+        "environment": {"host": "a"}, "overrides": ["seed=1"], "schema": 1,
     }  # fmt: skip
-    assert run.config == {**read_config(job.folder), **of_record}
+    config = {**read_config(job.folder), **of_record}
+    assert {name: run.config[name] for name in config} == config
+    rest = set(run.config) - set(config)
+    assert rest == set(Record.__annotations__) - set(config) - {
+        "wandb_id", "metrics", "status", "error", "best_epoch", "epochs", "steps", "ended_at",
+        "duration_seconds", "fit_seconds", "train_seconds", "samples_per_second",
+    }  # fmt: skip
     assert runs[tuned.name].job_type == "activations/tuning"
     assert "activations" in runs[tuned.name].tags
     said = capfd.readouterr()
@@ -96,6 +102,7 @@ def test_how_a_run_ended(status: str) -> None:
     [run] = offline_runs().values()
     assert run.exit_code == (0 if status in ("completed", "pruned") else 1)
     assert run.summary["status"] == status
+    assert run.summary["ended_at"] == job.record["ended_at"]
     assert run.summary["test/accuracy"] == 0.5
     assert run.summary["selected/val/accuracy"] == 0.25
     assert run.summary["val/accuracy"] == {"max": pytest.approx(1 / 7)}

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tracking import wandb_sweeps_server
+from tracking import wandb_api_server, wandb_sweeps_server
 from tracking.wandb_sweeps_server import Sweep
 
 
@@ -29,8 +29,12 @@ class Seen:
         stream: by id, the lines of each file of its file stream.
         exit_codes: by id.
         uploads: path of each file that was put.
+        files: content of each file that was put, by its path.
         sweeps: by name.
+        views: workspaces by id, as they were sent.
+        artifacts: as they were created.
         headers: all Authorization headers, decoded.
+        project: the one that there is.
     """
 
     url: str = ""
@@ -39,8 +43,12 @@ class Seen:
     stream: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     exit_codes: dict[str, int] = field(default_factory=dict)
     uploads: list[str] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
     headers: list[str] = field(default_factory=list)
     sweeps: dict[str, Sweep] = field(default_factory=dict)
+    views: dict[str, dict[str, Any]] = field(default_factory=dict)
+    artifacts: list[dict[str, Any]] = field(default_factory=list)
+    project: str = "experiments"
 
     def history(self, run_id: str) -> list[dict[str, Any]]:
         """Return the logged rows of a run."""
@@ -102,7 +110,9 @@ def name_of(query: str) -> str:
     return named[1] if named else ""
 
 
-def answer(operation: str, variables: dict[str, Any], seen: Seen) -> dict[str, Any] | None:
+def answer(
+    operation: str, query: str, variables: dict[str, Any], seen: Seen
+) -> dict[str, Any] | None:
     """Return the data of a GraphQL answer, or None for an operation that is not known here."""
     viewer = {"id": "u", "entity": "me", "username": "me", "flags": "{}",
               "teams": {"edges": [{"node": {"name": "me"}}]}}  # fmt: skip
@@ -123,7 +133,8 @@ def answer(operation: str, variables: dict[str, Any], seen: Seen) -> dict[str, A
                 "files": files,
             }
         }
-    return wandb_sweeps_server.answer(operation, variables, seen)
+    of_sweeps = wandb_sweeps_server.answer(operation, variables, seen)
+    return of_sweeps or wandb_api_server.answer(operation, query, variables, seen)
 
 
 @contextmanager
@@ -153,8 +164,9 @@ def wandb_server() -> Iterator[Seen]:
             self._send({})
 
         def do_PUT(self) -> None:
-            self._body()
-            seen.uploads.append(self.path.removeprefix("/put/"))
+            path = self.path.removeprefix("/put/")
+            seen.files[path] = self._body()
+            seen.uploads.append(path)
             self._send({})
 
         def do_POST(self) -> None:
@@ -168,9 +180,10 @@ def wandb_server() -> Iterator[Seen]:
             if self.path.endswith("/file_stream"):
                 self._send(self._stream(body))
                 return
-            operation = body.get("operationName") or name_of(body.get("query") or "")
+            query = body.get("query") or ""
+            operation = body.get("operationName") or name_of(query)
             seen.operations.append(operation)
-            data = answer(operation, body.get("variables") or {}, seen)
+            data = answer(operation, query, body.get("variables") or {}, seen)
             self._send({"data": data} if data else {"errors": [{"message": "not here"}]})
 
         def _stream(self, body: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ both are these functions.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,13 +22,25 @@ Config = Mapping[str, Any]
 
 STAGED_HERE = "EXPERIMENTS_WANDB_DATA_DIR"
 LONGEST_TAG = 64
-FROM_RECORD = (
-    "identity",
-    "setting",
-    "num_parameters",
-    "num_activation_parameters",
-    "data_checksum",
+FROM_ENDED_RECORD = (
+    "status",
+    "error",
+    "best_epoch",
+    "epochs",
+    "steps",
+    "duration_seconds",
+    "fit_seconds",
+    "train_seconds",
+    "samples_per_second",
+    "ended_at",
 )
+"""What of a record is known at its end, and stands in W&B's summary beside the metrics."""
+ELSEWHERE = ("seed", "metrics", "wandb_id")
+FROM_RECORD = tuple(
+    name for name in Record.__annotations__ if name not in FROM_ENDED_RECORD + ELSEWHERE
+)
+"""All the rest of it, which stands in W&B's config. `remote_record` reads everything back."""
+SELECTED = "selected/"
 
 
 def wandb_config(config: Config, record: Record) -> dict[str, Any]:
@@ -47,15 +60,21 @@ def summary_of(record: Record) -> dict[str, Any]:
 
     `val/*` are left to W&B's own best values; those of the selected weights are `selected/val/*`.
     """
-    metrics = record["metrics"]
+    values: Mapping[str, Any] = record
     return {
-        **{name: value for name, value in metrics.items() if name.startswith("test/")},
-        **{f"selected/{n}": v for n, v in metrics.items() if not n.startswith("test/")},
-        "status": record["status"],
-        "best_epoch": record["best_epoch"],
-        "epochs": record["epochs"],
-        "steps": record["steps"],
+        # W&B drops what is null, and a metric that is no number must not look like none at all.
+        **{summary_key(n): math.nan if v is None else v for n, v in record["metrics"].items()},
+        **{name: values[name] for name in FROM_ENDED_RECORD},
     }
+
+
+def summary_key(metric: str) -> str:
+    """Return under which name W&B's summary has a metric of the selected weights.
+
+    >>> summary_key("test/accuracy"), summary_key("val/accuracy")
+    ('test/accuracy', 'selected/val/accuracy')
+    """
+    return metric if metric.startswith("test/") else f"{SELECTED}{metric}"
 
 
 def wandb_folder(config: Config) -> Path:
@@ -90,14 +109,10 @@ def open_run(
     Returns:
         The run, and None or the line.
     """
-    folder = wandb_folder(config)
-    folder.mkdir(parents=True, exist_ok=True)
-    stage_artifacts_in(folder)
     node = config["logger"]
-    arguments: dict[str, Any] = {
+    arguments = {
         "project": node["project"],
         "entity": node["entity"],
-        "dir": str(folder.parent),
         "id": record["wandb_id"],
         "name": name,
         "group": record["setting"],
@@ -106,22 +121,44 @@ def open_run(
         "notes": node["notes"],
         "config": wandb_config(config, record),
         "resume": "allow" if is_resumed and mode == "online" else None,
+    }
+    run, line = start_run(mode, wandb_folder(config), arguments, **settings)
+    define_metrics(run)
+    return run, line
+
+
+def start_run(
+    mode: Mode, folder: Path, arguments: Mapping[str, Any], **settings: Any
+) -> tuple[Any, str | None]:
+    """Call `wandb.init`; where the server refuses the run, offline, and return the line about it.
+
+    Args:
+        mode: online or offline.
+        folder: where the files of W&B's runs lie, called wandb.
+        arguments: of `wandb.init`, with an id.
+        settings: more of `wandb.Settings`.
+
+    Returns:
+        The run, and None or the line.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    stage_artifacts_in(folder)
+    arguments = {
+        "dir": str(folder.parent),
         "reinit": "create_new",
         "settings": wandb.Settings(silent=True, **{"init_timeout": 30, **settings}),
+        **arguments,
     }
-    line = None
     try:
-        run = wandb.init(mode=mode, **arguments)
+        return wandb.init(mode=mode, **arguments), None
     except wandb.errors.Error as error:
         if mode == "offline" or agent.run_id():
             raise  # an agent's run has one id, which stays taken by the attempt that failed
         reason = " ".join(str(error).split())[:200]
-        line = f"W&B: offline, because the server refused the run ({reason})."
         # The id stays taken in this process by the attempt that failed.
-        arguments |= {"resume": None, "id": f"{record['wandb_id']}-offline"}
+        arguments |= {"resume": None, "id": f"{arguments['id']}-offline"}
         run = wandb.init(mode="offline", **arguments)
-    define_metrics(run)
-    return run, line
+        return run, f"W&B: offline, because the server refused the run ({reason})."
 
 
 def define_metrics(run: Any) -> None:

@@ -1,0 +1,29 @@
+"""Say whether it mattered: python compare.py runs=outputs/sweeps/activations. See --help."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hydra
+
+from experiments import door
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="compare")
+def main(config: DictConfig) -> None:
+    from experiments.comparison.reporting import report  # numpy and scipy, and not before
+
+    def task(composed: Any) -> None:
+        report(door.plain(composed))
+
+    door.carry_out(task, config)
+
+
+if __name__ == "__main__":
+    conf = Path(__file__).resolve().parent / "conf"
+    sys.exit(door.run(main, conf, config_name="compare"))

@@ -1,0 +1,92 @@
+"""What the terminal says of a verdict."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from comparison import verdicts
+from rich.console import Console
+
+from experiments.comparison import terminal
+
+
+def told(verdict: verdicts.Verdict, width: int = 140) -> str:
+    out = io.StringIO()
+    terminal.show(verdict, Console(file=out, width=width, highlight=False))
+    return out.getvalue()
+
+
+def line_of(text: str, name: str) -> str:
+    return next(line for line in text.splitlines() if line.split()[:1] == [name] and "±" in line)
+
+
+def test_the_headline_comes_before_the_table_and_confounds_before_both() -> None:
+    text = told(verdicts.troubled())
+    places = [
+        text.index(part)
+        for part in ("trainer.max_epochs: relu 5", "elu and leaky_relu are", "mean ± sd")
+    ]
+    assert places == sorted(places)
+
+
+def test_each_setting_has_its_numbers_and_its_verdict() -> None:
+    verdict = verdicts.small()
+    text = told(verdict)
+    [task] = verdict["tasks"]
+    for pair in task["pairs"]:
+        setting = task["settings"][pair["a"]]
+        line = line_of(text, setting["name"])
+        assert f"{setting['mean'] * 100:.2f} ± {setting['sd'] * 100:.2f}" in line
+        assert verdicts.signed(pair["difference"]) in line
+        assert pair["verdict"] in line
+    assert "control" in line_of(text, "relu")
+    assert "10,000 test points" in text
+
+
+def test_withheld_missing_unread_and_left_out_are_said_with_the_command() -> None:
+    text = told(verdicts.troubled())
+    for part in (
+        "elu against relu: trainer.max_epochs differs", "tanh: seed 4", "python train.py sweeps=activations",
+        "corrupt record", "still running",
+    ):  # fmt: skip
+        assert part in text
+
+
+def test_a_hundred_columns_hold_a_row_in_one_line() -> None:
+    text = told(verdicts.small(), width=100)
+    assert line_of(text, "maxout").rstrip().endswith("▲ better")
+    assert line_of(text, "sigmoid").rstrip().endswith("▼ worse")
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= 100
+
+
+def test_without_a_control_there_is_a_line_for_each_pair() -> None:
+    text = told(verdicts.all_pairs())
+    assert sum(" against " in line for line in text.splitlines()) >= 10
+
+
+def test_markup_in_names_means_nothing() -> None:
+    verdict = verdicts.small()
+    verdict["headline"] = ["[bold]x[/bold] [/nonsense]"]
+    verdict["tasks"][0]["settings"][1]["name"] = "[red]elu[/red]"
+    text = told(verdict)
+    assert "[bold]x[/bold] [/nonsense]" in text
+    assert "[red]elu[/red]" in text
+
+
+@pytest.mark.parametrize("kind", verdicts.KINDS)
+def test_every_kind_of_verdict_is_shown(kind: str) -> None:
+    verdict = verdicts.KINDS[kind]()
+    text = " ".join(told(verdict, width=200).split())
+    assert " ".join(verdict["headline"][0].split()) in text
+
+
+def test_of_a_long_table_the_first_rows_are_printed() -> None:
+    found = verdicts.small()
+    setting = found["tasks"][0]["settings"][1]
+    found["tasks"][0]["settings"] += [
+        {**setting, "id": 100 + index, "name": f"other{index}"} for index in range(60)
+    ]
+    said = told(found)
+    more = len(found["tasks"][0]["settings"]) - terminal.MOST_ROWS
+    assert f"and {more} more rows, in the report" in said

@@ -1,0 +1,303 @@
+"""From run folders to what is said of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from comparison.sweeps import ENVIRONMENT, declare, write_run, write_sweep
+from scipy import stats
+
+from experiments.comparison.comparing import compared, write_verdict
+from experiments.comparison.design import Request
+from experiments.comparison.reading import read_runs
+from experiments.errors import UserError
+
+
+def verdict(*places: Path, **typed: Any) -> dict[str, Any]:
+    found, _ = compared(read_runs(places), Request(**typed), name="mine", command="python compare.py")
+    assert json.loads(write_verdict(found)) == json.loads(json.dumps(found))
+    return found
+
+
+def noise(seed: int, size: float = 0.002) -> float:
+    return float(np.random.default_rng(seed).normal(0, size))
+
+
+ARMS = {
+    "relu": lambda s: 0.9 + noise(s),
+    "elu": lambda s: 0.9005 + noise(s) + noise(100 + s, 0.0005),
+    "sigmoid": lambda s: 0.82 + noise(s) + noise(200 + s, 0.001),
+    "tanh": lambda s: 0.8975 + noise(s) + noise(300 + s, 0.012),
+}
+
+
+@pytest.fixture
+def sweep(tmp_path: Path) -> Path:
+    return write_sweep(tmp_path / "activations", "activation", ARMS)
+
+
+def pairs(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    [task] = found["tasks"]
+    names = {one["id"]: one["name"] for one in task["settings"]}
+    return {names[pair["a"]]: pair for pair in task["pairs"]}
+
+
+def test_the_four_verdicts(sweep: Path) -> None:
+    found = verdict(sweep)
+    said = pairs(found)
+    assert {name: pair["verdict"] for name, pair in said.items()} == {
+        "elu": "equivalent",
+        "sigmoid": "worse",
+        "tanh": "inconclusive",
+    }
+    assert found["design"]["family"] == 3
+    assert found["headline"][0].startswith("relu beats sigmoid by ")
+    assert "elu and relu are equivalent within 0.5 points." in found["headline"]
+    assert "more seeds would settle a difference of 0.5 points" in said["tanh"]["sentence"]
+
+
+def test_numbers_are_those_of_scipy(sweep: Path) -> None:
+    found = verdict(sweep)
+    scores = {s["name"]: list(s["scores"].values()) for s in found["tasks"][0]["settings"]}
+    pair = pairs(found)["sigmoid"]
+    d = np.subtract(scores["sigmoid"], scores["relu"])
+    expected = stats.ttest_1samp(d, 0).confidence_interval(1 - 0.05 / 3)
+    assert pair["difference"] == pytest.approx(d.mean())
+    assert pair["interval"] == pytest.approx(list(expected))
+    assert pair["interval90"] == pytest.approx(list(stats.ttest_1samp(d, 0).confidence_interval(0.9)))
+    assert pair["correlation"] == pytest.approx(np.corrcoef(scores["sigmoid"], scores["relu"])[0, 1])
+    # All ten differences have one sign: 2 of 1,024 sign vectors, times 3 by Holm.
+    assert pair["p"] == 2 / 1024
+    assert pair["p_holm"] == pytest.approx(3 * 2 / 1024)
+    assert pair["superiority"] == 0.0
+    setting = found["tasks"][0]["settings"][0]
+    assert setting["interval"] == pytest.approx(
+        list(stats.ttest_1samp(scores["relu"], 0).confidence_interval(0.95))
+    )
+    assert setting["failure_interval"][1] == pytest.approx(stats.binomtest(0, 10).proportion_ci().high)
+    error = np.sqrt(setting["mean"] * (1 - setting["mean"]) / 359)
+    assert found["tasks"][0]["test_standard_error"] == pytest.approx(error)
+
+
+def test_few_seeds_give_no_p(tmp_path: Path) -> None:
+    found = verdict(write_sweep(tmp_path / "a", "activation", ARMS, range(5)))
+    for pair in pairs(found).values():
+        assert (pair["p"], pair["p_holm"]) == (None, None)
+    sigmoid = pairs(found)["sigmoid"]
+    assert sigmoid["verdict"] == "inconclusive"
+    assert sigmoid["seeds_needed"] == 7  # 1 + log2(3 / 0.05) = 6.9
+    words = "5 seeds cannot show a difference among 3 comparisons: 7 are needed"
+    assert sigmoid["reason"] == words
+    assert f"{words}." in found["notes"]
+
+
+def test_one_seed_is_reported_without_a_spread(tmp_path: Path) -> None:
+    found = verdict(write_sweep(tmp_path / "a", "activation", ARMS, [0]))
+    setting = found["tasks"][0]["settings"][0]
+    assert (setting["n"], setting["sd"], setting["interval"]) == (1, None, None)
+    assert {pair["verdict"] for pair in pairs(found).values()} == {"inconclusive"}
+
+
+def test_all_pairs(sweep: Path) -> None:
+    found = verdict(sweep, comparisons="all_pairs")
+    assert found["design"]["family"] == 6
+    assert len(found["tasks"][0]["pairs"]) == 6
+    assert not any(setting["is_control"] for setting in found["tasks"][0]["settings"])
+
+
+def test_a_lower_loss_is_better(tmp_path: Path) -> None:
+    sweep = tmp_path / "a"
+    for name, base in (("relu", 0.3), ("elu", 0.2)):
+        for seed in range(8):
+            metrics = {"test/loss": base + noise(seed)}
+            write_run(sweep, {"activation": name}, seed, 0.0, metrics=metrics)
+    declare(sweep, metric="test/loss", delta=0.01, seeds=list(range(8)))
+    found = verdict(sweep)
+    assert pairs(found)["elu"]["verdict"] == "better"
+    assert found["headline"] == ["elu beats relu by 0.10 [0.10, 0.10], 8 seeds."]
+    assert found["design"]["unit"] == ""
+
+
+def test_failures_count(tmp_path: Path) -> None:
+    sweep = write_sweep(tmp_path / "a", "activation", {k: ARMS[k] for k in ("relu", "elu")}, range(6))
+    for seed in range(6, 10):
+        write_run(sweep, {"activation": "relu"}, seed, 0.9)
+        write_run(sweep, {"activation": "elu"}, seed, None, status="diverged", error="nan")
+    found = verdict(sweep)
+    elu = found["tasks"][0]["settings"][1]
+    assert elu["failure_rate"] == 0.4
+    low, high = stats.binomtest(4, 10).proportion_ci()
+    assert elu["failure_interval"] == pytest.approx([low, high])
+    assert elu["scores"]["6"] == 0.1
+    assert pairs(found)["elu"]["n"] == 10
+
+
+def test_a_confound_withholds_unless_it_is_allowed(tmp_path: Path) -> None:
+    sweep = write_sweep(tmp_path / "a", "activation", {k: ARMS[k] for k in ("relu", "elu")})
+    for seed in range(10):
+        write_run(sweep, {"activation": "sigmoid", "trainer.max_epochs": 9}, seed, 0.8)
+    found = verdict(sweep)
+    said = pairs(found)
+    assert said["sigmoid"]["verdict"] == "withheld"
+    assert said["sigmoid"]["reason"] == "the two also differ in trainer.max_epochs"
+    assert said["elu"]["verdict"] == "equivalent"
+    assert found["confounds"]["withholding"] == ["trainer.max_epochs: sigmoid 9; relu, elu 3"]
+    allowed = verdict(sweep, allow=("trainer.max_epochs",))
+    assert pairs(allowed)["sigmoid"]["verdict"] == "worse"
+    assert allowed["confounds"]["allowed"] == ["trainer.max_epochs: sigmoid 9; relu, elu 3"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("commit", "def"), ("device", "cuda: a GPU"), ("versions", {"python": "3.11.7", "torch": "3"})],
+)
+def test_another_environment_of_one_setting_withholds(tmp_path: Path, key: str, value: Any) -> None:
+    sweep = write_sweep(tmp_path / "a", "activation", {"relu": ARMS["relu"]})
+    for seed in range(10):
+        environment = {**ENVIRONMENT, key: value}
+        write_run(sweep, {"activation": "elu"}, seed, 0.8, environment=environment)
+    assert pairs(verdict(sweep))["elu"]["verdict"] == "withheld"
+
+
+def test_a_mixture_that_is_alike_in_all_settings_is_listed(tmp_path: Path) -> None:
+    sweep = write_sweep(tmp_path / "a", "activation", {k: ARMS[k] for k in ("relu", "elu")}, range(5))
+    for name in ("relu", "elu"):
+        for seed in range(5, 10):
+            environment = {**ENVIRONMENT, "commit": "def", "pid": seed}
+            write_run(sweep, {"activation": name}, seed, ARMS[name](seed), environment=environment)
+    found = verdict(sweep)
+    assert found["confounds"] == {
+        "withholding": [],
+        "listed": ["environment.commit: abc and def"],
+        "allowed": [],
+    }
+    assert pairs(found)["elu"]["verdict"] == "equivalent"
+    assert found["environment"]["commit"] == ["abc (clean)", "def (clean)"]
+
+
+def test_what_is_missing_is_told_with_the_command(tmp_path: Path) -> None:
+    sweep = write_sweep(tmp_path / "a", "activation", {k: ARMS[k] for k in ("relu", "elu")}, range(8))
+    write_run(sweep, {"activation": "relu"}, 8, 0.9)
+    write_run(sweep, {"activation": "elu"}, 8, None, status="failed", error="killed")
+    found = verdict(sweep)
+    assert found["missing"] == ["relu: seed 9", "elu: seeds 8, 9"]
+    assert found["missing_command"] == "python train.py sweeps=mine sweep.retry_failed=true"
+    assert [one["reason"] for one in found["excluded"]] == ["failed: killed"]
+    assert pairs(found)["elu"]["n"] == 8
+
+
+def test_two_factors_make_a_matrix(tmp_path: Path) -> None:
+    sweep = tmp_path / "a"
+    effect = {"relu": 0.0, "elu": 0.02, "sgd": 0.0, "adam": 0.03}
+    for activation in ("relu", "elu"):
+        for optim in ("sgd", "adam"):
+            both = 0.04 if (activation, optim) == ("elu", "adam") else 0.0
+            for seed in range(10):
+                score = 0.8 + effect[activation] + effect[optim] + both + noise(seed)
+                score += noise(hash((activation == "elu", optim == "adam", seed)) % 1000, 0.0005)
+                write_run(sweep, {"activation": activation, "optim": optim}, seed, score)
+    values = {"activation": ["relu", "elu"], "optim": ["sgd", "adam"]}
+    declare(sweep, factor=["activation", "optim"], control=["relu", "sgd"], values=values)
+    found = verdict(sweep)
+    matrix = found["matrix"]
+    assert matrix["levels"] == [["relu", "elu"], ["sgd", "adam"]]
+    assert np.array(matrix["means"]) == pytest.approx(np.array([[0.8, 0.83], [0.82, 0.89]]), abs=0.003)
+    [elu, adam] = matrix["main"]
+    # On average over the other: 0.02 and 0.06; 0.03 and 0.07.
+    assert elu["difference"] == pytest.approx(0.04, abs=1e-3)
+    assert adam["difference"] == pytest.approx(0.05, abs=1e-3)
+    [cell] = matrix["interaction"]["cells"]
+    assert cell["difference"] == pytest.approx(0.04, abs=1e-3)
+    assert matrix["interaction"]["p"] == 2 / 1024
+    assert sum(matrix["shares"].values()) == pytest.approx(1)
+    assert found["headline"][0].startswith("elu beats relu by 4.0 points [3.9, 4.0] on average over optim")
+    assert "Whether one activation is better than another depends on optim" in found["headline"][2]
+    assert found["tasks"][0]["settings"][0]["is_control"]
+    assert found["design"]["family"] == 3
+
+
+def test_five_data_sets_are_ranked(tmp_path: Path) -> None:
+    sweep = tmp_path / "a"
+    for index, data in enumerate(("a", "b", "c", "d", "e")):
+        for name, better in (("relu", 0.0), ("elu", 0.02), ("tanh", -0.02)):
+            for seed in range(3):
+                write_run(sweep, {"activation": name, "data": data}, seed, 0.7 + index / 50 + better)
+    declare(sweep, seeds=[0, 1, 2], values={"activation": ["relu", "elu", "tanh"]})
+    found = verdict(sweep)
+    together = found["several_tasks"]
+    assert together["ranks"] == [2.0, 1.0, 3.0]
+    expected = stats.friedmanchisquare(*np.array([[0.7, 0.72, 0.68]] * 5).T)
+    assert together["friedman"]["statistic"] == pytest.approx(expected.statistic)
+    assert together["friedman"]["p"] == pytest.approx(expected.pvalue)
+    assert [one["value"] for one in together["iqm"]] == pytest.approx([0.74, 0.76, 0.72])
+
+
+def test_steps_to_the_control_s_best(tmp_path: Path) -> None:
+    sweep = tmp_path / "a"
+    curves = {"relu": (0.5, 0.7, 0.8), "elu": (0.5, 0.82, 0.8), "tanh": (0.1, 0.2, 0.3)}
+    for name, curve in curves.items():
+        for seed in range(3):
+            write_run(sweep, {"activation": name}, seed, 0.9, curve=curve)
+    declare(sweep, seeds=[0, 1, 2], values={"activation": list(curves)})
+    found = verdict(sweep)["steps_to_target"]
+    assert found["target"] == 0.8
+    assert [one["steps_median"] for one in found["settings"]] == [30, 20, None]
+    assert [one["reached"] for one in found["settings"]] == [3, 3, 0]
+    # 0.01 s a step.
+    assert found["settings"][1]["seconds_median"] == pytest.approx(0.2)
+
+
+def tuned(sweep: Path, elu_at: float) -> Path:
+    trials = {0.01: 0.7, 0.1: 0.8, 1.0: 0.6}
+    settings = []
+    for name, chosen in (("relu", 0.1), ("elu", elu_at)):
+        for seed in range(10):
+            write_run(sweep, {"activation": name, "optim.lr": chosen}, seed, ARMS[name](seed))
+        rows = [{"values": {"optim.lr": lr}, "scores": [score, score]} for lr, score in trials.items()]
+        rows[-1]["scores"][0] = None
+        edge = ["optim.lr"] if chosen in (0.01, 1.0) else []
+        settings.append(
+            {
+                "setting": [f"activation={name}"],
+                "chosen": {"optim.lr": chosen},
+                "default": {"optim.lr": 0.01},
+                "on_edge": edge,
+                "trials": rows,
+            }
+        )
+    said = {"metric": "val/accuracy", "settings": settings}
+    (sweep / "selection.json").write_text(json.dumps(said))
+    declare(sweep, protocol="tuned", values={"activation": ["relu", "elu"]})
+    return sweep
+
+
+def test_tuned_settings_may_differ_in_what_was_tuned(tmp_path: Path) -> None:
+    found = verdict(tuned(tmp_path / "a", 0.1))
+    assert pairs(found)["elu"]["verdict"] == "equivalent"
+    sensitivity = found["sensitivity"]
+    assert sensitivity["key"] == "optim.lr"
+    [relu, _] = sensitivity["settings"]
+    assert relu["values"] == [0.01, 0.1, 1.0]
+    assert relu["failed"] == [0, 0, 1]
+    assert relu["tuned_minus_default"] == pytest.approx(0.1)
+    assert found["confounds"]["withholding"] == []
+
+
+def test_an_edge_withholds(tmp_path: Path) -> None:
+    found = verdict(tuned(tmp_path / "a", 1.0))
+    pair = pairs(found)["elu"]
+    assert pair["verdict"] == "withheld"
+    assert pair["reason"] == "elu is undertuned (optim.lr=1 lies on the edge of its range)"
+    assert found["tasks"][0]["settings"][1]["tuned"]["undertuned"]
+
+
+def test_a_control_that_is_not_on_a_task(tmp_path: Path) -> None:
+    sweep = write_sweep(tmp_path / "a", "activation", ARMS, range(2))
+    write_run(sweep, {"activation": "elu", "data": "moons"}, 0, 0.9)
+    write_run(sweep, {"activation": "tanh", "data": "moons"}, 0, 0.9)
+    with pytest.raises(UserError, match=r"control=relu: no run of moons has it. There are: elu, tanh"):
+        verdict(sweep)
