@@ -10,12 +10,16 @@ import statistics
 
 import pytest
 from composers import composer_of
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 from running import CONF, ROOT, composed
 
+from experiments import schema
 from experiments.sweep.grid import grid_of
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+COMPARISONS = sorted(set(re.findall(r"^(?:\$ )?python compare\.py (.*)$", TEXT, re.MULTILINE)))
 COMMANDS = sorted(set(re.findall(r"^(?:\$ )?python train\.py (.*)$", TEXT, re.MULTILINE)))
 
 
@@ -36,8 +40,18 @@ def test_every_command_composes(line: str) -> None:
         composed(*words)
 
 
+@pytest.mark.parametrize("line", COMPARISONS)
+def test_every_comparison_composes(line: str) -> None:
+    schema.register()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("compare", overrides=shlex.split(line, comments=True))
+    assert config.runs or config.source
+
+
 def test_there_are_commands() -> None:
     assert len(COMMANDS) >= 8
+    assert len(COMPARISONS) >= 3
 
 
 def test_the_figures_come_from_the_benchmarks() -> None:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from sweep_folders import record_of
 
 from experiments.records import HistoryFile, identity_of, setting_of, write_atomic, write_record
-from sweep_folders import record_of
 
 CONFIG: dict[str, Any] = {
     "seed": 0,

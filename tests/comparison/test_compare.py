@@ -87,7 +87,10 @@ def test_single_runs_are_compared_too(compare: Compare) -> None:
         (["runs=outputs/sweeps/activation"], "there is no such folder"),
         (["runs=outputs/empty"], "no run lies there or below"),
         (["runs=outputs/sweeps/activations", "source=wandb:a/b"], "Compare which runs?"),
-        (["runs=outputs/sweeps/activations", "factor=activatoin"], "Did you mean factor=activation?"),
+        (
+            ["runs=outputs/sweeps/activations", "factor=activatoin"],
+            "Did you mean factor=activation?",
+        ),
         (["runs=outputs/sweeps/activations", "control=rleu"], "Did you mean control=relu?"),
         (["runs=outputs/sweeps/activations", "metric=test/acc"], "metric=test/acc"),
         (["runs=outputs/sweeps/activations", "delta=half"], "delta"),

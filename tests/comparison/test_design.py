@@ -19,7 +19,11 @@ def design(*sweeps: Path, **typed: Any) -> Design:
 
 def test_what_a_sweep_declared_counts(tmp_path: Path) -> None:
     found = design(write_sweep(tmp_path / "a", "activation", ARMS, range(3), delta=0.01))
-    assert (found.factor, found.control, found.metric) == (["activation"], ["relu"], "test/accuracy")
+    assert (found.factor, found.control, found.metric) == (
+        ["activation"],
+        ["relu"],
+        "test/accuracy",
+    )
     assert (found.delta, found.comparisons, found.source) == (0.01, "control", "declared")
     assert found.order == {"activation": ["relu", "elu", "tanh"]}
     assert found.seeds == list(range(10))
@@ -52,7 +56,9 @@ def test_without_a_declaration_the_one_key_that_varies_is_the_factor(tmp_path: P
     found = design(write_sweep(tmp_path / "a", "activation", ARMS, range(3), declares=False))
     assert (found.factor, found.control) == (["activation"], None)
     assert (found.comparisons, found.source, found.delta) == ("all_pairs", "default", None)
-    lr = write_sweep(tmp_path / "b", "optim.lr", {0.1: ARMS["relu"], 1.0: ARMS["elu"]}, range(3), declares=False)
+    lr = write_sweep(
+        tmp_path / "b", "optim.lr", {0.1: ARMS["relu"], 1.0: ARMS["elu"]}, range(3), declares=False
+    )
     assert design(lr, control=["1e-1"]).control == ["0.1"]
     write_run(lr, {"optim.lr": 0.1, "activation": "elu"}, 0, 0.5)
     with pytest.raises(UserError, match=r"The runs differ in: activation, optim.lr. Type factor="):
@@ -92,7 +98,10 @@ def test_keys_that_belong_together_are_companions(tmp_path: Path) -> None:
     sweep = tmp_path / "a"
     for loss, phi_out in (("nll", "log_softmax"), ("mse", "softmax")):
         write_run(sweep, {"loss": loss, "model.phi_out": phi_out}, 0, 0.9)
-    cases = [{"loss": ["nll"], "model.phi_out": ["log_softmax"]}, {"loss": ["mse"], "model.phi_out": ["softmax"]}]
+    cases = [
+        {"loss": ["nll"], "model.phi_out": ["log_softmax"]},
+        {"loss": ["mse"], "model.phi_out": ["softmax"]},
+    ]
     declare(sweep, factor=["loss"], control=["nll"], cases=cases)
     found = design(sweep)
     assert found.companions == {"model.phi_out"}

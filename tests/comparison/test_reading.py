@@ -13,7 +13,9 @@ from experiments.runs import load_run
 
 
 def test_runs_are_found_below_any_folder_once(tmp_path: Path) -> None:
-    sweep = write_sweep(tmp_path / "outputs/sweeps/a", "activation", {"relu": lambda s: 0.9}, [0, 1])
+    sweep = write_sweep(
+        tmp_path / "outputs/sweeps/a", "activation", {"relu": lambda s: 0.9}, [0, 1]
+    )
     write_run(tmp_path / "outputs/runs/2026-11-27", {"activation": "elu"}, 0, 0.8)
     reading = read_runs([tmp_path / "outputs", sweep])
     assert len(reading.runs) == 3
@@ -23,7 +25,9 @@ def test_runs_are_found_below_any_folder_once(tmp_path: Path) -> None:
 
 
 def test_a_run_is_read_as_load_run_reads_it(tmp_path: Path) -> None:
-    sweep = write_sweep(tmp_path / "a", "optim.lr", {0.1: lambda s: 0.9, 1.0: lambda s: 0.8}, [0, 3])
+    sweep = write_sweep(
+        tmp_path / "a", "optim.lr", {0.1: lambda s: 0.9, 1.0: lambda s: 0.8}, [0, 3]
+    )
     for run in read_runs([sweep]).runs:
         whole = load_run(run.folder)
         assert run.config == whole.config

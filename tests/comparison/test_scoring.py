@@ -32,10 +32,14 @@ def test_settings_in_the_declared_order_with_their_scores(tmp_path: Path) -> Non
 
 
 def test_failures_have_the_score_of_guessing(tmp_path: Path) -> None:
-    sweep = write_sweep(tmp_path / "a", "activation", {"relu": lambda s: 0.9, "elu": lambda s: 0.9}, [0])
+    sweep = write_sweep(
+        tmp_path / "a", "activation", {"relu": lambda s: 0.9, "elu": lambda s: 0.9}, [0]
+    )
     # 1/10 + 3 sqrt(0.09 / 359) = 0.1475: what is no better has learned nothing that shows.
     bound = 0.1 + 3 * math.sqrt(0.09 / 359)
-    write_run(sweep, {"activation": "elu"}, 1, None, status="diverged", error="loss is nan at step 3")
+    write_run(
+        sweep, {"activation": "elu"}, 1, None, status="diverged", error="loss is nan at step 3"
+    )
     write_run(sweep, {"activation": "elu"}, 2, bound - 1e-6)
     write_run(sweep, {"activation": "elu"}, 3, bound + 1e-6)
     write_run(sweep, {"activation": "elu"}, 4, 0.9, metrics={"test/accuracy": None})
@@ -49,7 +53,9 @@ def test_failures_have_the_score_of_guessing(tmp_path: Path) -> None:
 
 
 def test_a_failed_loss_ranks_last(tmp_path: Path) -> None:
-    sweep = write_sweep(tmp_path / "a", "activation", {"relu": lambda s: 0.3, "elu": lambda s: 0.2}, [0])
+    sweep = write_sweep(
+        tmp_path / "a", "activation", {"relu": lambda s: 0.3, "elu": lambda s: 0.2}, [0]
+    )
     write_run(sweep, {"activation": "elu"}, 1, None, status="diverged")
     for folder in sweep.iterdir():
         path = folder / "record.json"
@@ -62,7 +68,9 @@ def test_a_failed_loss_ranks_last(tmp_path: Path) -> None:
 
 
 def test_what_is_no_result_is_left_out_with_its_reason(tmp_path: Path) -> None:
-    sweep = write_sweep(tmp_path / "a", "activation", {"relu": lambda s: 0.9, "elu": lambda s: 0.9}, [0])
+    sweep = write_sweep(
+        tmp_path / "a", "activation", {"relu": lambda s: 0.9, "elu": lambda s: 0.9}, [0]
+    )
     for seed, status in enumerate(("running", "interrupted", "failed", "pruned"), 1):
         write_run(sweep, {"activation": "elu"}, seed, 0.5, status=status, error=f"so {status}")
     write_run(sweep, {"activation": "elu"}, 5, 0.5, metrics={"val/accuracy": 0.5})
@@ -89,7 +97,9 @@ def test_a_setting_without_a_finished_run_is_still_there(tmp_path: Path) -> None
 
 
 def test_the_same_run_in_two_folders_counts_once(tmp_path: Path) -> None:
-    sweep = write_sweep(tmp_path / "a", "activation", {"relu": lambda s: 0.9, "elu": lambda s: 0.8}, [0])
+    sweep = write_sweep(
+        tmp_path / "a", "activation", {"relu": lambda s: 0.9, "elu": lambda s: 0.8}, [0]
+    )
     copy = tmp_path / "b"
     shutil.copytree(sweep, copy)
     path = next(copy.glob("*elu*")) / "record.json"
@@ -107,7 +117,11 @@ def test_choices_of_one_name_are_told_apart(tmp_path: Path) -> None:
         write_run(sweep, {"optim": "sgd", "optim.lr": lr}, 0, 0.9)
     write_run(sweep, {"optim": "adam", "optim.lr": 0.001}, 0, 0.9)
     [task], _ = tasks(sweep, factor=["optim"])
-    assert [setting.levels["optim"] for setting in task.settings] == ["adam", "sgd (lr=0.1)", "sgd (lr=1)"]
+    assert [setting.levels["optim"] for setting in task.settings] == [
+        "adam",
+        "sgd (lr=0.1)",
+        "sgd (lr=1)",
+    ]
 
 
 def test_a_seed_counts_where_all_that_is_mixed_is_there(tmp_path: Path) -> None:
@@ -151,7 +165,9 @@ def test_only_what_tuning_chose_is_compared(tmp_path: Path) -> None:
         }
         for name, lr in chosen.items()
     ]
-    (sweep / "selection.json").write_text(json.dumps({"metric": "val/accuracy", "settings": settings}))
+    (sweep / "selection.json").write_text(
+        json.dumps({"metric": "val/accuracy", "settings": settings})
+    )
     declare(sweep, protocol="tuned")
     [task], excluded = tasks(sweep)
     found = {s.levels["activation"]: s.every[0].run.config["optim"]["lr"] for s in task.settings}

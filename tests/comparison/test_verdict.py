@@ -18,7 +18,9 @@ from experiments.errors import UserError
 
 
 def verdict(*places: Path, **typed: Any) -> dict[str, Any]:
-    found, _ = compared(read_runs(places), Request(**typed), name="mine", command="python compare.py")
+    found, _ = compared(
+        read_runs(places), Request(**typed), name="mine", command="python compare.py"
+    )
     assert json.loads(write_verdict(found)) == json.loads(json.dumps(found))
     return found
 
@@ -68,8 +70,12 @@ def test_numbers_are_those_of_scipy(sweep: Path) -> None:
     expected = stats.ttest_1samp(d, 0).confidence_interval(1 - 0.05 / 3)
     assert pair["difference"] == pytest.approx(d.mean())
     assert pair["interval"] == pytest.approx(list(expected))
-    assert pair["interval90"] == pytest.approx(list(stats.ttest_1samp(d, 0).confidence_interval(0.9)))
-    assert pair["correlation"] == pytest.approx(np.corrcoef(scores["sigmoid"], scores["relu"])[0, 1])
+    assert pair["interval90"] == pytest.approx(
+        list(stats.ttest_1samp(d, 0).confidence_interval(0.9))
+    )
+    assert pair["correlation"] == pytest.approx(
+        np.corrcoef(scores["sigmoid"], scores["relu"])[0, 1]
+    )
     # All ten differences have one sign: 2 of 1,024 sign vectors, times 3 by Holm.
     assert pair["p"] == 2 / 1024
     assert pair["p_holm"] == pytest.approx(3 * 2 / 1024)
@@ -78,7 +84,9 @@ def test_numbers_are_those_of_scipy(sweep: Path) -> None:
     assert setting["interval"] == pytest.approx(
         list(stats.ttest_1samp(scores["relu"], 0).confidence_interval(0.95))
     )
-    assert setting["failure_interval"][1] == pytest.approx(stats.binomtest(0, 10).proportion_ci().high)
+    assert setting["failure_interval"][1] == pytest.approx(
+        stats.binomtest(0, 10).proportion_ci().high
+    )
     error = np.sqrt(setting["mean"] * (1 - setting["mean"]) / 359)
     assert found["tasks"][0]["test_standard_error"] == pytest.approx(error)
 
@@ -123,7 +131,9 @@ def test_a_lower_loss_is_better(tmp_path: Path) -> None:
 
 
 def test_failures_count(tmp_path: Path) -> None:
-    sweep = write_sweep(tmp_path / "a", "activation", {k: ARMS[k] for k in ("relu", "elu")}, range(6))
+    sweep = write_sweep(
+        tmp_path / "a", "activation", {k: ARMS[k] for k in ("relu", "elu")}, range(6)
+    )
     for seed in range(6, 10):
         write_run(sweep, {"activation": "relu"}, seed, 0.9)
         write_run(sweep, {"activation": "elu"}, seed, None, status="diverged", error="nan")
@@ -153,7 +163,11 @@ def test_a_confound_withholds_unless_it_is_allowed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("commit", "def"), ("device", "cuda: a GPU"), ("versions", {"python": "3.11.7", "torch": "3"})],
+    [
+        ("commit", "def"),
+        ("device", "cuda: a GPU"),
+        ("versions", {"python": "3.11.7", "torch": "3"}),
+    ],
 )
 def test_another_environment_of_one_setting_withholds(tmp_path: Path, key: str, value: Any) -> None:
     sweep = write_sweep(tmp_path / "a", "activation", {"relu": ARMS["relu"]})
@@ -164,7 +178,9 @@ def test_another_environment_of_one_setting_withholds(tmp_path: Path, key: str, 
 
 
 def test_a_mixture_that_is_alike_in_all_settings_is_listed(tmp_path: Path) -> None:
-    sweep = write_sweep(tmp_path / "a", "activation", {k: ARMS[k] for k in ("relu", "elu")}, range(5))
+    sweep = write_sweep(
+        tmp_path / "a", "activation", {k: ARMS[k] for k in ("relu", "elu")}, range(5)
+    )
     for name in ("relu", "elu"):
         for seed in range(5, 10):
             environment = {**ENVIRONMENT, "commit": "def", "pid": seed}
@@ -180,7 +196,9 @@ def test_a_mixture_that_is_alike_in_all_settings_is_listed(tmp_path: Path) -> No
 
 
 def test_what_is_missing_is_told_with_the_command(tmp_path: Path) -> None:
-    sweep = write_sweep(tmp_path / "a", "activation", {k: ARMS[k] for k in ("relu", "elu")}, range(8))
+    sweep = write_sweep(
+        tmp_path / "a", "activation", {k: ARMS[k] for k in ("relu", "elu")}, range(8)
+    )
     write_run(sweep, {"activation": "relu"}, 8, 0.9)
     write_run(sweep, {"activation": "elu"}, 8, None, status="failed", error="killed")
     found = verdict(sweep)
@@ -205,7 +223,9 @@ def test_two_factors_make_a_matrix(tmp_path: Path) -> None:
     found = verdict(sweep)
     matrix = found["matrix"]
     assert matrix["levels"] == [["relu", "elu"], ["sgd", "adam"]]
-    assert np.array(matrix["means"]) == pytest.approx(np.array([[0.8, 0.83], [0.82, 0.89]]), abs=0.003)
+    assert np.array(matrix["means"]) == pytest.approx(
+        np.array([[0.8, 0.83], [0.82, 0.89]]), abs=0.003
+    )
     [elu, adam] = matrix["main"]
     # On average over the other: 0.02 and 0.06; 0.03 and 0.07.
     assert elu["difference"] == pytest.approx(0.04, abs=1e-3)
@@ -214,7 +234,9 @@ def test_two_factors_make_a_matrix(tmp_path: Path) -> None:
     assert cell["difference"] == pytest.approx(0.04, abs=1e-3)
     assert matrix["interaction"]["p"] == 2 / 1024
     assert sum(matrix["shares"].values()) == pytest.approx(1)
-    assert found["headline"][0].startswith("elu beats relu by 4.0 points [3.9, 4.0] on average over optim")
+    assert found["headline"][0].startswith(
+        "elu beats relu by 4.0 points [3.9, 4.0] on average over optim"
+    )
     assert "Whether one activation is better than another depends on optim" in found["headline"][2]
     assert found["tasks"][0]["settings"][0]["is_control"]
     assert found["design"]["family"] == 3
@@ -225,7 +247,9 @@ def test_five_data_sets_are_ranked(tmp_path: Path) -> None:
     for index, data in enumerate(("a", "b", "c", "d", "e")):
         for name, better in (("relu", 0.0), ("elu", 0.02), ("tanh", -0.02)):
             for seed in range(3):
-                write_run(sweep, {"activation": name, "data": data}, seed, 0.7 + index / 50 + better)
+                write_run(
+                    sweep, {"activation": name, "data": data}, seed, 0.7 + index / 50 + better
+                )
     declare(sweep, seeds=[0, 1, 2], values={"activation": ["relu", "elu", "tanh"]})
     found = verdict(sweep)
     together = found["several_tasks"]
@@ -257,7 +281,9 @@ def tuned(sweep: Path, elu_at: float) -> Path:
     for name, chosen in (("relu", 0.1), ("elu", elu_at)):
         for seed in range(10):
             write_run(sweep, {"activation": name, "optim.lr": chosen}, seed, ARMS[name](seed))
-        rows = [{"values": {"optim.lr": lr}, "scores": [score, score]} for lr, score in trials.items()]
+        rows = [
+            {"values": {"optim.lr": lr}, "scores": [score, score]} for lr, score in trials.items()
+        ]
         rows[-1]["scores"][0] = None
         edge = ["optim.lr"] if chosen in (0.01, 1.0) else []
         settings.append(
@@ -299,5 +325,7 @@ def test_a_control_that_is_not_on_a_task(tmp_path: Path) -> None:
     sweep = write_sweep(tmp_path / "a", "activation", ARMS, range(2))
     write_run(sweep, {"activation": "elu", "data": "moons"}, 0, 0.9)
     write_run(sweep, {"activation": "tanh", "data": "moons"}, 0, 0.9)
-    with pytest.raises(UserError, match=r"control=relu: no run of moons has it. There are: elu, tanh"):
+    with pytest.raises(
+        UserError, match=r"control=relu: no run of moons has it. There are: elu, tanh"
+    ):
         verdict(sweep)

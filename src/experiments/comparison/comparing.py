@@ -17,6 +17,7 @@ from experiments.comparison import words
 from experiments.comparison.confounds import environment_of
 from experiments.comparison.curves import Curves, bands
 from experiments.comparison.design import Design, Request, design_of
+from experiments.comparison.judged import Judged, index_of_control, judge
 from experiments.comparison.matrix import matrix_dict
 from experiments.comparison.reading import Reading
 from experiments.comparison.scoring import Excluded, tasks_of
@@ -24,10 +25,7 @@ from experiments.comparison.several import several_dict
 from experiments.comparison.targets import targets_dict
 from experiments.comparison.trials import sensitivity_dict
 from experiments.comparison.verdict import (
-    Judged,
     confound_lists,
-    index_of_control,
-    judge,
     missing_cells,
     run_dicts,
     task_dict,

@@ -11,8 +11,9 @@ from statistics import fmean
 from typing import Any
 
 from experiments.comparison.design import Design
-from experiments.comparison.levels import flat, is_part_of, values_of, word_of
+from experiments.comparison.levels import flat, values_of, word_of
 from experiments.comparison.reading import FoundRun, Reading
+from experiments.comparison.selected import another_choice, chosen_values
 
 CHANCE_ERRORS = 3
 """An accuracy that is no more than so many binomial standard errors above chance is a failure."""
@@ -228,33 +229,6 @@ def variant_of(run: FoundRun, design: Design) -> str:
         if key != "seed" and key not in task and not design.holds(key)
     }
     return json.dumps(rest, sort_keys=True)
-
-
-def chosen_values(reading: Reading) -> dict[str, list[tuple[dict[str, str], dict[str, Any]]]]:
-    """Return what tuning chose, by sweep: the overrides of a setting, and its values."""
-    found = {}
-    for sweep, selection in reading.selections.items():
-        rows = []
-        for one in selection["settings"]:
-            pairs = (word.partition("=") for word in one["setting"])
-            overrides = {key.lstrip("+~"): value for key, _, value in pairs}
-            if one["chosen"]:
-                rows.append((overrides, one["chosen"]))
-        found[sweep] = rows
-    return found
-
-
-def another_choice(
-    run: FoundRun, chosen: dict[str, list[tuple[dict[str, str], dict[str, Any]]]]
-) -> str | None:
-    """Return why a run is none of those with the values that tuning has chosen, or None."""
-    for overrides, values in chosen.get(run.sweep or "", []):
-        if all(is_part_of(run.config, key, word) for key, word in overrides.items()):
-            wrong = [k for k, v in values.items() if not is_part_of(run.config, k, word_of(v))]
-            if wrong:
-                told = ", ".join(f"{key}={values[key]}" for key in wrong)
-                return f"made with another value than the one that tuning chose ({told})"
-    return None
 
 
 def in_order(settings: list[Setting], design: Design) -> list[Setting]:
