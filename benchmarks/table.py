@@ -88,15 +88,21 @@ def sweeps() -> list[str]:
     return lines
 
 
+def where(name: str) -> str:
+    """Return what a result was measured on."""
+    known = result(name)
+    device = known["device"].removeprefix("cpu: ")
+    return f"{device}, {known['cores']} cores, torch {known['versions']['torch']}"
+
+
 def tables() -> str:
     """Return what stands in README.md between the two marks."""
     known = result("step")
-    where = f"{known['device']}, {known['cores']} cores, torch {known['versions']['torch']}"
     threads = ", ".join(f"{m.upper()} on {n}" for m, n in known["threads"].items())
     about = (
         "MLP: 784-64-128-64-10 with batch norm. CNN: two convolutions of 16 and 32 channels. "
-        f"Medians; {where.removeprefix('cpu: ')}; threads: {threads}, in all rows alike. "
-        "`make bench` measures them again."
+        f"Medians; threads: {threads}, in all rows alike. Steps, epochs and starts: "
+        f"{where('step')}; sweeps and reports: {where('sweep')}. `make bench` measures them again."
     )
     return "\n".join([*steps(), "", *rest(), "", *sweeps(), "", about, ""])
 
