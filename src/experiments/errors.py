@@ -239,6 +239,10 @@ TABLE: dict[str, str] = {
     "python train.py sweeps=activations",
     "no_readable_run": "None of the {number} runs there can be read; the first: {reason}",
     "designs_differ": "The sweeps declare different things as {key} ({each}). Say which: {key}=...",
+    "protocols_differ": "Some of the sweeps were tuned and some were not ({each}): these are "
+    "different comparisons. Give those of one kind.",
+    "control_open": "comparisons=control: compared with which? Type control=VALUE of {factor}, or "
+    "leave comparisons away to compare all pairs.",
     "factor_open": "What is compared? The runs differ in: {choices}. Type factor=KEY, or two: "
     "factor=[KEY,KEY].",
     "too_many_factors": "factor={given}: give one key, or two different ones. The runs can be "

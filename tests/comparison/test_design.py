@@ -73,6 +73,20 @@ def test_two_sweeps_that_declare_different_things(tmp_path: Path) -> None:
     assert design(one, two, delta=0.02).delta == 0.02
 
 
+def test_tuned_and_untuned_sweeps_are_different_comparisons(tmp_path: Path) -> None:
+    one = write_sweep(tmp_path / "a", "activation", ARMS, range(2))
+    two = write_sweep(tmp_path / "b", "activation", ARMS, range(2, 4), protocol="tuned")
+    with pytest.raises(UserError, match="Some of the sweeps were tuned and some were not"):
+        design(one, two)
+
+
+def test_a_control_is_asked_for_where_it_was_asked_to_compare_with_it(tmp_path: Path) -> None:
+    sweep = write_sweep(tmp_path / "a", "activation", ARMS, range(2), control=None)
+    assert design(sweep).comparisons == "all_pairs"
+    with pytest.raises(UserError, match="Type control=VALUE of \\[activation\\]"):
+        design(sweep, comparisons="control")
+
+
 @pytest.mark.parametrize(
     ("typed", "words"),
     [

@@ -321,6 +321,33 @@ def test_an_edge_withholds(tmp_path: Path) -> None:
     assert found["tasks"][0]["settings"][1]["tuned"]["undertuned"]
 
 
+def test_settings_without_a_seed_in_common(tmp_path: Path) -> None:
+    sweep = tmp_path / "a"
+    for name, seeds in (("relu", (0, 1)), ("elu", (2, 3))):
+        for seed in seeds:
+            write_run(sweep, {"activation": name}, seed, 0.9)
+    declare(sweep, seeds=[0, 1, 2, 3])
+    found = verdict(sweep)
+    pair = pairs(found)["elu"]
+    assert (pair["verdict"], pair["n"], pair["p"]) == ("withheld", 0, None)
+    words = "elu against relu: withheld, because the two have no seed in common."
+    assert pair["sentence"] == words
+    assert found["missing"] == ["elu: seeds 0, 1", "relu: seeds 2, 3"]
+
+
+def test_a_control_that_could_be_several(tmp_path: Path) -> None:
+    sweep = tmp_path / "a"
+    for lr in (0.1, 1.0):
+        write_run(sweep, {"optim": "sgd", "optim.lr": lr}, 0, 0.9)
+    write_run(sweep, {"optim": "adam"}, 0, 0.9)
+    with pytest.raises(UserError, match=r"control=sgd: this could be sgd \(lr=0.1\), sgd \(lr=1\)"):
+        verdict(sweep, factor=["optim"], control=["sgd"])
+    assert pairs(verdict(sweep, factor=["optim"], control=["adam"])).keys() == {
+        "sgd (lr=0.1)",
+        "sgd (lr=1)",
+    }
+
+
 def test_a_control_that_is_not_on_a_task(tmp_path: Path) -> None:
     sweep = write_sweep(tmp_path / "a", "activation", ARMS, range(2))
     write_run(sweep, {"activation": "elu", "data": "moons"}, 0, 0.9)

@@ -147,6 +147,11 @@ def notes_of(verdict: Dict, design: Design, judged: Sequence[Judged]) -> list[st
             f"No control was named, so all {max(one.family for one in judged)} pairs are compared. "
             "control=... asks fewer questions, and needs fewer seeds to answer them."
         )
+    if verdict["matrix"] is not None and len(judged) > 1:
+        notes.append(
+            f"The matrix and its effects are those of {judged[0].task.name}; for another data set "
+            "compare its runs alone."
+        )
     if design.delta is None:
         notes.append(
             "No smallest difference that matters was declared (sweep.delta, or delta=... here), so "

@@ -137,6 +137,8 @@ def design_of(reading: Reading, request: Request) -> Design:
     )
     check_numbers(design)
     control = control_of(design, said["control"], reading.runs)
+    if request.comparisons == "control" and control is None:
+        raise user_error("control_open", factor=said_of(factor))
     return replace(design, control=control, comparisons=comparisons if control else "all_pairs")
 
 
@@ -151,7 +153,8 @@ def agreed(key: str, last: Mapping[str, Mapping[str, Any]], typed: Mapping[str, 
     different = {repr(value): value for value in values.values()}
     if len(different) > 1 and key not in typed:
         each = "; ".join(f"{sweep}: {said_of(value)}" for sweep, value in values.items())
-        raise user_error("designs_differ", key=key, each=each)
+        name = "protocols_differ" if key == "protocol" else "designs_differ"
+        raise user_error(name, key=key, each=each)
     return next(iter(different.values()), None) if key not in typed or len(different) == 1 else None
 
 

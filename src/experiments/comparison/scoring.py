@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from experiments.comparison.design import Design
-from experiments.comparison.levels import flat, values_of, word_of
+from experiments.comparison.levels import flat, is_same, values_of, word_of
 from experiments.comparison.reading import FoundRun, Reading
 from experiments.comparison.selected import another_choice, chosen_values
 
@@ -235,10 +235,9 @@ def in_order(settings: list[Setting], design: Design) -> list[Setting]:
     """Return settings in the order of the declaration, named so that no two are called alike."""
 
     def place(setting: Setting) -> tuple[Any, ...]:
-        words = ((design.order[key], word) for key, word in setting.levels.items())
         return tuple(
-            (order.index(word) if word in order else len(order), number_or_word(word))
-            for order, word in words
+            (place_among(design.order[key], word), number_or_word(word))
+            for key, word in setting.levels.items()
         )
 
     settings = sorted(settings, key=place)
@@ -251,6 +250,15 @@ def in_order(settings: list[Setting], design: Design) -> list[Setting]:
             if len(by_name[name]) > 1:
                 setting.levels[key] = told_apart(name, setting.values[index], by_name[name])
     return settings
+
+
+def place_among(words: Sequence[str], word: str) -> int:
+    """Return the place of a word, however it is spelled; behind the last where it is none of them.
+
+    >>> place_among(["1e-3", "0.1"], "0.001"), place_among(["relu"], "elu")
+    (0, 1)
+    """
+    return next((place for place, one in enumerate(words) if is_same(one, word)), len(words))
 
 
 def number_or_word(word: str) -> tuple[int, float, str]:

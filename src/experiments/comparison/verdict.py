@@ -158,8 +158,7 @@ def missing_cells(judged: Sequence[Judged], design: Design) -> list[str]:
     found = []
     for one in judged:
         seeds = {seed for setting in one.task.settings for seed in setting.runs}
-        if design.protocol == "fixed":
-            seeds |= set(design.seeds)
+        seeds |= set(design.seeds)
         for setting in one.task.settings:
             lacking = sorted(seeds - setting.scores.keys())
             if lacking:
