@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 from lightning.pytorch.callbacks import Callback
-from running import QUIET, run_folders
+from running import QUIET, plain, run_folders
 
-from experiments import load_run
+from experiments import load_run, training
 from experiments.errors import UserError
+from experiments.folders import Launch
 from experiments.records import Record, write_record
 from experiments.runs import Run
 
@@ -468,3 +469,15 @@ def test_logger_csv_also_keeps_what_callbacks_log(command: Callable) -> None:
     assert command("progress=none", "logger=csv", "model=linear", "trainer.max_epochs=2").code == 0
     [folder] = run_folders()
     assert (folder / "csv" / "metrics.csv").is_file()
+
+
+@pytest.mark.parametrize("override", ["sweep.seeds=3", "sweep.dry_run=true"])
+def test_keys_of_sweeps_are_refused_in_a_single_run(override: str) -> None:
+    config = plain(*QUIET, override)
+    with pytest.raises(UserError, match=f"{override}: this is one run"):
+        training.carry_out(config, Launch([override]))
+    with pytest.raises(UserError, match=r"Add hydra.mode: MULTIRUN"):
+        training.carry_out(config, Launch([], has_sweep=True))
+    assert not Path("outputs").exists()
+    # A job of a sweep that is repeated by itself has them still.
+    training.check_protocol({**config, "protocol": "tuned"}, Launch([override], is_repeated=True))

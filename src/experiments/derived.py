@@ -5,6 +5,7 @@ Torch-free: a sweep names thousands of runs by identities without importing torc
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from experiments.errors import user_error
@@ -32,6 +33,17 @@ def is_higher_better(metric: str) -> bool:
     (True, False)
     """
     return metric.rpartition("/")[2] in ("accuracy", "r2")
+
+
+def worst_of(metric: str) -> float:
+    """Return the score of a run that has none.
+
+    >>> worst_of("val/accuracy"), worst_of("val/r2"), worst_of("val/loss")
+    (0.0, -inf, inf)
+    """
+    if not is_higher_better(metric):
+        return math.inf
+    return 0.0 if metric.endswith("/accuracy") else -math.inf
 
 
 def apply_full_batch(config: Config, overrides: list[str]) -> None:

@@ -172,6 +172,13 @@ TABLE: dict[str, str] = {
     "claimed": "Another process is training {identity}; it is left to that one.",
     "protocol_without_sweep": "protocol={given}: a protocol is one of sweeps. Type -m with values "
     "to compare, or sweeps=NAME, or leave it away.",
+    "key_without_sweep": "{given}: this is one run, and sweep.* are keys of sweeps. Type -m with "
+    "values to compare, or sweeps=NAME, or leave it away.",
+    "file_without_mode": "hydra.sweeper lists values of a sweep, and this is one run. Add "
+    "hydra.mode: MULTIRUN to the file, or type -m.",
+    "condition_key": "hydra.sweeper.when: {given!r}: there is no key {key}. Write a group or a key "
+    "of the configuration, as optim=sgd or model.norm=batch.",
+    "case": "hydra.sweeper.cases: {given!r} is no row. Write {{key: value, key: value}}.",
     "factor": "sweep.factor={given}: this sweep does not vary it. It varies: {choices}.{hint}",
     "controls": "sweep.control={given}: give one control for each factor ({factor}).",
     "no_search_space": "protocol=tuned: optim={optim} says no search space. Give one, e.g. "
@@ -181,6 +188,8 @@ TABLE: dict[str, str] = {
     "), and the larger would have the better chance. Try sweep.tuning.trials={instead}.",
     "server_died": "The process that jobs are started from ended with code {code}; what it said "
     "stands above. Runs that were under way go on with the same command.",
+    "no_trial": "no trial came to a result: every one diverged, or measured nothing. Try other "
+    "values: optim.search={{lr:[...]}}",
     "foreign_sweeper": "hydra/launcher=workers carries out the jobs of hydra/sweeper=grid and "
     "optuna5, which plan them. With another sweeper, type hydra/launcher=basic.",
     "chdir": "hydra.job.chdir=true: jobs of this launcher stay in the folder that you are in. "

@@ -40,6 +40,8 @@ class Launch:
             folder; None where that is not known.
         retry_failed: a run that has failed before is tried again.
         is_quiet: no panels; the launcher tells of the job.
+        has_sweep: Hydra's config lists values of a sweep, though this is a single run.
+        is_repeated: a job of a sweep is repeated by itself (--experimental-rerun).
     """
 
     overrides: list[str]
@@ -48,6 +50,8 @@ class Launch:
     swept: list[str] | None = None
     retry_failed: bool = False
     is_quiet: bool = False
+    has_sweep: bool = False
+    is_repeated: bool = False
 
     @classmethod
     def from_hydra(cls) -> Launch:
@@ -61,7 +65,10 @@ class Launch:
             swept = None if keys is None else [o for o in overrides if key_of(o) in keys]
             return cls(overrides, sweep_dir=Path(hydra.sweep.dir), swept=swept)
         run_dir = None if hydra.run.dir == "." else Path(hydra.run.dir)
-        return cls(overrides, run_dir=run_dir)
+        if hydra.sweeper.get("swept") is not None:
+            return cls(overrides, run_dir=run_dir, is_repeated=True)
+        has_sweep = any(hydra.sweeper.get(key) for key in ("params", "cases", "when"))
+        return cls(overrides, run_dir=run_dir, has_sweep=has_sweep)
 
     @property
     def is_mirrored(self) -> bool:

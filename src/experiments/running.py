@@ -18,6 +18,15 @@ AT_ONCE = 4096
 """Points whose outputs are kept until they are added up together."""
 
 
+def measured_on(task: str) -> tuple[str, ...]:
+    """Return the names of what is measured of a task, in training, validation and test alike.
+
+    >>> measured_on("classification"), measured_on("regression")
+    (('loss', 'accuracy'), ('loss', 'mae', 'r2'))
+    """
+    return ("loss", "accuracy") if task == "classification" else ("loss", "mae", "r2")
+
+
 class RunningMeans:
     """Mean loss, and accuracy or MAE and R2, of the points seen since the last reset.
 
@@ -32,7 +41,7 @@ class RunningMeans:
     def __init__(self, task: str, num_outputs: int) -> None:
         self.task = task
         self.num_outputs = num_outputs
-        self.names = ("loss", "accuracy") if task == "classification" else ("loss", "mae", "r2")
+        self.names = measured_on(task)
         self.reset(torch.device("cpu"))
 
     def reset(self, device: torch.device) -> None:

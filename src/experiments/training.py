@@ -18,6 +18,7 @@ from experiments.errors import TABLE, user_error
 from experiments.fitting import fit_and_test
 from experiments.folders import (
     Launch,
+    key_of,
     logging_to,
     open_folder,
     quiet_lightning,
@@ -92,9 +93,17 @@ def carry_out(config: Config, launch: Launch) -> Known | None:
 
 
 def check_protocol(config: Config, launch: Launch) -> None:
-    """Raise UserError for a protocol of sweeps in a single run."""
-    if launch.sweep_dir is None and config["protocol"] != "fixed":
+    """Raise UserError for what only sweeps heed in a single run, which would be trained instead."""
+    if launch.sweep_dir is not None or launch.is_repeated:
+        return
+    if config["protocol"] != "fixed":
         raise user_error("protocol_without_sweep", given=config["protocol"])
+    for override in launch.overrides:
+        key = key_of(override)
+        if key.startswith("sweep."):
+            raise user_error("key_without_sweep", given=override)
+    if launch.has_sweep:
+        raise user_error("file_without_mode")
 
 
 def take_up(prepared: Prepared, launch: Launch, sweep_dir: Path) -> Known | None:

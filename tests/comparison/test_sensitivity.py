@@ -14,7 +14,8 @@ from experiments.comparison.sensitivity import (
     is_still_climbing,
     sensitivity,
 )
-from experiments.sweep.tuning import Trial, selection_of
+from experiments.derived import worst_of
+from experiments.sweep.selection import Trial, selection_of
 
 TRIALS = [
     (0.1, [0.90, 0.92, 0.91]),
@@ -71,8 +72,9 @@ def test_the_best_is_the_one_that_tuning_selects(seed: int, higher_is_better: bo
         for value in generator.permutation([0.1, 0.2, 0.3, 0.4, 0.5])
     ]
     tried = [Trial({"optim.lr": value}, scores) for value, scores in trials]
-    selection = selection_of([], tried, {}, higher_is_better)
-    best = best_value(trials, higher_is_better=higher_is_better)
+    metric = "val/accuracy" if higher_is_better else "val/loss"
+    selection = selection_of([], tried, {}, metric)
+    best = best_value(trials, worst_of(metric), higher_is_better=higher_is_better)
     assert {"optim.lr": best} == selection.values
     assert is_on_edge(best, [value for value, _ in trials]) == bool(selection.on_edge)
 

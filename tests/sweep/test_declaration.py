@@ -36,8 +36,11 @@ def test_an_unnamed_multirun_compares_what_it_varies() -> None:
     said = declared("activation=relu,tanh", "model=mlp")
     assert said.factor == ["activation"]
     assert said.control is None
-    assert said.metric == "test/accuracy"
+    assert said.metric == "auto"
+    assert said.with_metric([["loss", "accuracy"]]).metric == "test/accuracy"
+    assert said.with_metric([["loss", "accuracy"], ["loss", "mae", "r2"]]).metric == "test/loss"
     assert said.values == {"activation": ["relu", "tanh"]}
+    assert said.fixed == ["model=mlp"]
     assert said.seeds == [0, 1]
 
 
@@ -94,3 +97,18 @@ def test_the_first_declaration_stays_when_a_later_one_differs(tmp_path: Path) ->
     assert one["declared_at"] <= two["declared_at"]
     assert one["command"] == "python train.py one"
     assert read_declarations(tmp_path / "nowhere") == []
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="the folder cannot be written to"):
+        declare(tmp_path / "file" / "sweep", declared("optim=sgd,adam"), "python train.py")
+
+
+def test_another_question_in_the_same_folder_is_declared_below(tmp_path: Path) -> None:
+    for typed in (["data=digits"], ["data=digits", "logger=none"], ["data=moons"]):
+        declare(tmp_path, declared("optim=sgd,adam", *typed), "python train.py")
+    assert [one["fixed"] for one in read_declarations(tmp_path)] == [
+        ["data=digits"],
+        ["data=moons"],
+    ]

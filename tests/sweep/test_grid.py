@@ -124,3 +124,44 @@ def test_a_swept_value_takes_the_place_of_a_fixed_one() -> None:
 def test_what_cannot_be_enumerated_is_said(call, said: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UserError, match=said):
         call()
+
+
+def test_lists_of_a_file_are_choices_and_a_row_is_a_row() -> None:
+    params = {"optim": ["sgd", "adam"], "model.hidden": [[64], [64, 64]], "optim.lr": 0.1}
+    grid = grid_of([], params, [{"loss": ["mse", "nll"]}])
+    assert grid.swept == {"optim": ["sgd", "adam"], "model.hidden": ["[64]", "[64,64]"]}
+    assert grid.fixed == ["optim.lr=0.1"]
+    assert grid.cases == [{"loss": ["mse", "nll"]}]
+    with pytest.raises(UserError, match="'adam' is no row. Write {key: value"):
+        grid_of([], {}, [{"optim": "sgd"}, "adam"])  # type: ignore[list-item]
+
+
+def test_conditions_go_by_what_words_mean() -> None:
+    values = {"test": True, "optim.lr": 0.001}
+
+    def value_of(overrides: object, key: str) -> object:
+        return values.get(key)
+
+    when = {"test=true optim.lr=1e-3": {"seed": "7"}, "test=false": {"seed": "8"}}
+    cells = grid_of(["activation=relu,elu"], {}, when=when).cells(value_of)
+    assert [cell.swept for cell in cells] == [
+        ("activation=relu", "seed=7"),
+        ("activation=elu", "seed=7"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("optmi=sgd", "there is no key optmi"),
+        ("optim=sgdd", "Did you mean hydra.sweeper.when: optim=sgd"),
+    ],
+)
+def test_a_condition_that_can_never_hold_is_refused(condition: str, said: str) -> None:
+    options = {"optim": ["sgd", "adam"], "test": []}
+    grid = grid_of(["optim=sgd,adam"], {}, when={condition: {"seed": "7"}})
+    with pytest.raises(UserError, match=said):
+        grid.check_conditions(options.get)
+    grid_of(["optim=sgd"], {}, when={"optim=adam test=true": {"seed": "7"}}).check_conditions(
+        options.get
+    )

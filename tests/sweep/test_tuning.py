@@ -17,11 +17,12 @@ from experiments.errors import UserError
 from experiments.sweep.board import Board
 from experiments.sweep.composition import Composer
 from experiments.sweep.declaration import Declaration, read_declarations
-from experiments.sweep.grid import Grid, grid_of
+from experiments.sweep.grid import Cell, Grid, grid_of
 from experiments.sweep.job import Result
+from experiments.sweep.selection import Trial, selection_of
 from experiments.sweep.source import Source
 from experiments.sweep.sweeping import Sweep
-from experiments.sweep.tuning import Trial, evenly_spaced, selection_of, tune
+from experiments.sweep.tuning import evenly_spaced, trial_cell, tune
 
 NODE: dict[str, Any] = {
     "factor": "optim",
@@ -50,6 +51,9 @@ class Closed:
 
     def checksum(self, config: dict[str, Any]) -> str:
         return "c"
+
+    def measures(self, config: dict[str, Any]) -> list[str]:
+        return ["loss", "accuracy"]
 
     def carry_out(
         self, source: Source, board: Board, composer: Composer, retry_failed: bool
@@ -149,12 +153,78 @@ def test_a_diverged_run_counts_as_the_worst() -> None:
         Trial({"optim.lr": 0.01}, [0.7, 0.7, 0.7]),
         Trial({"optim.lr": 0.001}, [None, None, None]),
     ]
-    assert selection_of([], trials, {"lr": 0.01}, higher=True).chosen == 1  # the first of equals
-    assert selection_of([], trials, {"lr": 0.01}, higher=True).default == 2
-    assert selection_of([], trials, {"lr": 5}, higher=False).chosen == 1
-    assert selection_of([], trials[3:], {"lr": 5}, higher=True).chosen is None
-    assert trials[0].mean(higher_is_better=False) == math.inf
-    assert trials[0].mean(higher_is_better=True) == pytest.approx(0.66)
+    assert selection_of([], trials, {"lr": 0.01}, "val/accuracy").chosen == 1  # the first of equals
+    assert selection_of([], trials, {"lr": 0.01}, "val/accuracy").default == 2
+    assert selection_of([], trials, {"lr": 5}, "val/loss").chosen == 1
+    assert selection_of([], trials[3:], {"lr": 5}, "val/accuracy").chosen is None
+    assert trials[0].mean(math.inf) == math.inf
+    assert trials[0].mean(0.0) == pytest.approx(0.66)
+
+
+def test_a_diverged_run_is_worse_than_any_r2() -> None:
+    values = [Trial({"optim.lr": 1.0}, [None, -0.2, None]), Trial({"optim.lr": 0.1}, [-0.3] * 3)]
+    assert selection_of([], values, {}, "val/r2").chosen == 1
+
+
+def test_words_and_lists_are_tuned_and_have_no_edge(
+    composer: Composer, tmp_path: Path, capsys
+) -> None:
+    few = grid("optim=adam", "optim.search={lr:[0.1],betas:[[0.9,0.99],[0.8,0.9]]}")
+    this = sweep_of(composer, few, Closed(), tmp_path, factor=None, control=None)
+    assert tune(this, few, NODE) == []
+    [one] = json.loads((tmp_path / "selection.json").read_text())["settings"]
+    assert one["chosen"] == {"optim.lr": 0.1, "optim.betas": [0.9, 0.99]}
+    assert one["on_edge"] == []
+    assert "optim.betas=[0.9,0.99]" in capsys.readouterr().out
+    trial = trial_cell(Cell((), ("optim=adam",)), {"optim.weight_decay": None}, 7)
+    assert trial.swept == ("optim=adam", "optim.weight_decay=null", "seed=7")
+
+
+class Failing(Closed):
+    """Of the tuning runs, one of sgd fails in a way that says nothing of the setting."""
+
+    def carry_out(self, source: Source, *others: Any) -> None:
+        job = source.take()
+        assert job is not None
+        source.ended(job, Result("failed", None, "killed"))
+        super().carry_out(source, *others)
+
+
+def test_nothing_is_chosen_while_a_tuning_run_has_failed(
+    composer: Composer, tmp_path: Path, capsys
+) -> None:
+    this = sweep_of(composer, grid(), Failing(), tmp_path)
+    [(_, result)] = tune(this, grid(), NODE)
+    assert result.outcome == "failed"
+    assert not (tmp_path / "selection.json").exists()
+    assert "No values are chosen before every tuning run" in capsys.readouterr().out
+
+
+class Hopeless(Closed):
+    """No run measures what the sweep asks for."""
+
+    def measures(self, config: dict[str, Any]) -> list[str]:
+        return ["loss", "mae", "r2"]
+
+
+def test_a_metric_that_no_run_measures_is_refused_before_the_first_run(
+    composer: Composer, tmp_path: Path
+) -> None:
+    carrier = Hopeless()
+    this = sweep_of(composer, grid(), carrier, tmp_path, metric="test/accuracy")
+    with pytest.raises(
+        UserError, match=r"sweep.metric=test/accuracy.*test/loss, test/mae, test/r2"
+    ):
+        tune(this, grid(), NODE)
+    assert carrier.done == []
+    assert list(tmp_path.iterdir()) == []
+    # Not named, it is what they do measure.
+    this = sweep_of(composer, grid(), carrier, tmp_path)
+    found = tune(this, grid(), NODE)
+    assert this.declaration.metric == "test/loss"
+    # None has a val/loss to choose by.
+    assert [result.outcome for _, result in found] == ["failed", "failed"]
+    assert "no trial came to a result" in str(found[0][1].message)
 
 
 def test_a_number_of_trials_spaces_them_evenly() -> None:

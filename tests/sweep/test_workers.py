@@ -12,13 +12,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from running import run_folders
+from sweep_folders import write_run
 
+from experiments.claims import CLAIMS
+from experiments.records import read_record
 from experiments.runs import load_run
 from experiments.sweep import carriers
 from experiments.sweep.connection import ServerProcess
-from experiments.sweep.workers import Seat, seats_of
+from experiments.sweep.workers import Seat, record_death, seats_of
 
 Command = Callable[..., "object"]
 QUICK = ["logger=none", "model=linear", "data=moons", "trainer.max_epochs=3"]
@@ -251,3 +255,14 @@ def test_a_number_of_workers_that_is_none_is_refused(command: Command, given: st
 def test_what_the_overrides_hold_is_grammar() -> None:
     [override] = OverridesParser.create().parse_overrides(bad("kill", 1, "a b"))
     assert override.value()["unless"] == "a b"
+
+
+def test_who_looks_at_a_claim_does_not_lose_the_death_of_a_job(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "job-00000000", status="running")
+    (tmp_path / CLAIMS).mkdir()
+    lock = FileLock(tmp_path / CLAIMS / f"{'0' * 16}.lock", thread_local=False)
+    lock.acquire()
+    threading.Timer(0.2, lock.release).start()
+    result = record_death(tmp_path, "0" * 16, "failed", "killed", "")
+    assert result.folder == str(folder)
+    assert read_record(folder)["status"] == "failed"

@@ -56,6 +56,7 @@ def sensitivity(
     higher_is_better: bool = True,
     default: float | None = None,
     margin: float = MARGIN,
+    worst: float | None = None,
 ) -> Sensitivity:
     """Return how the score depends on the value.
 
@@ -64,13 +65,17 @@ def sensitivity(
         higher_is_better: the larger of two scores is the better one.
         default: the value of the setting's own files.
         margin: how far below the best a good score may be, in the score's unit.
+        worst: the score that tuning gives a failed run; by default 0 where higher is better, as of
+            an accuracy, and infinity otherwise.
     """
-    best = best_value(trials, higher_is_better=higher_is_better)
+    if worst is None:
+        worst = 0.0 if higher_is_better else math.inf
+    best = best_value(trials, worst, higher_is_better=higher_is_better)
     rising = sorted(trials, key=lambda trial: trial[0])
     values = [float(value) for value, _ in rising]
     finite = [finite_of(scores) for _, scores in rising]
-    worst = -math.inf if higher_is_better else math.inf
-    medians = [median(filled(scores, worst)) for _, scores in rising]
+    last = -math.inf if higher_is_better else math.inf
+    medians = [median(filled(scores, last)) for _, scores in rising]
     decades, is_cut = decades_within(values, medians, margin, higher_is_better=higher_is_better)
     return Sensitivity(
         values=values,
@@ -82,7 +87,7 @@ def sensitivity(
         best=best,
         decades=decades,
         is_cut=is_cut,
-        tuned_minus_default=gain_of(trials, best, default, higher_is_better),
+        tuned_minus_default=gain_of(trials, best, default, worst),
     )
 
 
@@ -97,32 +102,34 @@ def filled(scores: Sequence[float | None], failed: float) -> list[float]:
     return finite + [failed] * (len(scores) - len(finite))
 
 
-def mean_score(scores: Sequence[float | None], higher_is_better: bool) -> float:
-    """Return the mean that tuning selects by: a failed run has accuracy 0, or an infinite loss.
+def mean_score(scores: Sequence[float | None], worst: float) -> float:
+    """Return the mean that tuning selects by, a failed run having the worst score there is.
 
-    The rule of `experiments.sweep.tuning.Trial.mean`, so that the report names what was selected.
+    The rule of `sweep.selection.Trial.mean`, so that the report names what was selected.
     """
-    return fmean(filled(scores, 0.0 if higher_is_better else math.inf))
+    return fmean(filled(scores, worst))
 
 
-def best_value(trials: Sequence[Trial], *, higher_is_better: bool = True) -> float | None:
+def best_value(
+    trials: Sequence[Trial], worst: float, *, higher_is_better: bool = True
+) -> float | None:
     """Return the value with the best mean score, of equals the first; None where all runs failed.
 
-    >>> best_value([(0.1, [0.9, None]), (0.01, [0.8, 0.8]), (0.001, [0.8, 0.8])])
+    >>> best_value([(0.1, [0.9, None]), (0.01, [0.8, 0.8]), (0.001, [0.8, 0.8])], 0.0)
     0.01
     """
     sign = 1 if higher_is_better else -1
     able = [trial for trial in trials if finite_of(trial[1])]
     if not able:
         return None
-    return max(able, key=lambda trial: sign * mean_score(trial[1], higher_is_better))[0]
+    return max(able, key=lambda trial: sign * mean_score(trial[1], worst))[0]
 
 
 def gain_of(
-    trials: Sequence[Trial], best: float | None, default: float | None, higher_is_better: bool
+    trials: Sequence[Trial], best: float | None, default: float | None, worst: float
 ) -> float | None:
     """Return the mean score at the best value minus that at the default, where both are known."""
-    means = {value: mean_score(scores, higher_is_better) for value, scores in trials}
+    means = {value: mean_score(scores, worst) for value, scores in trials}
     if best is None or default not in means:
         return None
     gain = means[best] - means[default]

@@ -12,6 +12,7 @@ from experiments.comparison.levels import is_part_of
 from experiments.comparison.reading import Reading
 from experiments.comparison.scoring import Setting, Task
 from experiments.comparison.sensitivity import is_still_climbing, mean_score, sensitivity
+from experiments.derived import worst_of
 
 Dict = dict[str, Any]
 
@@ -95,7 +96,7 @@ def tuned_from(entry: Mapping[str, Any], setting: Setting, design: Design) -> Tu
         scores = next((scores for tried, scores in trials if tried == values), None)
         if not scores:
             return None
-        mean = mean_score(scores, design.higher_is_better)
+        mean = mean_score(scores, worst_of(design.validation_metric))
         return mean if math.isfinite(mean) else None
 
     default = entry["default"]
@@ -134,6 +135,7 @@ def sensitivity_dict(judged: Sequence[Any], design: Design) -> Dict | None:
                 [(values[key], scores) for values, scores in tuned.trials],
                 higher_is_better=design.higher_is_better,
                 default=tuned.default[0].get(key) if tuned.default else None,
+                worst=worst_of(design.validation_metric),
             )
             settings.append(
                 {

@@ -158,9 +158,17 @@ def tell_failures(results: Sequence[tuple[str, Result]]) -> None:
     table = Table(title="What failed", title_justify="left", box=None, padding=(0, 2, 0, 0))
     for column in ("job", "outcome", "reason", "log"):
         table.add_column(column, overflow="fold")
+    alike: dict[tuple[str, str | None], list[tuple[str, Result]]] = {}
     for name, result in results:
+        # A job with a log has a story of its own.
+        key = (result.outcome, result.message) if result.folder is None else (name, result.folder)
+        alike.setdefault(key, []).append((name, result))
+    for (name, result), *others in alike.values():
         log = f"{result.folder}/train.log" if result.folder else ""
-        table.add_row(escape(name), result.outcome, escape(result.message or ""), escape(log))
+        more = f" and {len(others):,} more" if others else ""
+        table.add_row(
+            escape(name) + more, result.outcome, escape(result.message or ""), escape(log)
+        )
     # Elsewhere than on a terminal a line is as long as it is, to be searched in.
     Console(file=sys.stderr, width=None if sys.stderr.isatty() else 10_000).print(table)
 

@@ -43,6 +43,10 @@ class LocalCarrier:
         """Return the checksum of the data of a config."""
         return self.server.checksum(config)
 
+    def measures(self, config: Config) -> list[str]:
+        """Return the names of what is measured on the data of a config."""
+        return self.server.measures(config)
+
     @property
     def at_once(self) -> int:
         """How many jobs work side by side."""
@@ -80,6 +84,13 @@ class ForeignCarrier:
 
         combinations.check_names(config, [])
         return building.load_data(config).checksum()
+
+    def measures(self, config: Config) -> list[str]:
+        """Return the names of what is measured on the data of a config."""
+        from experiments import building
+        from experiments.running import measured_on
+
+        return list(measured_on(building.load_data(config).task))
 
     def carry_out(
         self, source: Source, board: Board, composer: Composer, retry_failed: bool

@@ -96,6 +96,13 @@ class Composer:
         chosen = whole.hydra.runtime.choices.get(key)
         return OmegaConf.select(whole, key) if chosen is None else chosen
 
+    def options_of(self, key: str) -> list[str] | None:
+        """Return the choices of a group, nothing for any other key, None for a key of no config."""
+        if self.is_choice(f"{key}="):
+            name = self.master.hydra.job.config_name
+            return sorted(self.loader.get_group_options(key, None, config_name=name))
+        return [] if key.partition(".")[0] in self.whole(()) else None
+
     def choices_among(self, overrides: Sequence[str]) -> tuple[str, ...]:
         """Return the overrides that choose files of groups."""
         return tuple(override for override in overrides if self.is_choice(override))

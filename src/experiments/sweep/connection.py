@@ -77,12 +77,11 @@ class ServerProcess:
 
     def checksum(self, config: dict[str, Any]) -> str:
         """Return the checksum of the data of a config, or raise UserError."""
-        assert self.ready
-        self.connection.send(("checksum", config))
-        word, said = self._receive()
-        if word == "refused":
-            raise UserError(said)
-        return str(said)
+        return str(self._ask("checksum", config))
+
+    def measures(self, config: dict[str, Any]) -> list[str]:
+        """Return the names of what is measured on the data of a config, or raise UserError."""
+        return list(self._ask("measures", config))
 
     def run(self, number: int, task: Task) -> None:
         """Start a job."""
@@ -99,6 +98,14 @@ class ServerProcess:
             _, *rest = self._receive()
             found.append(Ended(*rest))
         return found
+
+    def _ask(self, word: str, config: dict[str, Any]) -> Any:
+        assert self.ready
+        self.connection.send((word, config))
+        answer, said = self._receive()
+        if answer == "refused":
+            raise UserError(said)
+        return said
 
     def _receive(self) -> Any:
         try:

@@ -7,21 +7,23 @@ declaration that is changed later stands below the first one, with its time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from experiments.errors import check_choice, hint, listed, user_error
-from experiments.records import canonical, now, write_atomic
-from experiments.sweep.grid import Grid
+from experiments.records import now, write_atomic
+from experiments.schema import NO_PART_OF_A_NAME, is_within
+from experiments.sweep.grid import Grid, key_of, meaning
 
 FILE = "sweep.yaml"
 PROTOCOLS = ("fixed", "tuned")
 COMPARISONS = ("control", "all_pairs")
+STAGES = ("test", "val", "train")
+AUTO = "auto"
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,12 @@ class Declaration:
     Attributes:
         factor: the keys under comparison; one, or two of a matrix.
         control: the value that others are compared with; one for each factor.
-        metric: what is compared.
+        metric: what is compared; auto until it is known what the runs measure: the test's accuracy
+            of classes, else its loss.
         delta: the smallest difference that matters, in the metric's unit; None: not declared.
         comparisons: against the control, or all pairs.
         protocol: fixed, or tuned.
+        fixed: overrides that all runs share, but those that cannot change a result.
         values: what each swept key takes.
         cases: rows of values that belong together.
         when: values for some jobs only.
@@ -47,10 +51,28 @@ class Declaration:
     delta: float | None
     comparisons: str
     protocol: str
+    fixed: list[str]
     values: dict[str, list[str]]
     cases: list[dict[str, list[str]]]
     when: dict[str, dict[str, list[str]]]
     seeds: list[int]
+
+    def with_metric(self, measured: Sequence[Sequence[str]]) -> Declaration:
+        """Return the declaration with a metric that all of its runs measure.
+
+        Args:
+            measured: the names of what is measured on each of its data sets.
+
+        Raises:
+            UserError: they do not measure the declared one.
+        """
+        common = [name for name in measured[0] if all(name in names for names in measured)]
+        if self.metric == AUTO:
+            name = "accuracy" if "accuracy" in common else "loss"
+            return replace(self, metric=f"test/{name}")
+        choices = [f"{stage}/{name}" for stage in STAGES for name in common]
+        check_choice("sweep.metric", self.metric, choices)
+        return self
 
     @classmethod
     def of(
@@ -91,16 +113,18 @@ class Declaration:
                 allowed="a number above 0, in the metric's unit",
                 instead=0.0025,
             )
-        metric = "test/accuracy" if node["metric"] == "auto" else node["metric"]
+
+        fixed = [one for one in grid.fixed if not is_within(key_of(one), NO_PART_OF_A_NAME)]
         seeds = [int(seed) for seed in grid.swept.get("seed", [])]
         values = {key: list(map(str, those)) for key, those in grid.swept.items() if key != "seed"}
         return cls(
             factor,
             control,
-            metric,
+            node["metric"],
             delta,
             node["comparisons"],
             protocol,
+            fixed,
             values,
             grid.cases,
             grid.when,
@@ -140,16 +164,6 @@ def control_of(key: str, word: str, there: list[str], own: Callable[[str], Any])
     return word
 
 
-def meaning(value: str) -> Any:
-    """Return the value that a text stands for.
-
-    >>> meaning("1e-3") == meaning("0.001"), meaning("[64,64]") == meaning("[64, 64]")
-    (True, True)
-    """
-    override = OverridesParser.create().parse_overrides([f"key={value}"])[0]
-    return str(canonical(override.value()))
-
-
 def seeds_of(given: Any) -> list[int] | None:
     """Return the seeds that `sweep.seeds` names: a number of them from 0, or a list."""
     if given is None:
@@ -172,7 +186,7 @@ def declare(
     sweep_dir: Path, declaration: Declaration, command: str, more: dict[str, Any] | None = None
 ) -> None:
     """Write the declaration into the sweep's folder, below those before it where it differs."""
-    sweep_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(sweep_dir)
     path = sweep_dir / FILE
     said = {"declared_at": now(), "command": command, **asdict(declaration), **(more or {})}
     before = read_declarations(sweep_dir)
@@ -180,6 +194,14 @@ def declare(
         return
     text = "# What this sweep compares, as it was declared before its runs; the last one counts.\n"
     write_atomic(path, text + yaml.safe_dump([*before, said], sort_keys=False))
+
+
+def make_folder(sweep_dir: Path) -> None:
+    """Make the folder of a sweep, or raise UserError where that cannot be."""
+    try:
+        sweep_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise user_error("unwritable", path=sweep_dir, reason=error.strerror or error) from error
 
 
 def read_declarations(sweep_dir: Path) -> list[dict[str, Any]]:

@@ -18,10 +18,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 
 from experiments.door import refuse_secrets
-from experiments.errors import user_error
+from experiments.errors import check_choice, user_error
+from experiments.records import canonical
 
 Choices = dict[str, list[str]]
 ValueOf = Callable[[Sequence[str], str], Any]
+OptionsOf = Callable[[str], list[str] | None]
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,21 @@ class Grid:
                         found.setdefault(cell.swept, cell)
         return list(found.values())
 
+    def check_conditions(self, options_of: OptionsOf) -> None:
+        """Raise UserError for a condition that no job can meet: of a key or a choice that is none.
+
+        Args:
+            options_of: gives the choices of a group, nothing for another key, None for no key.
+        """
+        for condition in self.when:
+            for part in condition.split():
+                key, _, value = part.partition("=")
+                options = options_of(key)
+                if options is None:
+                    raise user_error("condition_key", given=condition, key=key)
+                if options:
+                    check_choice(f"hydra.sweeper.when: {key}", value, options)
+
     def _further(self, row: tuple[str, ...], value_of: ValueOf) -> Iterable[tuple[str, ...]]:
         overrides = Cell(tuple(self.fixed), row).overrides
         holding = [
@@ -115,10 +132,42 @@ def key_of(override: str) -> str:
     return override.lstrip("+~").partition("=")[0]
 
 
+def spelled(value: Any) -> str:
+    """Return a value of a file as Hydra would be typed it.
+
+    >>> spelled(None), spelled(True), spelled([0.9, 0.99])
+    ('null', 'true', '[0.9,0.99]')
+    """
+    if isinstance(value, list):
+        return f"[{','.join(map(spelled, value))}]"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return str(value)
+
+
 def holds(condition: str, overrides: Sequence[str], value_of: ValueOf) -> bool:
     """Return whether `key=value` is so with these overrides."""
     key, _, value = condition.partition("=")
-    return str(value_of(overrides, key)) == value
+    return is_same(value_of(overrides, key), value)
+
+
+def is_same(value: Any, word: str) -> bool:
+    """Return whether a value is what a word means.
+
+    >>> is_same(True, "true"), is_same(0.001, "1e-3"), is_same("sgd", "adam")
+    (True, True, False)
+    """
+    return meaning(spelled(value)) == meaning(word)
+
+
+def meaning(word: str) -> str:
+    """Return the value that a word stands for, as a text that is the same for the same value.
+
+    >>> meaning("1e-3") == meaning("0.001"), meaning("[64,64]") == meaning("[64, 64]")
+    (True, True)
+    """
+    [override] = OverridesParser.create().parse_overrides([f"key={word}"])
+    return str(canonical(override.value()))
 
 
 def grid_of(
@@ -157,6 +206,9 @@ def grid_of(
             fixed.append(str(override.input_line))
     if seeds is not None and "seed" not in swept:
         swept["seed"] = [str(seed) for seed in seeds]
+    for case in cases:
+        if not isinstance(case, Mapping):
+            raise user_error("case", given=case)
     rows = [read.choices(without_keys(case, given)) for case in cases]
     further = {text: read.choices(without_keys(then, given)) for text, then in (when or {}).items()}
     for condition in further:
@@ -167,7 +219,16 @@ def grid_of(
 
 def file_overrides(params: Mapping[str, Any], given: set[str]) -> list[str]:
     """Return the file's own values as overrides, but those of keys that were typed."""
-    return [f"{key}={value}" for key, value in without_keys(params, given).items()]
+    return [f"{key}={choices_of(value)}" for key, value in without_keys(params, given).items()]
+
+
+def choices_of(value: Any) -> str:
+    """Return the values of a key in a file as they are typed: a list is one of choices.
+
+    >>> choices_of("sgd,adam"), choices_of(["sgd", "adam"]), choices_of([[64], [64, 64]])
+    ('sgd,adam', 'sgd,adam', '[64],[64,64]')
+    """
+    return ",".join(map(spelled, value)) if isinstance(value, list) else spelled(value)
 
 
 def without_keys(values: Mapping[str, Any], given: set[str]) -> dict[str, Any]:
@@ -190,7 +251,7 @@ class Reader:
         """Return every key's values; a single one is a list of one."""
         return {
             override.get_key_element(): values_of(override)
-            for override in self.overrides([f"{key}={value}" for key, value in values.items()])
+            for override in self.overrides([f"{k}={choices_of(v)}" for k, v in values.items()])
         }
 
 

@@ -171,6 +171,10 @@ class RayCarrier:
         """Return the checksum of the data of a config."""
         return self.server.checksum(config)
 
+    def measures(self, config: dict[str, Any]) -> list[str]:
+        """Return the names of what is measured on the data of a config."""
+        return self.server.measures(config)
+
     @property
     def at_once(self) -> int:
         """How many jobs work side by side."""

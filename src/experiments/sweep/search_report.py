@@ -17,7 +17,7 @@ from rich.table import Table
 from experiments.console import console
 from experiments.errors import listed
 from experiments.plain_yaml import to_yaml
-from experiments.records import now, write_atomic
+from experiments.records import now, without, write_atomic
 from experiments.sweep.asked import Asked, diverged, result_of
 from experiments.sweep.composition import Composer
 from experiments.sweep.sweeping import Sweep
@@ -197,12 +197,12 @@ def experiment_of(composer: Composer, overrides: Sequence[str]) -> tuple[dict[st
         and (choices[group] != defaults.get(group) or group in typed)
     }
     plain = composer.config([f"{group}={choice}" for group, choice in chosen.items()])
-    values, deleted = difference(plain, composer.config(overrides))
-    kept = {key: value for key, value in values.items() if key not in NO_PART}
+    own = without(composer.config(overrides), NO_PART)
+    values, deleted = difference(without(plain, NO_PART), own)
     content: dict[str, Any] = {}
     if chosen:
         content["defaults"] = [{f"override /{group}": name} for group, name in chosen.items()]
-    return {**content, **kept}, deleted
+    return {**content, **values}, deleted
 
 
 def difference(

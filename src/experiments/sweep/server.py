@@ -9,6 +9,7 @@ a connection on its standard input; when that ends, however it ends, all jobs ar
 Requests are tuples, and so are answers:
 
     ("checksum", config)      -> ("checksum", text) or ("refused", message)
+    ("measures", config)      -> ("measures", names of metrics) or ("refused", message)
     ("run", number, task)     -> ("ended", number, result, exit code, the end of its output)
     ("stop", number, signal)  -> none; the job ends
 """
@@ -90,6 +91,17 @@ def checksum(config: dict[str, Any]) -> tuple[str, str]:
     try:
         combinations.check_names(config, [])
         return "checksum", building.load_data(config).checksum()
+    except UserError as error:
+        return "refused", str(error)
+
+
+def measures(config: dict[str, Any]) -> tuple[str, list[str] | str]:
+    """Return what is measured on the data of a config, or why that is not known."""
+    from experiments import building
+    from experiments.running import measured_on
+
+    try:
+        return "measures", list(measured_on(building.load_data(config).task))
     except UserError as error:
         return "refused", str(error)
 
@@ -216,6 +228,8 @@ class Server:
         word, *rest = request
         if word == "checksum":
             self.connection.send(checksum(*rest))
+        elif word == "measures":
+            self.connection.send(measures(*rest))
         elif word == "run":
             number, task = rest
             child = start(number, task, self.lifeline, self.forks)

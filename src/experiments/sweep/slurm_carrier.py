@@ -137,6 +137,10 @@ class SlurmCarrier:
         """Return the checksum of the data of a config."""
         return self.server.checksum(config)
 
+    def measures(self, config: dict[str, Any]) -> list[str]:
+        """Return the names of what is measured on the data of a config."""
+        return self.server.measures(config)
+
     @property
     def at_once(self) -> int:
         """How many jobs are given away before others have ended."""

@@ -24,7 +24,7 @@ from optuna.distributions import (
 from optuna.trial import Trial
 
 from experiments.errors import user_error
-from experiments.sweep.grid import key_of, values_of
+from experiments.sweep.grid import key_of, spelled, values_of
 
 Values = dict[str, Any]
 
@@ -254,16 +254,3 @@ def distribution_among(values: Sequence[Any], as_grid: bool) -> BaseDistribution
         if math.log10(high / low) > 1:
             return FloatDistribution(low, high, log=True)
     return CategoricalDistribution([spelled(value) for value in values])
-
-
-def spelled(value: Any) -> str:
-    """Return a value of a file as Hydra would be typed it.
-
-    >>> spelled(None), spelled(True), spelled([0.9, 0.99])
-    ('null', 'true', '[0.9,0.99]')
-    """
-    if isinstance(value, list):
-        return f"[{','.join(map(spelled, value))}]"
-    if value is None or isinstance(value, bool):
-        return "null" if value is None else str(value).lower()
-    return str(value)

@@ -30,6 +30,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
 
+from experiments.sweep.declaration import make_folder
 from experiments.sweep.options import Options
 
 FILE = "study.log"
@@ -65,7 +66,7 @@ def open_study(sweep_dir: Path, name: str, higher: bool, pruner: BasePruner) -> 
         pruner: which of its trials are given up.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    sweep_dir.mkdir(parents=True, exist_ok=True)
+    make_folder(sweep_dir)
     lock = Lock(sweep_dir / f"{FILE}.lock")
     mend(sweep_dir / FILE, lock)
     backend = JournalFileBackend(str(sweep_dir / FILE), lock_obj=lock)  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from experiments.sweep.composition import Composer
 from experiments.sweep.declaration import Declaration, declare
 from experiments.sweep.grid import Cell, Grid
 from experiments.sweep.job import Result
-from experiments.sweep.plan import Plan, make_plan
+from experiments.sweep.plan import Plan, data_key, make_plan
 from experiments.sweep.source import Listed, Source
 from experiments.sweep.tuning import tune
 from experiments.tracking import agent
@@ -38,6 +38,9 @@ class Carrier(Protocol):
 
     def checksum(self, config: Config) -> str:
         """Return the checksum of the data of a config."""
+
+    def measures(self, config: Config) -> list[str]:
+        """Return the names of what is measured on the data of a config."""
 
     @property
     def at_once(self) -> int:
@@ -75,6 +78,12 @@ class Sweep:
         """Return the plan of these cells."""
         place = sweep_dir or self.sweep_dir
         return make_plan(cells, self.composer, self.carrier.checksum, place, self.retry_failed)
+
+    def settle_metric(self, plan: Plan) -> None:
+        """Have the declaration name a metric that all runs measure, or raise UserError."""
+        by_data = {data_key(job.config): job.config for job in plan.jobs}
+        names = [self.carrier.measures(config) for config in by_data.values()]
+        self.declaration = self.declaration.with_metric(names)
 
     def carry_out(self, plan: Plan, metric: str | None = None) -> list[tuple[str, Result]]:
         """Carry out what is missing, and return the jobs that came to nothing.
@@ -193,6 +202,7 @@ def sweep(
         stack.enter_context(continuable())
         carrier = stack.enter_context(make_carrier(master))
         composer = Composer(loader, master)
+        grid.check_conditions(composer.options_of)
         node: Any = OmegaConf.to_container(master.sweep, resolve=True)
         sweep_dir = Path(composer.sweep_dir)
         declaration = Declaration.of(
@@ -218,6 +228,7 @@ def sweep(
 def fixed(this: Sweep, grid: Grid, node: Config) -> list[tuple[str, Result]]:
     """Carry out every setting as given, and return the jobs that came to nothing."""
     plan = this.plan(grid.cells(this.composer.value_of))
+    this.settle_metric(plan)
     if this.dry_run:
         tell_plan(plan, this.carrier.at_once)
         return []

@@ -13,88 +13,32 @@ Schneider, Balles & Hennig 2019, "DeepOBS", section 2.3.
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from experiments.derived import is_higher_better
-from experiments.errors import listed, user_error
-from experiments.records import write_atomic
+from experiments.errors import TABLE, listed, user_error
 from experiments.sweep import board
 from experiments.sweep.declaration import declare
-from experiments.sweep.grid import Cell, Grid, key_of
+from experiments.sweep.grid import Cell, Grid, key_of, spelled
 from experiments.sweep.job import Result
 from experiments.sweep.plan import Job, Plan
+from experiments.sweep.selection import (
+    Selection,
+    Trial,
+    Values,
+    name_of,
+    selection_of,
+    tell,
+    write_selection,
+)
 
 if TYPE_CHECKING:
     from experiments.sweep.sweeping import Sweep
 
-FILE = "selection.json"
 PLACE = "tuning"
 
 Config = dict[str, Any]
-Values = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """Values that a setting was tried with.
-
-    Attributes:
-        values: by key, e.g. {"optim.lr": 0.01}.
-        scores: the validation score of each tuning seed; None where it diverged or failed.
-    """
-
-    values: Values
-    scores: list[float | None]
-
-    def mean(self, higher_is_better: bool) -> float:
-        """Return the mean score, a run without one counting as the worst there is.
-
-        That is 0 for an accuracy, and infinitely bad for a loss.
-        """
-        worst = 0.0 if higher_is_better else math.inf
-        return fmean(worst if score is None else score for score in self.scores)
-
-
-@dataclass(frozen=True)
-class Selection:
-    """What tuning found for a setting.
-
-    Attributes:
-        setting: its overrides.
-        trials: all of them, in the order of the space.
-        chosen: the index of the best.
-        default: the index of the trial with the values of the setting's own files, if there is one.
-        on_edge: the keys whose chosen value is the smallest or largest of the space: the best one
-            may lie beyond.
-    """
-
-    setting: list[str]
-    trials: list[Trial]
-    chosen: int | None
-    default: int | None
-    on_edge: list[str]
-
-    @property
-    def values(self) -> Values:
-        """The chosen values."""
-        assert self.chosen is not None
-        return self.trials[self.chosen].values
-
-    def plain(self) -> dict[str, Any]:
-        """Return it as it is written."""
-        return {
-            "setting": self.setting,
-            "chosen": None if self.chosen is None else self.values,
-            "default": None if self.default is None else self.trials[self.default].values,
-            "on_edge": self.on_edge,
-            "trials": [{"values": t.values, "scores": t.scores} for t in self.trials],
-        }
 
 
 def tune(this: Sweep, grid: Grid, node: Config) -> list[tuple[str, Result]]:
@@ -114,6 +58,7 @@ def tune(this: Sweep, grid: Grid, node: Config) -> list[tuple[str, Result]]:
         for values in space
     ]
     plan = this.plan(trials, this.sweep_dir / PLACE)
+    this.settle_metric(plan)
     if this.dry_run:
         board.tell_plan(plan, this.carrier.at_once)
         print(f"Then {len(settings) * len(seeds)} runs with what was selected.")
@@ -122,6 +67,10 @@ def tune(this: Sweep, grid: Grid, node: Config) -> list[tuple[str, Result]]:
     print(f"Tuning {len(settings)} settings, {len(spaces[0])} trials each:")
     metric = validation_metric(this.declaration.metric)
     failed = this.carry_out(plan, metric)
+    if failed:
+        # What they would have come to may have been the best: nothing is chosen without them.
+        print("No values are chosen before every tuning run has come to a result.")
+        return failed
     selections = select(this, settings, spaces, tuning_seeds, plan, metric)
     write_selection(this.sweep_dir, selections, metric)
     tell(selections, metric)
@@ -131,8 +80,15 @@ def tune(this: Sweep, grid: Grid, node: Config) -> list[tuple[str, Result]]:
         if selection.chosen is not None
     ]
     final = [final_cell(cell, values, seed) for seed in seeds for cell, values in winners]
-    print("Fresh seeds:")
-    return failed + this.carry_out(this.plan(final))
+    failed = [
+        (name_of(one), Result("failed", message=TABLE["no_trial"]))
+        for one in selections
+        if one.chosen is None
+    ]
+    if final:
+        print("Fresh seeds:")
+        failed += this.carry_out(this.plan(final))
+    return failed
 
 
 def space_of(this: Sweep, cell: Cell, num_trials: int | None) -> list[Values]:
@@ -199,14 +155,14 @@ def seeds_apart(tuning_seeds: Sequence[int], grid: Grid) -> tuple[list[int], lis
 def trial_cell(cell: Cell, values: Mapping[str, Any], seed: int) -> Cell:
     """Return the job of a trial, which leaves the test set alone."""
     fixed = tuple(o for o in cell.fixed if key_of(o) not in ("seed", "test"))
-    more = tuple(f"{key}={value}" for key, value in values.items())
+    more = tuple(f"{key}={spelled(value)}" for key, value in values.items())
     return Cell((*fixed, "test=false"), (*cell.swept, *more, f"seed={seed}"))
 
 
 def final_cell(cell: Cell, values: Mapping[str, Any], seed: int) -> Cell:
     """Return the job of a setting with its chosen values."""
     fixed = tuple(o for o in cell.fixed if key_of(o) != "seed")
-    more = tuple(f"{key}={value}" for key, value in values.items())
+    more = tuple(f"{key}={spelled(value)}" for key, value in values.items())
     return Cell(fixed, (*cell.swept, *more, f"seed={seed}"))
 
 
@@ -230,7 +186,6 @@ def select(
     """Return the best trial of every setting, from the records on disk."""
     plan = this.plan([job.cell for job in plan.jobs], this.sweep_dir / PLACE)
     jobs = {frozenset(job.cell.overrides): job for job in plan.jobs}
-    higher = is_higher_better(metric)
     selections = []
     for cell, space in zip(settings, spaces, strict=True):
         trials = []
@@ -239,7 +194,7 @@ def select(
             those = [jobs[frozenset(one.overrides)] for one in cells]
             trials.append(Trial(values, [score_of(plan, job, metric) for job in those]))
         own = this.composer.config(cell.overrides)["optim"]
-        selections.append(selection_of(list(cell.swept), trials, own, higher))
+        selections.append(selection_of(list(cell.swept), trials, own, metric))
     return selections
 
 
@@ -249,53 +204,3 @@ def score_of(plan: Plan, job: Job, metric: str) -> float | None:
     if known is None or known.record["status"] != "completed":
         return None
     return known.record["metrics"].get(metric)
-
-
-def selection_of(
-    setting: list[str], trials: list[Trial], own: Mapping[str, Any], higher: bool
-) -> Selection:
-    """Return which trial is best; of equals the first.
-
-    Args:
-        setting: its overrides.
-        trials: in the order of the space.
-        own: the values of the setting's own files.
-        higher: a higher score is better.
-    """
-    means = [trial.mean(higher) for trial in trials]
-    has_score = [any(score is not None for score in trial.scores) for trial in trials]
-    order = sorted(range(len(trials)), key=lambda i: (-means[i] if higher else means[i], i))
-    chosen = next((i for i in order if has_score[i]), None)
-    own = {f"optim.{key}": value for key, value in own.items()}
-    default = next(
-        (i for i, trial in enumerate(trials) if trial.values.items() <= own.items()), None
-    )
-    on_edge = []
-    if chosen is not None:
-        for key, value in trials[chosen].values.items():
-            tried = sorted({trial.values[key] for trial in trials})
-            if len(tried) > 1 and value in (tried[0], tried[-1]):
-                on_edge.append(key)
-    return Selection(setting, trials, chosen, default, on_edge)
-
-
-def write_selection(sweep_dir: Path, selections: Sequence[Selection], metric: str) -> None:
-    """Write what was tried and what was chosen."""
-    said = {"metric": metric, "settings": [selection.plain() for selection in selections]}
-    write_atomic(sweep_dir / FILE, json.dumps(said, indent=1) + "\n")
-
-
-def tell(selections: Sequence[Selection], metric: str) -> None:
-    """Print what was chosen for each setting."""
-    higher = is_higher_better(metric)
-    for selection in selections:
-        name = ", ".join(selection.setting) or "the setting"
-        if selection.chosen is None:
-            print(f"  {name}: no trial came to a result")
-            continue
-        values = ", ".join(f"{key}={value:g}" for key, value in selection.values.items())
-        edge = (
-            f"  (undertuned: {listed(selection.on_edge)} at the edge)" if selection.on_edge else ""
-        )
-        mean = selection.trials[selection.chosen].mean(higher)
-        print(f"  {name}: {values}  {metric} {mean:.4f}{edge}")

@@ -6,10 +6,11 @@ one takes its seat, so that no core and no device waits for the slowest of a bat
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from experiments.sweep.source import Source
 GRACE_SECONDS = 3.5
 """How long an interrupted job may take to write its record before it is killed."""
 LOOK_SECONDS = 0.5
+CLAIM_SECONDS = 1.0
+"""How long to try for the claim of a dead job: another launcher may be looking at it."""
 
 
 @dataclass(frozen=True)
@@ -250,7 +253,7 @@ def record_death(
         output: what its process said last.
     """
     folder = None
-    with claim(sweep_dir, identity) as is_ours:
+    with patient_claim(sweep_dir, identity) as is_ours:
         known = find_run(sweep_dir, identity) if is_ours else None
         if known is not None and not known.is_finished:
             folder = known.folder
@@ -259,6 +262,18 @@ def record_death(
             write_record(folder, known.record)
             keep_output(folder, reason, output)
     return Result(status, str(folder) if folder else None, reason)
+
+
+@contextlib.contextmanager
+def patient_claim(sweep_dir: Path, identity: str) -> Iterator[bool]:
+    """Claim a run whose owner has died; who only looks whether it is claimed is waited for."""
+    until = time.monotonic() + CLAIM_SECONDS
+    while True:
+        with claim(sweep_dir, identity) as is_ours:
+            if is_ours or time.monotonic() > until:
+                yield is_ours
+                return
+        time.sleep(0.02)
 
 
 def reason_of(ended: Ended) -> str:
