@@ -188,6 +188,8 @@ TABLE: dict[str, str] = {
     "), and the larger would have the better chance. Try sweep.tuning.trials={instead}.",
     "server_died": "The process that jobs are started from ended with code {code}; what it said "
     "stands above. Runs that were under way go on with the same command.",
+    "control_default": "sweep.control=default stands for {key}={own}, and this sweep has other "
+    "values ({choices}). Add it, or type sweep.control=VALUE, or sweep.control=null.",
     "no_trial": "no trial came to a result: every one diverged, or measured nothing. Try other "
     "values: optim.search={{lr:[...]}}",
     "foreign_sweeper": "hydra/launcher=workers carries out the jobs of hydra/sweeper=grid and "

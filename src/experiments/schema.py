@@ -232,14 +232,18 @@ def multirun_name(overrides: list[str]) -> str:
     False
     >>> multirun_name(["optim.lr=1e-1,3", "data=a"]) == multirun_name(["data=a", "optim.lr=1,3"])
     True
+    >>> multirun_name(["data=b", "a=1,2", "data=a"]) == multirun_name(["a=1,2", "data=a"])
+    True
     """
-    kept = []
+    kept: dict[str, str] = {}
     for override in OverridesParser.create().parse_overrides(overrides):
         key = override.get_key_element()
         if key.lstrip("+~") == "seed" or is_within(key.lstrip("+~"), NO_PART_OF_A_NAME):
             continue
-        kept.append(key if override.is_sweep_override() else f"{key}={canonical(override.value())}")
-    return hashlib.blake2b("\n".join(sorted(kept)).encode(), digest_size=4).hexdigest()
+        # Of a key that is typed twice the last value counts.
+        is_swept = override.is_sweep_override()
+        kept[key.lstrip("+~")] = key if is_swept else f"{key}={canonical(override.value())}"
+    return hashlib.blake2b("\n".join(sorted(kept.values())).encode(), digest_size=4).hexdigest()
 
 
 def is_within(key: str, keys: tuple[str, ...]) -> bool:

@@ -112,3 +112,8 @@ def test_another_question_in_the_same_folder_is_declared_below(tmp_path: Path) -
         ["data=digits"],
         ["data=moons"],
     ]
+
+
+def test_a_default_that_is_not_swept_is_explained() -> None:
+    with pytest.raises(UserError, match=r"default stands for optim.lr=0.001, .* \(0.1, 0.2\)"):
+        declared("optim.lr=0.1,0.2", factor="optim.lr", control="default")

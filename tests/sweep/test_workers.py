@@ -22,7 +22,7 @@ from experiments.records import read_record
 from experiments.runs import load_run
 from experiments.sweep import carriers
 from experiments.sweep.connection import ServerProcess
-from experiments.sweep.workers import Seat, record_death, seats_of
+from experiments.sweep.workers import VISIBLE, Seat, name_of_device, record_death, seats_of
 
 Command = Callable[..., "object"]
 QUICK = ["logger=none", "model=linear", "data=moons", "trainer.max_epochs=3"]
@@ -266,3 +266,10 @@ def test_who_looks_at_a_claim_does_not_lose_the_death_of_a_job(tmp_path: Path) -
     result = record_death(tmp_path, "0" * 16, "failed", "killed", "")
     assert result.folder == str(folder)
     assert read_record(folder)["status"] == "failed"
+
+
+def test_gpus_are_called_as_the_user_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VISIBLE, raising=False)
+    assert [name_of_device(number) for number in (0, 1)] == ["0", "1"]
+    monkeypatch.setenv(VISIBLE, "2, GPU-3f")
+    assert [name_of_device(number) for number in (0, 1)] == ["2", "GPU-3f"]

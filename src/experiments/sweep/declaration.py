@@ -160,6 +160,8 @@ def control_of(key: str, word: str, there: list[str], own: Callable[[str], Any])
     for value in there:
         if meaning(value) == wanted:
             return value
+    if word == "default":
+        raise user_error("control_default", own=wanted, key=key, choices=listed(there))
     check_choice("sweep.control", word, there)
     return word
 

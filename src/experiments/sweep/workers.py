@@ -28,6 +28,7 @@ from experiments.sweep.source import Source
 GRACE_SECONDS = 3.5
 """How long an interrupted job may take to write its record before it is killed."""
 LOOK_SECONDS = 0.5
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 CLAIM_SECONDS = 1.0
 """How long to try for the claim of a dead job: another launcher may be looking at it."""
 
@@ -70,6 +71,12 @@ def seats_of(devices: dict[str, int], workers: int | str, jobs_per_device: int) 
         seats = [Seat()] * (1 if devices.get("mps") else devices["cpu"])
     number = len(seats) if workers == "auto" else int(workers)
     return [seats[i % len(seats)] for i in range(number)]
+
+
+def name_of_device(number: int) -> str:
+    """Return how CUDA calls the GPU of this number among those that this process may see."""
+    visible = [name.strip() for name in os.environ.get(VISIBLE, "").split(",") if name.strip()]
+    return visible[number] if number < len(visible) else str(number)
 
 
 def check_numbers(workers: Any, jobs_per_device: Any, job_timeout: float | None) -> None:
@@ -157,7 +164,7 @@ class Workers:
         if not seats:
             return False
         devices = sorted({seat.device for seat in seats if seat.device is not None})
-        environment = {"CUDA_VISIBLE_DEVICES": ",".join(map(str, devices))} if devices else {}
+        environment = {VISIBLE: ",".join(map(name_of_device, devices))} if devices else {}
         cores = max(1, self.server.ready["devices"]["cpu"] * len(seats) // self.num_seats)
         task = task_of(job, self.composer, environment, cores, self.retry_failed)
         for seat in seats:
