@@ -116,7 +116,7 @@ def run(
         return 130
     except (Exception, Leave) as caught:
         error = caught.error if isinstance(caught, Leave) else caught
-        told = in_our_words(error)
+        told = in_our_words(error, config_name)
         if told is None or wants_traceback:
             raise
         print(told, file=sys.stderr)
@@ -160,7 +160,7 @@ def holds_secret(text: str) -> bool:
     return any(secret in text for secret in secrets)
 
 
-def in_our_words(error: BaseException) -> Exception | None:
+def in_our_words(error: BaseException, config_name: str = "config") -> Exception | None:
     """Return what to tell the user, or None for an error that is not the user's."""
     if isinstance(error, UserError | RunFailed):
         return error
@@ -175,7 +175,7 @@ def in_our_words(error: BaseException) -> Exception | None:
     if isinstance(cause, ValidationError):
         return wrong_type(cause, str(error))
     if isinstance(error, ConfigCompositionException):
-        return composition(error)
+        return composition(error, config_name)
     is_null_choice = isinstance(error, ValueError) and "Config group override" in str(error)
     if isinstance(error, HydraException | OmegaConfBaseException) or is_null_choice:
         return user_error("composition", reason=" ".join(str(error).split()))
@@ -229,20 +229,22 @@ def wrong_type(cause: ValidationError, text: str) -> UserError:
     return user_error("wrong_type", key=key, given=given, reason=reason)
 
 
-def composition(error: ConfigCompositionException) -> UserError:
+def composition(error: ConfigCompositionException, config_name: str) -> UserError:
     """Whatever else does not compose; an override of an unknown group among it."""
     text = str(error)
     group = re.search(r"Could not override '([^']+)'", text)
     if group and "No match in the defaults list" in text:
-        return unknown_top_level_key(group.group(1).split("@")[0], top_level_keys())
+        return unknown_top_level_key(group.group(1).split("@")[0], top_level_keys(config_name))
     sweep = re.search(r"Ambiguous value for argument '([^']+)'", text)
     if sweep:
         return user_error("sweep_without_m", given=sweep.group(1))
     return user_error("composition", reason=" ".join(text.split()))
 
 
-def top_level_keys() -> list[str]:
-    """Return the keys and groups of an experiment."""
+def top_level_keys(config_name: str) -> list[str]:
+    """Return the keys and groups of an experiment, or the keys of a comparison."""
+    if config_name != "config":
+        return [str(key) for key in OmegaConf.structured(schema.ComparisonConfig)]
     return sorted(
         [
             *(str(k) for k in OmegaConf.structured(schema.ExperimentConfig)),

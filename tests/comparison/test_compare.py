@@ -96,6 +96,11 @@ def test_single_runs_are_compared_too(compare: Compare) -> None:
         (["runs=outputs/sweeps/activations", "delta=half"], "delta"),
         (["runs=outputs/sweeps/activations", "wandb=of"], "wandb"),
         (["runs=outputs/sweeps/activations", "facotr=activation"], "Did you mean factor"),
+        (["runs=outputs/sweeps/activations", "model=cnn"], "The configuration has: runs, source"),
+        (
+            ["runs=outputs/sweeps/activations", "sweeps=depth"],
+            "The configuration has: allow, alpha",
+        ),
         (["runs=outputs/sweeps/activations", "source=wandb:x"], "Compare which runs?"),
     ],
 )
