@@ -27,7 +27,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
         monkeypatch.setenv("WANDB_BASE_URL", seen.url)
         monkeypatch.setenv("WANDB_API_KEY", "c0ffee" * 6 + "cafe")
         yield seen
-    wandb.teardown()
+        # While the server is there: W&B's service would wait for one that is gone.
+        wandb.teardown()
 
 
 def told(sweep: Path) -> Path:

@@ -29,7 +29,8 @@ def server() -> Iterator[Seen]:
     wandb.teardown()
     with wandb_server() as seen:
         yield seen
-    wandb.teardown()
+        # While the server is there: W&B's service would wait for one that is gone.
+        wandb.teardown()
 
 
 def with_key(server: Seen) -> dict[str, str]:

@@ -168,10 +168,12 @@ def test_ctrl_c_interrupts_and_the_same_command_goes_on(command: Command) -> Non
 
     def press() -> None:
         until = time.monotonic() + 60
-        while time.monotonic() < until and list(statuses().values()).count("completed") < 2:
-            time.sleep(0.1)
-        time.sleep(0.5)
-        os.kill(os.getpid(), signal.SIGINT)
+        try:
+            while time.monotonic() < until and list(statuses().values()).count("completed") < 2:
+                time.sleep(0.1)
+            time.sleep(0.5)
+        finally:  # else the job that hangs would hang this test
+            os.kill(os.getpid(), signal.SIGINT)
 
     thread = threading.Thread(target=press)
     thread.start()

@@ -36,7 +36,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
         monkeypatch.setenv("WANDB_BASE_URL", seen.url)
         monkeypatch.setenv("WANDB_API_KEY", CANARY)
         yield seen
-    wandb.teardown()
+        # While the server is there: W&B's service would wait for one that is gone.
+        wandb.teardown()
 
 
 def text(value: Any) -> str:
