@@ -10,16 +10,12 @@ from typing import Any
 
 import pytest
 from comparison import verdicts
+from playwright import sync_api
 
 from experiments.comparison import plots, report
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium here"),
-]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.slow
 
 
 @dataclass
@@ -47,6 +43,7 @@ class Opened:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """Return Debian's Chromium, without a network."""
+    assert CHROMIUM, "these tests need chromium: apt-get install chromium"
     with sync_api.sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium
