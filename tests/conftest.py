@@ -60,6 +60,12 @@ def compare(
     return caller("compare.py", capfd, monkeypatch)
 
 
+@pytest.fixture
+def draw(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Said]:
+    """Return a function that calls `python figures.py ARGUMENTS` in this process."""
+    return caller("figures.py", capfd, monkeypatch)
+
+
 def caller(
     name: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Said]:

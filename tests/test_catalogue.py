@@ -23,7 +23,6 @@ from experiments.entries import entry
 from experiments.errors import UserError
 from experiments.optimization import optimizer_of
 from experiments.optimizer_needs import is_switched
-from experiments.optimizers import NOT_ARGUMENTS
 
 DOWNLOADED = {"california_housing", "cifar10", "cifar100", "emnist", "fashion_mnist", "kmnist"}
 DOWNLOADED |= {"mnist", "qmnist", "stl10", "svhn", "torchvision", "usps"}
@@ -130,7 +129,7 @@ def test_every_data_set_trains_two_steps(choice: str, model: str) -> None:
 
 def test_a_search_space_and_a_name_are_not_arguments_of_the_optimizer() -> None:
     config = plain("optim=adam")
-    assert set(entry(config, "optim", NOT_ARGUMENTS, 1).keywords) == {
+    assert set(entry(config, "optim").keywords) == {
         "lr",
         "betas",
         "eps",

@@ -21,7 +21,7 @@ def test_help_lists_every_group_with_its_choices_and_three_examples(command: Com
     said = command("--help")
     assert said.code == 0
     for folder in [*CONF.iterdir(), CONF.parent / "sweeps"]:
-        if folder.is_dir():
+        if folder.is_dir() and folder.name != "figure":
             choices = ", ".join(sorted(p.stem for p in folder.glob("*.yaml")))
             assert f"{folder.name}: {choices}\n" in said.out
     assert len(re.findall(r"^ *python train\.py ", said.out, re.MULTILINE)) == 3
@@ -128,6 +128,15 @@ BAD = [
     (["model=mlp", "model.hidden=[256,0]"], "Try model.hidden=[256,256]."),
     (["model.kernel_size=9", "model.padding=valid"], "Try model.kernel_size=2, or model.padding=same."),
 ]  # fmt: skip
+
+
+SWEPT = ["-m", "activation=relu,tanh"]
+BAD += [
+    (["--cfg", "job", *SWEPT], "--cfg and a sweep (-m) are two things. Leave -m away"),
+    ([*SWEPT, "--info=config"], "--info=config and a sweep (-m) are two things"),
+    ([*SWEPT, "hydra.launcher.job_timeout=abc"], "Try hydra.launcher.job_timeout=3600."),
+    ([*SWEPT, "hydra/launcher=slurm", "hydra.launcher.job_timeout=abc"], "job_timeout=3600."),
+]
 
 
 @pytest.mark.parametrize(

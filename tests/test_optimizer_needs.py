@@ -13,7 +13,7 @@ from experiments.entries import entry
 from experiments.errors import UserError
 from experiments.optimization import optimizer_of
 from experiments.optimizer_needs import KNOWN, failure, needs_of
-from experiments.optimizers import NOT_ARGUMENTS, as_arguments, needs_for
+from experiments.optimizers import as_arguments, needs_for
 from experiments.preparation import prepare
 from experiments.runs import Run
 
@@ -39,7 +39,7 @@ def test_what_a_class_needs_is_found_by_trying(name: str, train_run: Callable[..
         *(["data.batch_size=full"] if name == "lbfgs" else []),
     )
     config = run.config
-    bound = entry(config, "optim", NOT_ARGUMENTS, 1)
+    bound = entry(config, "optim")
     needs = needs_for(bound.func, bound.keywords)
     assert (needs.form, needs.closure) == NEEDS[name]
     losses = [row["train/loss"] for row in run.history]
@@ -246,7 +246,7 @@ def test_torchs_own_take_any_layout_but_one() -> None:
         recipe = optimizer_of(plain(f"optim={name}"))
         if "torch.optim" not in plain(f"optim={name}")["optim"]["_target_"]:
             continue
-        bound = entry(plain(f"optim={name}"), "optim", NOT_ARGUMENTS, 1)
+        bound = entry(plain(f"optim={name}"), "optim")
         layout = torch.channels_last
         needs = recipe.needs
         reason = failure(

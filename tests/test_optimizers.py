@@ -13,7 +13,7 @@ from torch import nn
 from experiments.entries import entry
 from experiments.errors import UserError
 from experiments.optimizer_needs import is_switched
-from experiments.optimizers import NOT_ARGUMENTS, build_optimizer, check_values
+from experiments.optimizers import build_optimizer, check_values
 
 A = [1.0, 4.0]
 START = [1.0, -2.0]
@@ -22,7 +22,7 @@ START = [1.0, -2.0]
 def path(name: str, num_steps: int = 5) -> list[list[float]]:
     """Return theta after each step on f = 1/2 sum a_i theta_i^2, in float64."""
     config = plain(f"optim={name}")
-    bound = entry(config, "optim", NOT_ARGUMENTS, 1)
+    bound = entry(config, "optim")
     theta = nn.Parameter(torch.tensor(START, dtype=torch.float64))
     optimizer = build_optimizer([theta], bound.func, bound.keywords)
     if is_switched(optimizer):
@@ -248,7 +248,7 @@ FORMS |= {"adamax": "foreach", "rprop": "foreach"}
 
 @pytest.mark.parametrize(("name", "form"), FORMS.items())
 def test_the_fastest_form_is_taken_and_equals_the_plain_one(name: str, form: str) -> None:
-    bound = entry(plain(f"optim={name}"), "optim", NOT_ARGUMENTS, 1)
+    bound = entry(plain(f"optim={name}"), "optim")
     results = []
     for choice in ({}, {"foreach": False}):
         weights = [nn.Parameter(torch.linspace(-1, 1, 12).view(4, 3)), nn.Parameter(torch.ones(3))]
@@ -265,7 +265,7 @@ def test_the_fastest_form_is_taken_and_equals_the_plain_one(name: str, form: str
 
 @pytest.mark.parametrize("name", ["asgd", "adafactor"])
 def test_forms_that_are_no_faster_are_not_taken(name: str) -> None:
-    bound = entry(plain(f"optim={name}"), "optim", NOT_ARGUMENTS, 1)
+    bound = entry(plain(f"optim={name}"), "optim")
     optimizer = build_optimizer([nn.Parameter(torch.ones(3))], bound.func, bound.keywords)
     assert not optimizer.param_groups[0]["foreach"]
 

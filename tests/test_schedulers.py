@@ -159,7 +159,7 @@ def test_each_file_states_its_interval_and_each_schedule_whether_it_knows_the_en
 ) -> None:
     config = plain(f"scheduler={name}")
     assert config["scheduler"]["interval"] in ("epoch", "step")
-    make = entry(config, "scheduler", leave_out=("interval",), supplied=2)
+    make = entry(config, "scheduler")
     assert schedulers.depends_on_total(make) is (name in ALONG_THE_RUN)
 
 

@@ -21,7 +21,6 @@ from experiments.data.augmentation import Augmentation
 from experiments.data.datamodule import DataModule
 from experiments.data.normalization import NORMALIZATIONS
 from experiments.data.sources import DataSet, DataSpec
-from experiments.derived import OF_BATCHES
 from experiments.entries import entry, refused
 from experiments.errors import check_choice, hint, listed, user_error
 from experiments.gains import gain_of
@@ -50,7 +49,7 @@ def initializer_of(
             allowed="auto or a number above 0",
             instead=1,
         )
-    return entry(config, "init", supplied=3)
+    return entry(config, "init")
 
 
 def is_positive(value: Any) -> bool:
@@ -61,7 +60,7 @@ def is_positive(value: Any) -> bool:
 
 def load_data(config: Config) -> DataSet:
     """Return the data set that `data` names."""
-    source = entry(config, "data", leave_out=OF_BATCHES)
+    source = entry(config, "data")
     data: DataSet = refused("data", source, config["data"]["_target_"])
     return data
 
@@ -86,9 +85,14 @@ def build_datamodule(config: Config, data: DataSet) -> DataModule:
 
 def augmentation_of(config: Config) -> Augmentation:
     """Return what is done to training batches."""
-    node = config["data"]["augment"] or {}
+    check_augment(config)
+    return Augmentation(**config["data"]["augment"] or {})
+
+
+def check_augment(config: Config) -> None:
+    """Raise UserError for a key of data.augment that means nothing."""
     known = [field.name for field in dataclasses.fields(AugmentConfig)]
-    for key in node:
+    for key in config["data"].get("augment") or {}:
         if key not in known:
             raise user_error(
                 "unknown_key",
@@ -97,7 +101,6 @@ def augmentation_of(config: Config) -> Augmentation:
                 choices=listed(known),
                 hint=hint("data.augment.", key, known, "=..."),
             )
-    return Augmentation(**node)
 
 
 def check_shape(config: Config, spec: DataSpec) -> None:
@@ -121,7 +124,7 @@ def build_module(config: Config, spec: DataSpec) -> ExperimentModule:
     """
     check_shape(config, spec)
     activation = activation_of(config)
-    model = entry(config, "model", supplied=3)
+    model = entry(config, "model")
     network = refused(
         "model",
         lambda: model(spec.shape, spec.num_outputs, activation),
@@ -187,7 +190,7 @@ def num_activation_parameters(config: Config, module: ExperimentModule) -> int:
     Those that an activation trains itself, and those of layers which it asks to be wider; fewer
     than 0 where it needs narrower ones (crelu).
     """
-    model = entry(config, "model", supplied=3)
+    model = entry(config, "model")
     with torch.device("meta"):
         bare = model(module.spec.shape, module.spec.num_outputs, torch.nn.Identity)
     return sum(p.numel() for p in module.network.parameters()) - sum(

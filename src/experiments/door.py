@@ -32,6 +32,7 @@ from experiments import mode, schema
 from experiments.errors import (
     TABLE,
     RunFailed,
+    Terminated,
     UserError,
     hint,
     listed,
@@ -45,6 +46,7 @@ SECRET_IN_MAPPING = re.compile(
     r"[{,]\s*['\"]?(\w*[._-])?(api_?key|token|secret|password)['\"]?\s*:", re.IGNORECASE
 )
 ALLOWED = {
+    r"timeout: .*converted to Float": ("a number of seconds, or null for no limit", "3600"),
     r"converted to Integer": ("a whole number", "1"),
     r"converted to Float": ("a number", "0.1"),
     r"not a valid bool": ("true or false", "true"),
@@ -52,7 +54,7 @@ ALLOWED = {
     r"Union\[int, str\]": ("a whole number or a word", "1"),
     r"Union\[int, float": ("a number", "1"),
 }
-"""What OmegaConf says of a wrong type: what is allowed, and an example."""
+"""What OmegaConf says of the type of a key: what is allowed, and an example."""
 
 
 class Leave(BaseException):
@@ -87,16 +89,19 @@ def run(
     conf: Path,
     arguments: Sequence[str] | None = None,
     config_name: str = "config",
+    understood: Callable[[Sequence[str], Path], list[str]] | None = None,
 ) -> int:
     """Call a function decorated with `hydra.main` and return the exit code of the process.
 
-    0: done; 1: a run failed; 2: a mistake in the input; 130: interrupted with Ctrl-C.
+    0: done; 1: a run failed; 2: a mistake in the input; 130: interrupted with Ctrl-C; 143: ended
+    by SIGTERM.
 
     Args:
         main: the decorated function.
         conf: the folder of its config.
         arguments: what was typed after the script's name; by default that of this process.
         config_name: of its config.
+        understood: turns what was typed, and `conf`, into what Hydra can read.
     """
     if arguments is not None:
         sys.argv = [sys.argv[0], *arguments]
@@ -106,14 +111,17 @@ def run(
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
         refuse_secrets(sys.argv[1:])
+        if understood:
+            sys.argv[1:] = understood(sys.argv[1:], conf)
         if is_help(sys.argv[1:]):
             print(help_text(conf, sys.argv[1:], config_name))
         else:
+            refuse_two_things(sys.argv[1:])
             with mode.known_beforehand(sys.argv[1:]):
                 main()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("Interrupted.", file=sys.stderr)
-        return 130
+        return 143 if isinstance(stop, Terminated) else 130
     except (Exception, Leave) as caught:
         error = caught.error if isinstance(caught, Leave) else caught
         told = in_our_words(error, config_name)
@@ -125,6 +133,13 @@ def run(
         if not wants_traceback:
             del os.environ["HYDRA_FULL_ERROR"]
     return 0
+
+
+def refuse_two_things(arguments: Sequence[str]) -> None:
+    """Raise UserError for a sweep and what Hydra shows of one configuration, in one command."""
+    shown = [a for a in arguments if re.match(r"(--cfg|-c|--info|-i)(=|$)", a)]
+    if shown and any(a in ("-m", "--multirun") for a in arguments):
+        raise user_error("one_thing", given=shown[0])
 
 
 def refuse_secrets(arguments: Sequence[str]) -> None:
@@ -184,10 +199,10 @@ def in_our_words(error: BaseException, config_name: str = "config") -> Exception
 
 def missing_choice(error: MissingConfigException) -> UserError:
     """An unknown choice of a group, as in model=cnm."""
-    if not error.options or not error.missing_cfg_file:
+    group, _, given = (error.missing_cfg_file or "").rpartition("/")
+    options = sorted(error.options or choices_beside(group, str(error)))
+    if not options:
         return user_error("composition", reason=" ".join(str(error).split()))
-    group, _, given = error.missing_cfg_file.rpartition("/")
-    options = sorted(error.options)
     return user_error(
         "unknown_choice",
         group=group,
@@ -195,6 +210,12 @@ def missing_choice(error: MissingConfigException) -> UserError:
         choices=listed(options),
         hint=hint(f"{group}=", given, options),
     )
+
+
+def choices_beside(group: str, text: str) -> list[str]:
+    """Return the choices of a group, of which Hydra does not tell where several were chosen."""
+    found = re.search(r"provider=main, path=file://(\S+)", text)
+    return [path.stem for path in Path(found[1], group).glob("*.yaml")] if found and group else []
 
 
 def unknown_key(error: BaseException, cause: OmegaConfBaseException) -> UserError:
@@ -223,7 +244,7 @@ def wrong_type(cause: ValidationError, text: str) -> UserError:
     reason = " ".join((cause.msg or str(cause)).split())
     key, given = override.groups() if override else (str(cause.full_key), cause.value)
     for pattern, (allowed, instead) in ALLOWED.items():
-        if re.search(pattern, reason):
+        if re.search(pattern, f"{key}: {reason}"):
             instead = f"[{instead}]" if str(given).startswith("[") else instead
             return user_error("not_allowed", key=key, given=given, allowed=allowed, instead=instead)
     return user_error("wrong_type", key=key, given=given, reason=reason)
@@ -233,6 +254,8 @@ def composition(error: ConfigCompositionException, config_name: str) -> UserErro
     """Whatever else does not compose; an override of an unknown group among it."""
     text = str(error)
     group = re.search(r"Could not override '([^']+)'", text)
+    if group and config_name == "figures":
+        return user_error("no_group", given=group.group(1).split("@")[0])
     if group and "No match in the defaults list" in text:
         return unknown_top_level_key(group.group(1).split("@")[0], top_level_keys(config_name))
     sweep = re.search(r"Ambiguous value for argument '([^']+)'", text)

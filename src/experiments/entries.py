@@ -14,9 +14,20 @@ from typing import Any
 
 from hydra.utils import get_object
 
+from experiments.derived import OF_BATCHES
 from experiments.errors import UserError, hint, listed, user_error
+from experiments.optimizers import NOT_ARGUMENTS
 
 Config = dict[str, Any]
+
+NO_ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "optim": NOT_ARGUMENTS,
+    "scheduler": ("interval",),
+    "data": OF_BATCHES,
+}
+"""Keys of each group that are not arguments of its target."""
+SUPPLIED = {"model": 3, "init": 3, "optim": 1, "scheduler": 2}
+"""How many positional arguments of the target are given by whoever calls it."""
 
 TYPE_WORDS = {
     int: ("a whole number", 1),
@@ -26,48 +37,65 @@ TYPE_WORDS = {
 }
 
 
-def entry(
-    config: Config, group: str, leave_out: tuple[str, ...] = (), supplied: int = 0
-) -> functools.partial[Any]:
+def entry(config: Config, group: str) -> functools.partial[Any]:
     """Return the target of a catalogue entry with its arguments bound, each checked.
 
     Args:
         config: the whole config.
         group: the entry's key in it.
-        leave_out: keys that are not arguments of the target.
-        supplied: how many positional arguments the caller will give.
 
     Raises:
         UserError: a target that cannot be imported, an argument it does not take or that has the
             wrong type, or one that it needs and lacks.
     """
-    node = config[group]
-    target = target_of(config, group)
-    parameters = dict(inspect.signature(target).parameters)
-    skipped = {"_target_", *leave_out} | ({"name"} - set(parameters))
-    arguments = {key: value for key, value in node.items() if key not in skipped}
-    # Optimizers of collections take any keyword, and forget what they do not know.
-    takes_any = group != "optim" and any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    for name in list(parameters)[:supplied]:
-        del parameters[name]
-    known = {name: p for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
+    target, arguments = target_of(config, group), arguments_of(config, group)
+    parameters = parameters_of(target, group)
+    check_keys(config, group)
     for name, value in arguments.items():
-        if name in known:
-            check_type(f"{group}.{name}", value, wanted_type(target, known[name]))
-        elif not takes_any:
+        if name in parameters:
+            check_type(f"{group}.{name}", value, wanted_type(target, parameters[name]))
+    return functools.partial(target, **arguments)
+
+
+def check_keys(config: Config, group: str) -> None:
+    """Raise UserError for an argument that the target of an entry does not take, or lacks.
+
+    What the arguments are is not looked at: one check serves all jobs of a sweep that differ in
+    values alone.
+    """
+    target, arguments = target_of(config, group), arguments_of(config, group)
+    parameters = parameters_of(target, group)
+    kinds = [parameter.kind for parameter in parameters.values()]
+    # Optimizers of collections take any keyword, and forget what they do not know.
+    takes_any = group != "optim" and inspect.Parameter.VAR_KEYWORD in kinds
+    known = [name for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD]
+    for name in arguments:
+        if name not in known and not takes_any:
             raise user_error(
                 "unknown_key",
                 key=f"{group}.{name}",
-                parent=f"{group}={node['name']}",
-                choices=listed([*known, *leave_out]),
+                parent=f"{group}={config[group]['name']}",
+                choices=listed([*known, *NO_ARGUMENTS.get(group, ())]),
                 hint=hint(f"{group}.", name, known, "=..."),
             )
-    for name, parameter in known.items():
+    for name in known:
+        parameter = parameters[name]
         is_needed = parameter.default is parameter.empty
         if is_needed and parameter.kind is not parameter.VAR_POSITIONAL and name not in arguments:
             owner = f"{target.__module__}.{target.__qualname__}"
             raise user_error("missing_argument", key=group, owner=owner, name=name)
-    return functools.partial(target, **arguments)
+
+
+def parameters_of(target: Callable[..., Any], group: str) -> dict[str, inspect.Parameter]:
+    """Return the parameters of a target that its entry may give."""
+    return dict(list(inspect.signature(target).parameters.items())[SUPPLIED.get(group, 0) :])
+
+
+def arguments_of(config: Config, group: str) -> Config:
+    """Return the keys of an entry that are arguments of its target; `name` is one of some."""
+    takes_name = "name" in inspect.signature(target_of(config, group)).parameters
+    skipped = {"_target_", *NO_ARGUMENTS.get(group, ())} | (set() if takes_name else {"name"})
+    return {key: value for key, value in config[group].items() if key not in skipped}
 
 
 def target_of(config: Config, group: str) -> Callable[..., Any]:

@@ -18,10 +18,16 @@ class RunFailed(RuntimeError):
     """A run that could not be finished; its record says failed, its log has the traceback."""
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a sweep as Ctrl-C does."""
+
+
 TABLE: dict[str, str] = {
     # configuration
     "unknown_choice": "{group}={given}: there is no such {group}. Choices: {choices}.{hint}",
     "unknown_key": "{key}: there is no such key. {parent} has: {choices}.{hint}",
+    "no_group": "{given}: this figure has no {given}. Leave it away; python figures.py figure=NAME "
+    "--cfg job shows the keys of a figure.",
     "wrong_type": "{key}={given}: {reason}. python train.py --cfg job shows values that fit.",
     "sweep_without_m": "{given}: several values are a sweep. Type -m before them, or key=[a,b] for "
     "one list.",
@@ -106,6 +112,14 @@ TABLE: dict[str, str] = {
     "Leave data.batch_size away, or try optim.full_batch=false data.batch_size={given}.",
     "no_decay": "optim.no_decay={given}: {owner} has no weight decay to spare any parameter. "
     "Leave optim.no_decay away.",
+    "matrices_on_a_plane": "optim={name}: it is made for the matrices of a network, and a point of "
+    "the plane is none. Leave it out of optim=[...].",
+    "retraced_ranks": "The path of training is had by training once more in this process, and the "
+    "run was trained by {given} together. Type path=false.",
+    "not_in_the_plane": "data={data} has points of shape {shape} and {task} targets; "
+    "figure=decision_boundary draws classes in the plane. Try data=[xor,moons,spirals].",
+    "two_weights": "figure=loss_minimum draws the loss over one weight or two, and model={model} "
+    "has {given} on data={data}. Try model=linear data=sine.",
     "no_matrices": "optim: {owner} is made for the matrices of hidden layers, and this model has "
     "none. Try model=mlp, or optim=adamw.",
     "optimizer_needs": "optim: {owner} cannot be stepped here: {reason}. "
@@ -172,6 +186,8 @@ TABLE: dict[str, str] = {
     "claimed": "Another process is training {identity}; it is left to that one.",
     "protocol_without_sweep": "protocol={given}: a protocol is one of sweeps. Type -m with values "
     "to compare, or sweeps=NAME, or leave it away.",
+    "one_thing": "{given} and a sweep (-m) are two things. Leave -m away, and choose one value of "
+    "each key; or leave {given} away: sweep.dry_run=true lists the jobs of a sweep.",
     "key_without_sweep": "{given}: this is one run, and sweep.* are keys of sweeps. Type -m with "
     "values to compare, or sweeps=NAME, or leave it away.",
     "file_without_mode": "hydra.sweeper lists values of a sweep, and this is one run. Add "
@@ -184,6 +200,9 @@ TABLE: dict[str, str] = {
     "no_search_space": "protocol=tuned: optim={optim} says no search space. Give one, e.g. "
     "'+optim.search={{lr:[0.01,0.1,1]}}', or try protocol=fixed.",
     "tuned_key": "{given}: protocol=tuned chooses that. Leave it away, or try protocol=fixed.",
+    "trials_of_grid": "sweep.tuning.trials={given}: optim={optim} is searched over {own} combinations of "
+    "{keys}, and a number of trials spaces the values of a single key. Leave it away, or give "
+    "optim.search lists of as many combinations.",
     "unequal_budgets": "protocol=tuned: the settings' search spaces have different sizes ({sizes}"
     "), and the larger would have the better chance. Try sweep.tuning.trials={instead}.",
     "server_died": "The process that jobs are started from ended with code {code}; what it said "
@@ -241,6 +260,17 @@ TABLE: dict[str, str] = {
     "on the way; a trial that is given up is spared its further seeds.",
     "resume_done": "resume={path}: this run is {status} after {epochs} epochs and has nothing left "
     "to do. To go on, give a larger budget: trainer.max_epochs={instead}.",
+    # figures
+    "expression": "expr={given}: {reason}. Allowed are {allowed}.{hint}",
+    "graph_name": "{name} is {reason}. Call the variable something else.",
+    "graph_variable": "{name}: the expression {expression} has no such variable, and the figure no "
+    "such key. Variables: {names}. Keys: {keys}.{hint}",
+    "graph_value": "{names}: no value in {expression}. Type {instead}",
+    "window": "kernel_size={kernel}: the window is larger than the input of {size} with "
+    "padding={padding} on both sides, {padded}. Try kernel_size={padded}.",
+    "no_filters": "{path}: {what} has no filters that a page can show. Give a run of model=cnn on "
+    "images or signals.",
+    "graph_not_finite": "{what} is {value}. Choose other values, where all numbers are finite.",
     # comparisons, and what they read from W&B
     "which_runs": "Compare which runs? Type runs=FOLDER, of a sweep or of several, or "
     "source=wandb:ENTITY/PROJECT. Sweeps here: {choices}.",

@@ -100,12 +100,20 @@ def key_of(override: str) -> str:
 def slug(overrides: list[str], longest: int = 80) -> str:
     """Return overrides as part of a folder's name.
 
+    What is too long is cut in its middle: the seed, which tells runs apart, comes last.
+
     >>> slug(["activation=relu", "optim.lr=0.1", "model.hidden=[64,64]"])
     'activation=relu,optim.lr=0.1,model.hidden=64-64'
+    >>> slug(["activation=relu", "model.hidden=[64,64]", "seed=3"], longest=31)
+    'activation=rel...n=64-64,seed=3'
     """
     kept = [o for o in overrides if not o.lstrip("+~").startswith(NOT_IN_NAMES)]
     words = [re.sub(r"[^\w.=+-]+", "-", re.sub(r"[\[\]'\"]", "", o)).strip("+~-") for o in kept]
-    return ",".join(words)[:longest] or "default"
+    name = ",".join(words) or "default"
+    if len(name) <= longest:
+        return name
+    half = (longest - 3) // 2
+    return f"{name[:half]}...{name[-half:]}"
 
 
 def open_folder(launch: Launch, config: dict[str, Any], identity: str) -> Path:

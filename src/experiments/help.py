@@ -13,6 +13,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 HIDDEN = ("hydra",)
+FIGURES = "figure"
+"""The group of figures.py, which train.py does not have."""
 
 
 def is_help(arguments: Sequence[str]) -> bool:
@@ -26,7 +28,7 @@ def help_text(conf: Path, arguments: Sequence[str], config_name: str = "config")
     Args:
         conf: the folder of the configuration.
         arguments: what was typed; overrides among it change the configuration shown.
-        config_name: the configuration; only an experiment, called config, has groups.
+        config_name: the configuration.
     """
     is_sweep = any(a in ("-m", "--multirun") for a in arguments)
     # A sweep has no one configuration to show: the default stands for it.
@@ -35,7 +37,7 @@ def help_text(conf: Path, arguments: Sequence[str], config_name: str = "config")
         config = compose(config_name, overrides=overrides, return_hydra_config=True)
     words = config.hydra.help
     keys = [str(key) for key in config if key not in HIDDEN]
-    groups = group_choices(conf) if config_name == "config" else {}
+    groups = group_choices(conf, config_name)
     return "\n".join(
         [
             words.header,
@@ -49,12 +51,19 @@ def help_text(conf: Path, arguments: Sequence[str], config_name: str = "config")
     )
 
 
-def group_choices(conf: Path) -> dict[str, list[str]]:
-    """Return the choices of every group, in alphabetical order."""
+def group_choices(conf: Path, config_name: str = "config") -> dict[str, list[str]]:
+    """Return the choices of every group of a configuration, in alphabetical order.
+
+    An experiment, called config, has all groups but one; figures have that one, and each figure
+    some of the others; a comparison has none.
+    """
     folders = sorted(folder for folder in conf.iterdir() if folder.is_dir())
     folders.append(conf.parent / "sweeps")
+    of_figures = config_name == "figures"
+    if config_name not in ("config", "figures"):
+        folders = []
     return {
         folder.name: sorted(file.stem for file in folder.glob("*.yaml"))
         for folder in folders
-        if folder.name not in HIDDEN
+        if folder.name not in HIDDEN and (folder.name == FIGURES) == of_figures
     }

@@ -11,7 +11,6 @@ import torch
 from experiments.entries import entry, find_target, refused, target_of
 from experiments.optimizer_needs import Needs, takes_channels_last
 from experiments.optimizers import (
-    NOT_ARGUMENTS,
     as_arguments,
     check_steppable,
     check_values,
@@ -40,7 +39,7 @@ def optimizer_of(config: Config) -> OptimizerRecipe:
     if optimizer_class is not find_target("optim", node["_target_"]):
         # One of a collection. Of a class that cannot be stepped at all the keys are no matter.
         check_steppable(optimizer_class, node)
-    bound = entry(config, "optim", leave_out=NOT_ARGUMENTS, supplied=1)
+    bound = entry(config, "optim")
     make = functools.partial(
         optimizer_for,
         optimizer_class=bound.func,
@@ -56,7 +55,7 @@ def optimizer_of(config: Config) -> OptimizerRecipe:
 
 def scheduler_of(config: Config) -> Callable[..., torch.optim.lr_scheduler.LRScheduler]:
     """Return what makes the schedule, tried once."""
-    scheduler = entry(config, "scheduler", leave_out=("interval",), supplied=2)
+    scheduler = entry(config, "scheduler")
     trial = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
     refused("scheduler", lambda: scheduler(trial, 1), config["scheduler"]["_target_"])
     return scheduler

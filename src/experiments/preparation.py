@@ -10,9 +10,15 @@ from typing import Any
 
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 
-from experiments import building, hardware
+from experiments import building, entries, hardware
 from experiments.bounds import check_budget, check_execution, check_words
-from experiments.combinations import CATALOGUE_GROUPS, check_optimizer, check_ranks, check_schedule
+from experiments.combinations import (
+    CATALOGUE_GROUPS,
+    check_names,
+    check_optimizer,
+    check_ranks,
+    check_schedule,
+)
 from experiments.cores import num_cores
 from experiments.data.augmentation import check_mixing
 from experiments.data.datamodule import DataModule
@@ -137,6 +143,22 @@ def check_complete(config: Config) -> None:
         missing = [word for word in needed if word not in (node or {})]
         if key not in config or missing:
             raise user_error("missing_group", group=key, key=" and no ".join(missing) or "value")
+
+
+def check_keys(config: Config, overrides: list[str]) -> None:
+    """Raise UserError for keys that are missing, or that nothing takes.
+
+    What is said of one job of a sweep is so for all that differ from it in values alone.
+
+    Args:
+        config: of the job.
+        overrides: of the job.
+    """
+    check_complete(config)
+    check_names(config, overrides)
+    for group in CATALOGUE_GROUPS:
+        entries.check_keys(config, group)
+    building.check_augment(config)
 
 
 def check_trainer(prepared: Prepared) -> None:

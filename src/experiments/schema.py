@@ -215,10 +215,29 @@ class ComparisonConfig:
     paths: PathsConfig = field(default_factory=PathsConfig)
 
 
+@dataclass
+class FiguresConfig:
+    """What all figures share; each adds keys of its own."""
+
+    formats: list[str] = field(default_factory=lambda: ["svg", "png"])
+    themes: list[str] = field(default_factory=lambda: ["light", "dark"])
+    dpi: int = 150
+    animate: bool = True
+    name: Optional[str] = None  # noqa: UP045
+    paths: PathsConfig = field(default_factory=PathsConfig)
+
+
 def extendable(schema: type) -> DictConfig:
     """Return a schema whose keys are typed and to which a file may add keys of its own."""
     node: DictConfig = OmegaConf.structured(schema)
     OmegaConf.set_struct(node, False)
+    return node
+
+
+def joinable(schema: type) -> DictConfig:
+    """Return a schema that another one may be merged with: its keys are typed, the whole is not."""
+    node = extendable(schema)
+    node._metadata.object_type = dict  # two structured types would not merge
     return node
 
 
@@ -232,7 +251,7 @@ def multirun_name(overrides: list[str]) -> str:
     False
     >>> multirun_name(["optim.lr=1e-1,3", "data=a"]) == multirun_name(["data=a", "optim.lr=1,3"])
     True
-    >>> multirun_name(["data=b", "a=1,2", "data=a"]) == multirun_name(["a=1,2", "data=a"])
+    >>> multirun_name(["data=b", "a=1,2", "++data=a"]) == multirun_name(["a=1,2", "data=a"])
     True
     """
     kept: dict[str, str] = {}
@@ -240,9 +259,9 @@ def multirun_name(overrides: list[str]) -> str:
         key = override.get_key_element()
         if key.lstrip("+~") == "seed" or is_within(key.lstrip("+~"), NO_PART_OF_A_NAME):
             continue
-        # Of a key that is typed twice the last value counts.
-        is_swept = override.is_sweep_override()
-        kept[key.lstrip("+~")] = key if is_swept else f"{key}={canonical(override.value())}"
+        # Of a key that is typed twice the last value counts; + and ++ set it as well.
+        is_swept, key = override.is_sweep_override(), key.lstrip("+")
+        kept[key.lstrip("~")] = key if is_swept else f"{key}={canonical(override.value())}"
     return hashlib.blake2b("\n".join(sorted(kept.values())).encode(), digest_size=4).hexdigest()
 
 
@@ -260,6 +279,8 @@ def register() -> None:
     store = ConfigStore.instance().store
     store(group="schema", name="experiment", node=ExperimentConfig, package="_global_")
     store(group="schema", name="comparison", node=ComparisonConfig, package="_global_")
+    store(group="schema", name="figures", node=extendable(FiguresConfig), package="_global_")
+    store(group="schema", name="training", node=joinable(ExperimentConfig), package="_global_")
     store(group="schema", name="data", node=extendable(DataConfig))
     store(group="schema", name="optim", node=extendable(OptimConfig))
     store(group="schema", name="trainer", node=TrainerConfig)

@@ -21,7 +21,6 @@ from torch.optim.lr_scheduler import ExponentialLR
 from experiments.entries import entry
 from experiments.optimization import optimizer_of
 from experiments.optimizer_needs import is_switched, needs_of
-from experiments.optimizers import NOT_ARGUMENTS
 from experiments.parameter_groups import by_matrix
 
 TAKES_LR_ONCE = {"rprop"}
@@ -71,7 +70,7 @@ def values_of(name: str) -> dict[str, Any]:
 
 @functools.cache
 def wants_closure(name: str) -> bool:
-    bound = entry({"optim": values_of(name)}, "optim", NOT_ARGUMENTS, 1)
+    bound = entry({"optim": values_of(name)}, "optim")
     return needs_of(bound.func, {}).closure
 
 
@@ -164,7 +163,7 @@ def test_a_schedule_reaches_every_group_and_every_step(name: str) -> None:
 
 def reference(name: str, network: nn.Module) -> list[Optimizer]:
     """Return the class itself with the file's values, torch's plainest form of it."""
-    bound = entry({"optim": values_of(name)}, "optim", NOT_ARGUMENTS, 1)
+    bound = entry({"optim": values_of(name)}, "optim")
     values = {k: tuple(v) if isinstance(v, list) else v for k, v in bound.keywords.items()}
     if "foreach" in inspect.signature(bound.func).parameters and "torch.optim" in str(bound.func):
         values["foreach"] = False

@@ -92,6 +92,14 @@ def test_the_value_of_a_group_or_a_key(composer: Composer) -> None:
     assert composer.value_of([], "data") == "digits"
 
 
+def test_the_options_of_a_group_and_keys_that_some_choices_have(composer: Composer) -> None:
+    assert composer.options_of("model") == ["cnn", "linear", "mlp"]
+    for key in ("test", "optim.lr", "optim.momentum", "model.kernel_size", "trainer.max_time"):
+        assert composer.options_of(key) == []
+    for key in ("optmi", "optim.lrr", "model.kernel", "trainer.max_tiem"):
+        assert composer.options_of(key) is None
+
+
 @pytest.mark.parametrize(
     "overrides",
     [["seed=abc"], ["activation=rleu"], ["seeed=1"], ["model.hidden=3"], ["+optim.lr=1"]],

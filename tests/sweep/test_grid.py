@@ -107,6 +107,38 @@ def test_a_job_that_is_asked_for_twice_is_one() -> None:
     assert swept(grid_of(["optim=sgd,sgd"], {})) == ["optim=sgd"]
 
 
+@pytest.mark.parametrize(
+    ("typed", "fixed", "values"),
+    [
+        (["optim.lr=0.1,0.2", "optim.lr=0.3"], ["optim.lr=0.3"], {}),
+        (["optim.lr=0.1,0.2", "++optim.lr=0.3"], ["++optim.lr=0.3"], {}),
+        (["optim.lr=0.1,0.2", "++optim.lr=3,4"], [], {"++optim.lr": ["3", "4"]}),
+        (["a=1", "b=2", "a=1"], ["b=2", "a=1"], {}),
+        (["~optim.search", "+optim.search=3"], ["~optim.search", "+optim.search=3"], {}),
+        (["seed=0,1", "seed=7"], [], {"seed": ["7"]}),
+    ],
+)
+def test_of_a_key_that_is_set_twice_the_last_value_counts(
+    typed: list[str], fixed: list[str], values: dict[str, list[str]]
+) -> None:
+    grid = grid_of(typed, {})
+    assert (grid.fixed, grid.swept) == (fixed, values)
+
+
+@pytest.mark.parametrize(
+    ("words", "values"),
+    [
+        ("range(0.1,0.4,0.1)", ["0.1", "0.2", "0.3"]),
+        ("range(0.4,0.1,-0.1)", ["0.4", "0.3", "0.2"]),
+        ("range(0,1,0.25)", ["0.0", "0.25", "0.5", "0.75"]),
+        ("range(1,4)", ["1", "2", "3"]),
+        ("range(1e-5,3e-5,1e-5)", ["1e-05", "2e-05"]),
+    ],
+)
+def test_steps_are_the_numbers_that_one_would_write(words: str, values: list[str]) -> None:
+    assert grid_of([f"optim.lr={words}"], {}).swept == {"optim.lr": values}
+
+
 def test_a_swept_value_takes_the_place_of_a_fixed_one() -> None:
     cell = Cell(("optim.lr=1", "+x=2"), ("optim.lr=0.1", "seed=0"))
     assert cell.overrides == ["+x=2", "optim.lr=0.1", "seed=0"]

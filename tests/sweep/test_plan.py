@@ -28,11 +28,27 @@ def make(tmp_path: Path) -> Iterator[Make]:
         yield plan
 
 
+class Told:
+    """Answers what a carrier is asked, and keeps what it was asked of."""
+
+    def __init__(self, checksum: str = "c") -> None:
+        self.answer = checksum
+        self.checked: list[dict] = []
+        self.data: list[dict] = []
+
+    def check(self, config: dict, overrides: Sequence[str]) -> None:
+        self.checked.append(config)
+
+    def checksum(self, config: dict) -> str:
+        self.data.append(config)
+        return self.answer
+
+
 def plan_of(
     composer: Composer, typed: Sequence[str], place: Path, checksum: str, retry_failed: bool
 ) -> Plan:
     cells = grid_of(["model=mlp", "data=moons", *typed], {}).cells(composer.value_of)
-    return make_plan(cells, composer, lambda config: checksum, place, retry_failed)
+    return make_plan(cells, composer, Told(checksum), place, retry_failed)
 
 
 def identities(plan: Plan) -> set[str]:
@@ -104,17 +120,23 @@ def test_the_expected_time_is_that_of_runs_like_them(make: Make, tmp_path: Path)
 
 
 def test_the_data_are_asked_for_once_per_set(make: Make) -> None:
-    asked = []
-
-    def checksum(config: dict) -> str:
-        asked.append(config["data"]["name"])
-        return "c"
-
+    told = Told()
     with composer_of("model=mlp") as composer:
         typed = ["model=mlp", "data=moons,xor", "data.batch_size=16,32", "seed=range(0,4)"]
         cells = grid_of(typed, {}).cells(composer.value_of)
-        make_plan(cells, composer, checksum, Path("nowhere"))
-    assert sorted(asked) == ["moons", "xor"]
+        make_plan(cells, composer, told, Path("nowhere"))
+    assert sorted(config["data"]["name"] for config in told.data) == ["moons", "xor"]
+
+
+def test_keys_are_looked_at_once_per_combination_of_classes_and_keys() -> None:
+    told = Told()
+    with composer_of("model=mlp") as composer:
+        typed = ["model=mlp", "optim=sgd,adam", "activation=relu,elu", "optim.lr=0.1,0.2,0.3"]
+        cells = grid_of([*typed, "seed=range(0,4)", "data=moons"], {}).cells(composer.value_of)
+        make_plan(cells, composer, told, Path("nowhere"))
+    assert [(c["optim"]["name"], c["activation"]["name"]) for c in told.checked] == [
+        ("sgd", "relu"), ("sgd", "elu"), ("adam", "relu"), ("adam", "elu"),
+    ]  # fmt: skip
 
 
 def test_batches_are_no_part_of_the_data() -> None:

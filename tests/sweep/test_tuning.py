@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,9 @@ class Closed:
         self.most = most
         self.done: list[str] = []
         self.configs: list[dict[str, Any]] = []
+
+    def check(self, config: dict[str, Any], overrides: Sequence[str]) -> None:
+        """All keys are right."""
 
     def checksum(self, config: dict[str, Any]) -> str:
         return "c"
@@ -242,6 +245,11 @@ def test_a_number_of_trials_spaces_them_evenly() -> None:
         ([], {"seeds": [1, 100]}, r"none of the final runs' \(shared: 1\)"),
         ([], {"seeds": []}, "at least one seed"),
         ([], {"trials": 1}, "sweep.tuning.trials=1: allowed is 2 or more"),
+        (
+            ["optim.search={lr:[0.1,1],momentum:[0,0.9]}"],
+            {"trials": 9},
+            "sweep.tuning.trials=9: optim=sgd is searched over 4 combinations of optim.lr, optim.mom",
+        ),
     ],
 )
 def test_what_would_be_unfair_is_refused(

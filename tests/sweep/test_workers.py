@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -22,7 +23,7 @@ from experiments.records import read_record
 from experiments.runs import load_run
 from experiments.sweep import carriers
 from experiments.sweep.connection import ServerProcess
-from experiments.sweep.workers import VISIBLE, Seat, name_of_device, record_death, seats_of
+from experiments.sweep.workers import record_death
 
 Command = Callable[..., "object"]
 QUICK = ["logger=none", "model=linear", "data=moons", "trainer.max_epochs=3"]
@@ -156,6 +157,27 @@ def test_a_mistake_in_a_job_is_told_and_writes_nothing(command: Command) -> None
     assert len(run_folders()) == 1
 
 
+@pytest.mark.parametrize("launcher", ["workers", "basic"])
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["optim.lrr=0.1,0.2"], "optim.lrr: there is no such key. optim=adam has: lr"),
+        (["activation=relu,elu", "++activation.alpha=2"], "activation=relu has"),
+        (["data.augment.noize=0.1,0.2"], "Did you mean data.augment.noise=...?"),
+        (["optim=sgd,adam", "optim.name=lion"], "optim.name=lion: a name does not choose"),
+        (["seed=0,1", "~data.name"], "data: this part of the configuration has no name."),
+    ],
+)
+def test_a_key_that_nothing_takes_is_told_once_before_anything_runs(
+    command: Command, launcher: str, typed: list[str], said: str
+) -> None:
+    answer = command("-m", *QUICK, *typed, f"hydra/launcher={launcher}")
+    assert answer.code == 2
+    assert said in answer.err
+    assert len(answer.err.strip().splitlines()) == 1
+    assert not Path("outputs").exists()
+
+
 def test_a_mistake_of_composition_is_told_before_anything_runs(command: Command) -> None:
     answer = command("-m", *QUICK, "optim=sgd,adm")
     assert answer.code == 2
@@ -163,27 +185,78 @@ def test_a_mistake_of_composition_is_told_before_anything_runs(command: Command)
     assert not Path("outputs").exists()
 
 
-def test_ctrl_c_interrupts_and_the_same_command_goes_on(command: Command) -> None:
-    typed = ["-m", *QUICK, *bad("hang", 1), "trainer.max_epochs=4", "seed=0,1,2"]
+def hang_up(how: signal.Signals, num_completed: int) -> threading.Thread:
+    """Send this process a signal once so many runs are completed, and another is under way."""
 
     def press() -> None:
         until = time.monotonic() + 60
-        try:
-            while time.monotonic() < until and list(statuses().values()).count("completed") < 2:
-                time.sleep(0.1)
-            time.sleep(0.5)
-        finally:  # else the job that hangs would hang this test
-            os.kill(os.getpid(), signal.SIGINT)
+        is_due = False
+        while not is_due and time.monotonic() < until:
+            time.sleep(0.1)
+            # A folder may be looked at before all its files are there.
+            with contextlib.suppress(Exception):
+                now = list(statuses().values())
+                is_due = now.count("completed") >= num_completed and "running" in now
+        time.sleep(0.5)
+        os.kill(os.getpid(), how)  # whatever was seen: the job that hangs would hang this test
 
     thread = threading.Thread(target=press)
     thread.start()
+    return thread
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_interrupts_and_the_same_command_goes_on(
+    command: Command, how: signal.Signals, code: int
+) -> None:
+    typed = ["-m", *QUICK, *bad("hang", 1), "trainer.max_epochs=4", "seed=0,1,2"]
+    before = signal.getsignal(signal.SIGTERM)
+    thread = hang_up(how, num_completed=2)
     answer = command(*typed)
     thread.join()
-    assert answer.code == 130
-    assert "To continue: python" in answer.err
+    assert answer.code == code
+    assert answer.err.count("To continue: python") == 1
     assert statuses() == {0: "completed", 1: "interrupted", 2: "completed"}
     [folder] = [f for f in run_folders() if "seed=1" in f.name]
     assert load_run(folder).record["error"] == "stopped by SIGINT"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_to_a_job_in_this_process_says_once_how_to_go_on(
+    command: Command, monkeypatch: pytest.MonkeyPatch, how: signal.Signals, code: int
+) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    thread = hang_up(how, num_completed=1)
+    answer = command("-m", *QUICK, "hydra/launcher=basic", *bad("hang", 1), "seed=0,1")
+    thread.join()
+    assert answer.code == code
+    assert (answer.out + answer.err).count("To continue: ") == 1
+    assert statuses() == {0: "completed", 1: "interrupted"}
+
+
+@pytest.mark.parametrize("more", [[], ["hydra/sweeper=optuna5", "optim.lr=0.1,0.2"]])
+def test_an_unwritable_folder_is_told_before_the_data_are_read(
+    command: Command, monkeypatch: pytest.MonkeyPatch, more: list[str]
+) -> None:
+    Path("outputs").write_text("a file, not a folder")
+    monkeypatch.setattr(ServerProcess, "checksum", lambda *unused: pytest.fail("was read"))
+    answer = command("-m", *QUICK, *more, "seed=0")
+    assert answer.code == 2
+    assert "the folder cannot be written to" in answer.err
+    assert "Choose another with paths.output=FOLDER." in answer.err
+
+
+def test_a_folder_with_a_quote_in_its_name(command: Command) -> None:
+    answer = command("-m", *QUICK, "seed=0", 'paths.output="it\'s"')
+    assert (answer.code, answer.err) == (0, "")
+    assert [f.parts[0] for f in run_folders(Path("it's"))] == ["it's"]
+
+
+def test_long_names_keep_their_seeds(command: Command) -> None:
+    long = [f"+callbacks.of_a_long_name_{n}=null,null" for n in range(2)]
+    told = command("-m", *QUICK, *long, "seed=0,1", "sweep.dry_run=true").out
+    assert [line[-15:-9] for line in told.splitlines()[:2]] == ["seed=0", "seed=1"]
 
 
 def test_dry_run_tells_and_does_nothing(command: Command) -> None:
@@ -236,16 +309,6 @@ def test_a_spawned_job_is_the_same(server: ServerProcess, tmp_path: Path) -> Non
     assert statuses() == {0: "completed"}
 
 
-def test_seats() -> None:
-    cpu = {"cuda": 0, "mps": 0, "cpu": 4}
-    assert seats_of(cpu, "auto", 1) == [Seat()] * 4
-    assert seats_of(cpu, 7, 1) == [Seat()] * 7
-    gpus = {"cuda": 2, "mps": 0, "cpu": 4}
-    assert seats_of(gpus, "auto", 2) == [Seat(0), Seat(1), Seat(0), Seat(1)]
-    assert seats_of(gpus, 3, 1) == [Seat(0), Seat(1), Seat(0)]
-    assert seats_of({"cuda": 0, "mps": 1, "cpu": 8}, "auto", 1) == [Seat()]
-
-
 @pytest.mark.parametrize("given", ["0", "-1", "many", "true"])
 def test_a_number_of_workers_that_is_none_is_refused(command: Command, given: str) -> None:
     answer = command("-m", *QUICK, "seed=0,1", f"hydra.launcher.workers={given}")
@@ -268,10 +331,3 @@ def test_who_looks_at_a_claim_does_not_lose_the_death_of_a_job(tmp_path: Path) -
     result = record_death(tmp_path, "0" * 16, "failed", "killed", "")
     assert result.folder == str(folder)
     assert read_record(folder)["status"] == "failed"
-
-
-def test_gpus_are_called_as_the_user_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VISIBLE, raising=False)
-    assert [name_of_device(number) for number in (0, 1)] == ["0", "1"]
-    monkeypatch.setenv(VISIBLE, "2, GPU-3f")
-    assert [name_of_device(number) for number in (0, 1)] == ["2", "GPU-3f"]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from experiments.sweep.workers import Running
 
 SHOWN_SECONDS = 0.5
-MARKS = {"completed": "✓", "diverged": "↯", "pruned": "✂", "taken": "·"}
+MARKS = {"completed": "✓", "diverged": "↯", "pruned": "✂"}
 
 
 class Board:
@@ -44,6 +44,7 @@ class Board:
         self.metric = metric
         self.at_once = at_once
         self.to_do = len(plan.to_do)
+        self.taken = 0
         self.ended_jobs: list[tuple[str, Result]] = []
         self.seconds: list[float] = []
         self.best: tuple[float, str] | None = None
@@ -63,6 +64,14 @@ class Board:
     def ended(self, running: Running, result: Result) -> None:
         """Tell of a job that has ended."""
         name = running.job.name
+        width = len(str(self.to_do))
+        if result.outcome == "taken":
+            # Nothing was done here: it is counted where it is.
+            self.to_do, self.taken = self.to_do - 1, self.taken + 1
+            self.console.print(
+                f"{'':{2 * width + 3}} · taken      {name}", markup=False, soft_wrap=True
+            )
+            return
         self.ended_jobs.append((name, result))
         self.seconds.append(running.seconds)
         value = metric_of(result, self.metric)
@@ -70,7 +79,6 @@ class Board:
             self.best = value, name
         told = f"{self.metric} {value:.4f}" if value is not None else result.message or ""
         mark = MARKS.get(result.outcome, "✗")
-        width = len(str(self.to_do))
         self.console.print(
             f"[{len(self.ended_jobs):{width}}/{self.to_do}] {mark} {result.outcome:9}  {name}"
             f"  {told}  {running.seconds:.1f} s",
@@ -100,6 +108,7 @@ class Board:
         counts = Counter(result.outcome for _, result in self.ended_jobs)
         words = [f"{len(running)} running"]
         words += [f"{number} {outcome}" for outcome, number in counts.items()]
+        words += [f"{self.taken} at another launcher"] if self.taken else []
         words.append(f"{self.to_do - len(self.ended_jobs) - len(running)} waiting")
         if self.best is not None:
             words.append(f"best {self.metric} {self.best[0]:.4f} ({self.best[1]})")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from hydra.core.utils import JobReturn
@@ -17,8 +17,9 @@ from experiments.sweep.composition import Composer
 from experiments.sweep.connection import ServerProcess
 from experiments.sweep.job import Result
 from experiments.sweep.plan import Job
+from experiments.sweep.seats import Seat, Seats, seats_of
 from experiments.sweep.source import Source
-from experiments.sweep.workers import Workers, seats_of
+from experiments.sweep.workers import Workers
 
 Config = dict[str, Any]
 WAIT_SECONDS = 0.5
@@ -39,6 +40,10 @@ class LocalCarrier:
         self.jobs_per_device = jobs_per_device
         self.job_timeout = job_timeout
 
+    def check(self, config: Config, overrides: Sequence[str]) -> None:
+        """Raise UserError for keys of a config that are missing, or that nothing takes."""
+        self.server.check(config, overrides)
+
     def checksum(self, config: Config) -> str:
         """Return the checksum of the data of a config."""
         return self.server.checksum(config)
@@ -50,13 +55,18 @@ class LocalCarrier:
     @property
     def at_once(self) -> int:
         """How many jobs work side by side."""
-        return len(seats_of(self.server.ready["devices"], self.workers, self.jobs_per_device))
+        return len(self.seats) if self.workers == "auto" else int(self.workers)
+
+    @property
+    def seats(self) -> list[Seat]:
+        """What jobs take of the machine."""
+        return seats_of(self.server.ready["devices"], self.workers, self.jobs_per_device)
 
     def carry_out(
         self, source: Source, board: Board, composer: Composer, retry_failed: bool
     ) -> None:
         """Carry out all jobs that a source gives."""
-        seats = seats_of(self.server.ready["devices"], self.workers, self.jobs_per_device)
+        seats = Seats(self.seats, self.server.ready["devices"]["cpu"], self.at_once)
         workers = Workers(self.server, composer, board, seats, self.job_timeout, retry_failed)
         workers.carry_out(source)
 
@@ -78,11 +88,16 @@ class ForeignCarrier:
     def __init__(self, launcher: Launcher) -> None:
         self.launcher = launcher
 
+    def check(self, config: Config, overrides: Sequence[str]) -> None:
+        """Raise UserError for keys of a config that are missing, or that nothing takes."""
+        from experiments import preparation  # it imports torch, which the jobs need as well
+
+        preparation.check_keys(config, list(overrides))
+
     def checksum(self, config: Config) -> str:
         """Return the checksum of the data of a config."""
-        from experiments import building, combinations  # the launcher needs torch as well
+        from experiments import building
 
-        combinations.check_names(config, [])
         return building.load_data(config).checksum()
 
     def measures(self, config: Config) -> list[str]:

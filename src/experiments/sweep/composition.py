@@ -98,10 +98,15 @@ class Composer:
 
     def options_of(self, key: str) -> list[str] | None:
         """Return the choices of a group, nothing for any other key, None for a key of no config."""
-        if self.is_choice(f"{key}="):
-            name = self.master.hydra.job.config_name
-            return sorted(self.loader.get_group_options(key, None, config_name=name))
-        return [] if key.partition(".")[0] in self.whole(()) else None
+        name, group = self.master.hydra.job.config_name, key.partition(".")[0]
+        options = sorted(self.loader.get_group_options(group, None, config_name=name))
+        if options and key == group:
+            return options
+        # Some choices of a group have keys that the one in the command has not.
+        for choices in [(), *((f"{group}={option}",) for option in options)]:
+            if OmegaConf.select(self.whole(choices), key, default=options) is not options:
+                return []
+        return None
 
     def choices_among(self, overrides: Sequence[str]) -> tuple[str, ...]:
         """Return the overrides that choose files of groups."""

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -75,6 +76,10 @@ class ServerProcess:
             self._ready = self._receive()[1]
         return self._ready
 
+    def check(self, config: dict[str, Any], overrides: Sequence[str]) -> None:
+        """Raise UserError for keys of a config that are missing, or that nothing takes."""
+        self._ask("check", config, list(overrides))
+
     def checksum(self, config: dict[str, Any]) -> str:
         """Return the checksum of the data of a config, or raise UserError."""
         return str(self._ask("checksum", config))
@@ -99,9 +104,9 @@ class ServerProcess:
             found.append(Ended(*rest))
         return found
 
-    def _ask(self, word: str, config: dict[str, Any]) -> Any:
+    def _ask(self, *question: Any) -> Any:
         assert self.ready
-        self.connection.send((word, config))
+        self.connection.send(question)
         answer, said = self._receive()
         if answer == "refused":
             raise UserError(said)

@@ -7,6 +7,7 @@ declaration that is changed later stands below the first one, with its time.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -114,7 +115,8 @@ class Declaration:
                 instead=0.0025,
             )
 
-        fixed = [one for one in grid.fixed if not is_within(key_of(one), NO_PART_OF_A_NAME)]
+        # In what order they were typed changes nothing.
+        fixed = sorted(o for o in grid.fixed if not is_within(key_of(o), NO_PART_OF_A_NAME))
         seeds = [int(seed) for seed in grid.swept.get("seed", [])]
         values = {key: list(map(str, those)) for key, those in grid.swept.items() if key != "seed"}
         return cls(
@@ -196,6 +198,16 @@ def declare(
         return
     text = "# What this sweep compares, as it was declared before its runs; the last one counts.\n"
     write_atomic(path, text + yaml.safe_dump([*before, said], sort_keys=False))
+
+
+def check_place(sweep_dir: Path) -> None:
+    """Raise UserError for a folder that cannot be made, as far as is known without making it."""
+    nearest = next(path for path in (sweep_dir, *sweep_dir.absolute().parents) if path.exists())
+    reason = "" if nearest.is_dir() else f"{nearest} is a file"
+    if not reason and not os.access(nearest, os.W_OK | os.X_OK):
+        reason = f"no right to write to {nearest}"
+    if reason:
+        raise user_error("unwritable", path=sweep_dir, reason=reason)
 
 
 def make_folder(sweep_dir: Path) -> None:

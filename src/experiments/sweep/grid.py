@@ -15,7 +15,7 @@ from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, RangeSweep
 
 from experiments.door import refuse_secrets
 from experiments.errors import check_choice, user_error
@@ -197,13 +197,7 @@ def grid_of(
         if "seed" in given:
             raise user_error("seeds_twice", given=next(o for o in typed if key_of(o) == "seed"))
         given.add("seed")  # takes the place of the file's
-    fixed, swept = [], Choices()
-    for override in read.overrides([*file_overrides(params, given), *typed]):
-        # A single seed also names the folders.
-        if override.is_sweep_override() or override.get_key_element() == "seed":
-            swept[override.get_key_element()] = values_of(override)
-        else:
-            fixed.append(str(override.input_line))
+    fixed, swept = separated(read.overrides([*file_overrides(params, given), *typed]))
     if seeds is not None and "seed" not in swept:
         swept["seed"] = [str(seed) for seed in seeds]
     for case in cases:
@@ -215,6 +209,26 @@ def grid_of(
         if not all("=" in part for part in condition.split()):
             raise user_error("condition", given=condition)
     return Grid(fixed, swept, [row for row in rows if row], further)
+
+
+def separated(overrides: Iterable[Override]) -> tuple[list[str], Choices]:
+    """Return what all jobs share, and the values of what is swept.
+
+    Of a key that is set more than once the last value counts, as in Hydra.
+    """
+    fixed: dict[str, str] = {}
+    swept = Choices()
+    for override in overrides:
+        key = override.get_key_element()
+        for before in [one for one in swept if key_of(one) == key_of(key)]:
+            del swept[before]
+        # A single seed also names the folders.
+        if override.is_sweep_override() or key == "seed":
+            swept[key] = values_of(override)
+        else:
+            fixed.pop(key, None)
+            fixed[key] = str(override.input_line)
+    return list(fixed.values()), swept
 
 
 def file_overrides(params: Mapping[str, Any], given: set[str]) -> list[str]:
@@ -261,4 +275,11 @@ def values_of(override: Override) -> list[str]:
         return [override.get_value_element_as_str()]
     if not override.is_discrete_sweep():
         raise user_error("not_discrete", given=override.input_line)
-    return list(override.sweep_string_iterator())
+    words = list(override.sweep_string_iterator())
+    its = override.value()
+    if not isinstance(its, RangeSweep) or isinstance(its.range(), range):
+        return words
+    # Hydra adds the step up in binary: range(0.1,0.4,0.1) would have 0.30000000000000004, and 0.4.
+    numbers = [float(f"{float(word):.12g}") for word in words]
+    assert its.stop is not None
+    return [str(n) for n in numbers if (n < its.stop if its.step > 0 else n > its.stop)]

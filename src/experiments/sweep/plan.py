@@ -6,12 +6,13 @@ A run is known by its identity, whatever it is called and however its overrides 
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Protocol
 
 from experiments.claims import Known, find_run, is_claimed, runs_of
 from experiments.derived import OF_BATCHES
@@ -21,6 +22,19 @@ from experiments.sweep.composition import Composer
 from experiments.sweep.grid import Cell
 
 Config = dict[str, Any]
+
+ALL = sys.maxsize
+"""More devices than any machine has."""
+
+
+class Examiner(Protocol):
+    """Knows what configs mean, for which one has to import torch."""
+
+    def check(self, config: Config, overrides: Sequence[str]) -> None:
+        """Raise UserError for keys of a config that are missing, or that nothing takes."""
+
+    def checksum(self, config: Config) -> str:
+        """Return the checksum of the data of a config."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +64,20 @@ class Job:
 
     @property
     def num_devices(self) -> int:
-        """How many devices the run takes at once; at least one."""
+        """How many devices the run takes at once; ALL where it takes what there is."""
         trainer = self.config["trainer"]
         devices = trainer["devices"]
+        if devices in ("auto", -1):
+            return 1 if trainer["strategy"] == "auto" else ALL
         number = len(devices) if isinstance(devices, list) else devices
         return number if isinstance(number, int) and number > 0 else 1
+
+    @property
+    def named_devices(self) -> set[int]:
+        """The numbers of the devices that the run asks for, where it does not ask for any."""
+        devices = self.config["trainer"]["devices"]
+        is_list = isinstance(devices, list)
+        return {one for one in devices if isinstance(one, int)} if is_list else set()
 
 
 @dataclass(frozen=True)
@@ -120,10 +143,21 @@ def data_key(config: Config) -> str:
     return json.dumps({k: v for k, v in config["data"].items() if k not in OF_BATCHES}, default=str)
 
 
+def kind_of(config: Any, key: str = "") -> Any:
+    """Return the keys of a config, and the classes that they are for, without the other values.
+
+    >>> kind_of({"name": "sgd", "lr": 0.1}) == kind_of({"name": "sgd", "lr": 1.0})
+    True
+    """
+    if isinstance(config, dict):
+        return tuple((one, kind_of(config[one], one)) for one in sorted(config, key=str))
+    return config if key in ("name", "_target_") else None
+
+
 def make_plan(
     cells: Sequence[Cell],
     composer: Composer,
-    checksum_of: Callable[[Config], str],
+    asked: Examiner,
     sweep_dir: Path,
     retry_failed: bool = False,
 ) -> Plan:
@@ -132,16 +166,22 @@ def make_plan(
     Args:
         cells: the overrides of each job.
         composer: makes configs of them.
-        checksum_of: the checksum of the data that a config names; asked once for each set.
+        asked: whoever has torch; for each kind of job it is asked once for a wrong key, and for
+            each data set once for its checksum.
         sweep_dir: where the runs are.
         retry_failed: runs that have failed are to be carried out again.
     """
     configs = [composer.config(cell.overrides) for cell in cells]
+    kinds: set[Any] = set()
+    for cell, config in zip(cells, configs, strict=True):
+        if (kind := kind_of(config)) not in kinds:
+            kinds.add(kind)
+            asked.check(config, cell.overrides)
     checksums: dict[str, str] = {}
     for config in configs:
         key = data_key(config)
         if key not in checksums:
-            checksums[key] = checksum_of(config)
+            checksums[key] = asked.checksum(config)
     jobs: dict[str, Job] = {}
     for cell, config in zip(cells, configs, strict=True):
         checksum = checksums[data_key(config)]

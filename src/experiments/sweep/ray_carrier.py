@@ -14,7 +14,7 @@ import math
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from experiments.cores import num_cores
@@ -166,6 +166,10 @@ class RayCarrier:
             )
         if self.most().gpus and not needs.gpus:
             print(TABLE["idle_gpus"])
+
+    def check(self, config: dict[str, Any], overrides: Sequence[str]) -> None:
+        """Raise UserError for keys of a config that are missing, or that nothing takes."""
+        self.server.check(config, overrides)
 
     def checksum(self, config: dict[str, Any]) -> str:
         """Return the checksum of the data of a config."""

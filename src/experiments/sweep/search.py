@@ -92,6 +92,7 @@ class Search:
         # A key or a choice that is none is told before there is anything on disk.
         some = self.cells(self.asked.space.overrides(self.asked.space.example()))[0]
         config = this.composer.config(some.overrides)
+        this.carrier.check(config, some.overrides)
         has_study = (this.sweep_dir / FILE).is_file()
         if this.dry_run and not has_study:
             tell_search(self.asked, None, len(self.seeds))

@@ -8,10 +8,11 @@ a connection on its standard input; when that ends, however it ends, all jobs ar
 
 Requests are tuples, and so are answers:
 
-    ("checksum", config)      -> ("checksum", text) or ("refused", message)
-    ("measures", config)      -> ("measures", names of metrics) or ("refused", message)
-    ("run", number, task)     -> ("ended", number, result, exit code, the end of its output)
-    ("stop", number, signal)  -> none; the job ends
+    ("check", config, overrides) -> ("answer", None) or ("refused", message)
+    ("checksum", config)         -> ("answer", text) or ("refused", message)
+    ("measures", config)         -> ("answer", names) or ("refused", message)
+    ("run", number, task)        -> ("ended", number, result, exit code, the end of its output)
+    ("stop", number, signal)     -> none; the job ends
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import sys
 import tempfile
 import threading
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import IO, Any
@@ -84,24 +86,18 @@ def warm_up() -> dict[str, Any]:
     return {"devices": known, "is_fork_safe": is_fork_safe()}
 
 
-def checksum(config: dict[str, Any]) -> tuple[str, str]:
-    """Return the checksum of the data of a config, or why there is none."""
-    from experiments import building, combinations
-
-    try:
-        combinations.check_names(config, [])
-        return "checksum", building.load_data(config).checksum()
-    except UserError as error:
-        return "refused", str(error)
-
-
-def measures(config: dict[str, Any]) -> tuple[str, list[str] | str]:
-    """Return what is measured on the data of a config, or why that is not known."""
-    from experiments import building
+def answer_of(word: str, *arguments: Any) -> tuple[str, Any]:
+    """Return the answer to a question, or why there is none."""
+    from experiments import building, preparation
     from experiments.running import measured_on
 
+    questions: dict[str, Callable[..., Any]] = {
+        "check": preparation.check_keys,
+        "checksum": lambda config: building.load_data(config).checksum(),
+        "measures": lambda config: list(measured_on(building.load_data(config).task)),
+    }
     try:
-        return "measures", list(measured_on(building.load_data(config).task))
+        return "answer", questions[word](*arguments)
     except UserError as error:
         return "refused", str(error)
 
@@ -226,10 +222,8 @@ class Server:
     def answer(self, request: tuple[Any, ...]) -> None:
         """Answer a request of the launcher."""
         word, *rest = request
-        if word == "checksum":
-            self.connection.send(checksum(*rest))
-        elif word == "measures":
-            self.connection.send(measures(*rest))
+        if word in ("check", "checksum", "measures"):
+            self.connection.send(answer_of(word, *rest))
         elif word == "run":
             number, task = rest
             child = start(number, task, self.lifeline, self.forks)

@@ -12,7 +12,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -132,6 +132,10 @@ class SlurmCarrier:
         self.cluster = cluster
         self.asked = asked
         self.job_timeout = job_timeout
+
+    def check(self, config: dict[str, Any], overrides: Sequence[str]) -> None:
+        """Raise UserError for keys of a config that are missing, or that nothing takes."""
+        self.server.check(config, overrides)
 
     def checksum(self, config: dict[str, Any]) -> str:
         """Return the checksum of the data of a config."""

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, Protocol
 
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from experiments.errors import TABLE, RunFailed, UserError, user_error
+from experiments.errors import TABLE, RunFailed, Terminated, UserError, user_error
 from experiments.sweep.board import Board, summary, tell_failures, tell_plan
 from experiments.sweep.composition import Composer
-from experiments.sweep.declaration import Declaration, declare
+from experiments.sweep.declaration import Declaration, check_place, declare
 from experiments.sweep.grid import Cell, Grid
 from experiments.sweep.job import Result
-from experiments.sweep.plan import Plan, data_key, make_plan
+from experiments.sweep.plan import Examiner, Plan, data_key, make_plan
 from experiments.sweep.source import Listed, Source
 from experiments.sweep.tuning import tune
 from experiments.tracking import agent
@@ -33,11 +36,8 @@ TELLING_SECONDS = 1.0
 """How long W&B's mirror may go on after a Ctrl-C."""
 
 
-class Carrier(Protocol):
+class Carrier(Examiner, Protocol):
     """Who carries out the jobs of plans: this machine's workers, a cluster, Hydra's launchers."""
-
-    def checksum(self, config: Config) -> str:
-        """Return the checksum of the data of a config."""
 
     def measures(self, config: Config) -> list[str]:
         """Return the names of what is measured on the data of a config."""
@@ -77,7 +77,7 @@ class Sweep:
     def plan(self, cells: Sequence[Cell], sweep_dir: Path | None = None) -> Plan:
         """Return the plan of these cells."""
         place = sweep_dir or self.sweep_dir
-        return make_plan(cells, self.composer, self.carrier.checksum, place, self.retry_failed)
+        return make_plan(cells, self.composer, self.carrier, place, self.retry_failed)
 
     def settle_metric(self, plan: Plan) -> None:
         """Have the declaration name a metric that all runs measure, or raise UserError."""
@@ -174,6 +174,26 @@ def continuable() -> Iterator[None]:
         raise
 
 
+@contextlib.contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM do in the block what Ctrl-C does."""
+    received: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        if received:  # Lightning, where a job is at work in this process, makes another of it
+            raise Terminated from error
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def sweep(
     master: DictConfig,
     loader: ConfigLoader,
@@ -201,10 +221,13 @@ def sweep(
     with contextlib.ExitStack() as stack:
         stack.enter_context(continuable())
         carrier = stack.enter_context(make_carrier(master))
+        stack.enter_context(ended_by_sigterm())  # Ray, when it starts, has it end the process
         composer = Composer(loader, master)
         grid.check_conditions(composer.options_of)
         node: Any = OmegaConf.to_container(master.sweep, resolve=True)
         sweep_dir = Path(composer.sweep_dir)
+        if not node["dry_run"]:
+            check_place(sweep_dir)  # before the data are read, or fetched
         declaration = Declaration.of(
             node, master.protocol, grid, lambda key: composer.value_of(grid.fixed, key)
         )
@@ -243,7 +266,8 @@ def settle_folder(master: DictConfig, grid: Grid) -> None:
         # Beside the runs of the values as given, which are another comparison.
         sweep_dir += "-tuned"
     keys = ",".join(grid.keys)
-    told = [f"hydra.sweep.dir='{sweep_dir}'", f"hydra.sweeper.swept=[{keys}]"]
+    quoted = QuotedString(sweep_dir, Quote.single).with_quotes()
+    told = [f"hydra.sweep.dir={quoted}", f"hydra.sweeper.swept=[{keys}]"]
     with open_dict(master.hydra):
         master.hydra.sweep.dir = sweep_dir
         master.hydra.overrides.hydra = [*master.hydra.overrides.hydra, *told]

@@ -108,7 +108,12 @@ def space_of(this: Sweep, cell: Cell, num_trials: int | None) -> list[Values]:
     lists = list(search.values())
     if num_trials is not None and len(keys) == 1 and num_trials != len(lists[0]):
         lists = [evenly_spaced(min(lists[0]), max(lists[0]), num_trials)]
-    return [dict(zip(keys, row, strict=True)) for row in itertools.product(*lists)]
+    space = [dict(zip(keys, row, strict=True)) for row in itertools.product(*lists)]
+    if num_trials not in (None, len(space)):
+        raise user_error(
+            "trials_of_grid", given=num_trials, optim=optim["name"], keys=listed(keys), own=len(space)
+        )
+    return space
 
 
 def evenly_spaced(low: float, high: float, number: int) -> list[float]:

@@ -1,8 +1,4 @@
-"""Carry out the jobs of a plan side by side, each in a process of its own.
-
-A seat is what a job takes: a core, or a device (or a part of one). Whenever a job ends, the next
-one takes its seat, so that no core and no device waits for the slowest of a batch.
-"""
+"""Carry out the jobs of a plan side by side, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,21 +19,14 @@ from experiments.sweep.composition import Composer
 from experiments.sweep.connection import Ended, ServerProcess
 from experiments.sweep.job import Result, Task
 from experiments.sweep.plan import Job
+from experiments.sweep.seats import Seat, Seats
 from experiments.sweep.source import Source
 
 GRACE_SECONDS = 3.5
 """How long an interrupted job may take to write its record before it is killed."""
 LOOK_SECONDS = 0.5
-VISIBLE = "CUDA_VISIBLE_DEVICES"
 CLAIM_SECONDS = 1.0
 """How long to try for the claim of a dead job: another launcher may be looking at it."""
-
-
-@dataclass(frozen=True)
-class Seat:
-    """What a job takes: the number of a device, or None for cores alone."""
-
-    device: int | None = None
 
 
 @dataclass
@@ -54,29 +43,6 @@ class Running:
     def seconds(self) -> float:
         """How long it has been running."""
         return time.monotonic() - self.started
-
-
-def seats_of(devices: dict[str, int], workers: int | str, jobs_per_device: int) -> list[Seat]:
-    """Return the seats of a machine.
-
-    Args:
-        devices: how many there are of each kind: cuda, mps, cpu (cores).
-        workers: how many jobs at once, or auto: as many as there are seats.
-        jobs_per_device: how many jobs share a GPU.
-    """
-    if devices.get("cuda"):
-        # In turns, so that two jobs take two GPUs before they share one.
-        seats = [Seat(gpu) for _ in range(jobs_per_device) for gpu in range(devices["cuda"])]
-    else:
-        seats = [Seat()] * (1 if devices.get("mps") else devices["cpu"])
-    number = len(seats) if workers == "auto" else int(workers)
-    return [seats[i % len(seats)] for i in range(number)]
-
-
-def name_of_device(number: int) -> str:
-    """Return how CUDA calls the GPU of this number among those that this process may see."""
-    visible = [name.strip() for name in os.environ.get(VISIBLE, "").split(",") if name.strip()]
-    return visible[number] if number < len(visible) else str(number)
 
 
 def check_numbers(workers: Any, jobs_per_device: Any, job_timeout: float | None) -> None:
@@ -108,7 +74,7 @@ class Workers:
         server: what they are forked from.
         composer: knows Hydra's part of each config.
         board: where the user sees how it goes.
-        seats: how many can work at once, and where.
+        seats: what they take of the machine.
         job_timeout: seconds after which a job is ended as failed; None for no limit.
         retry_failed: runs that have failed before are tried again.
     """
@@ -118,15 +84,14 @@ class Workers:
         server: ServerProcess,
         composer: Composer,
         board: Board,
-        seats: Sequence[Seat],
+        seats: Seats,
         job_timeout: float | None = None,
         retry_failed: bool = False,
     ) -> None:
         self.server = server
         self.composer = composer
         self.board = board
-        self.free = list(seats)
-        self.num_seats = len(seats)
+        self.seats = seats
         self.job_timeout = job_timeout
         self.retry_failed = retry_failed
         self.running: dict[int, Running] = {}
@@ -153,45 +118,29 @@ class Workers:
 
     def fill(self, source: Source) -> None:
         """Start jobs while there are some and seats for them."""
-        while self.free and (job := source.take()) is not None:
+        while self.seats.free and len(self.running) < self.seats.at_once:
+            job = source.take()
+            if job is None:
+                return
             if not self.start(job):
                 source.put_back(job)
                 return
 
     def start(self, job: Job) -> bool:
         """Start a job where there are seats for it; False where it has to wait."""
-        seats = self.seats_for(job)
-        if not seats:
+        taken = self.seats.take(job)
+        if not taken:
             return False
-        devices = sorted({seat.device for seat in seats if seat.device is not None})
-        environment = {VISIBLE: ",".join(map(name_of_device, devices))} if devices else {}
-        cores = max(1, self.server.ready["devices"]["cpu"] * len(seats) // self.num_seats)
+        environment, cores = self.seats.environment(job, taken), self.seats.cores(taken)
         task = task_of(job, self.composer, environment, cores, self.retry_failed)
-        for seat in seats:
-            self.free.remove(seat)
-        self.running[job.number] = Running(job, seats)
+        self.running[job.number] = Running(job, taken)
         self.server.run(job.number, task)
         return True
-
-    def seats_for(self, job: Job) -> list[Seat]:
-        """Return the seats that a job takes, on devices that differ; none where it has to wait.
-
-        One that wants more than there are has all of them.
-        """
-        wanted = min(job.num_devices, self.num_seats)
-        chosen: list[Seat] = []
-        for seat in self.free:
-            if seat.device is None or seat not in chosen:
-                chosen.append(seat)
-            if len(chosen) == wanted:
-                return chosen
-        all_are_free = len(self.free) == self.num_seats
-        return chosen if all_are_free else []
 
     def take_leave(self, ended: Ended) -> tuple[Job, Result]:
         """Free the seats of a job that has ended, and return what became of it."""
         running = self.running.pop(ended.number)
-        self.free += running.seats
+        self.seats.give_back(running.seats)
         result = ended.result or died(running, ended)
         self.board.ended(running, result)
         return running.job, result
