@@ -33,6 +33,7 @@ FLOORS: dict[str, int] = {
     "comparison": 1,
     "models": 1,
     "data": 1,
+    "diagnostics": 1,
     "module": 2,
     "execution": 2,
     "running": 2,
@@ -47,6 +48,7 @@ FLOORS: dict[str, int] = {
     "console": 3,
     "folders": 3,
     "hardware": 3,
+    "health": 3,
     "loggers": 3,
     "notices": 3,
     "optimization": 3,
@@ -61,6 +63,8 @@ FLOORS: dict[str, int] = {
     "training": 3,
     "work": 3,
     "sweep": 4,
+    "figures": 4,
+    "interactive": 4,
 }
 MAY_KNOW = {
     0: {"torch", "pytorch_optimizer"},
@@ -76,6 +80,8 @@ MAY_KNOW = {
         "filelock",
         "optuna",
         "matplotlib",
+        "PIL",
+        "numpy",
         "ray",
         "submitit",
     },
@@ -137,6 +143,7 @@ def test_only_the_upper_floor_sees_a_dict_config() -> None:
 def test_nothing_heavy_is_imported_with_the_package_or_its_door() -> None:
     script = (
         "import sys, experiments, experiments.door, experiments.records, "
+        "experiments.figures.typed, "
         "experiments.sweep.sweeping, experiments.sweep.carriers, experiments.tracking.mirror; "
         "print(sorted({'torch', 'lightning', 'wandb', 'numpy'} & set(sys.modules)))"
     )

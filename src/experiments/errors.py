@@ -200,9 +200,9 @@ TABLE: dict[str, str] = {
     "no_search_space": "protocol=tuned: optim={optim} says no search space. Give one, e.g. "
     "'+optim.search={{lr:[0.01,0.1,1]}}', or try protocol=fixed.",
     "tuned_key": "{given}: protocol=tuned chooses that. Leave it away, or try protocol=fixed.",
-    "trials_of_grid": "sweep.tuning.trials={given}: optim={optim} is searched over {own} combinations of "
-    "{keys}, and a number of trials spaces the values of a single key. Leave it away, or give "
-    "optim.search lists of as many combinations.",
+    "trials_of_grid": "sweep.tuning.trials={given}: optim={optim} is searched over {own} "
+    "combinations of {keys}, and a number of trials spaces the values of a single key. Leave it "
+    "away, or give optim.search lists of as many combinations.",
     "unequal_budgets": "protocol=tuned: the settings' search spaces have different sizes ({sizes}"
     "), and the larger would have the better chance. Try sweep.tuning.trials={instead}.",
     "server_died": "The process that jobs are started from ended with code {code}; what it said "

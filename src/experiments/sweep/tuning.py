@@ -111,7 +111,11 @@ def space_of(this: Sweep, cell: Cell, num_trials: int | None) -> list[Values]:
     space = [dict(zip(keys, row, strict=True)) for row in itertools.product(*lists)]
     if num_trials not in (None, len(space)):
         raise user_error(
-            "trials_of_grid", given=num_trials, optim=optim["name"], keys=listed(keys), own=len(space)
+            "trials_of_grid",
+            given=num_trials,
+            optim=optim["name"],
+            keys=listed(keys),
+            own=len(space),
         )
     return space
 

@@ -1,0 +1,163 @@
+"""A network as formula and picture: the shape of every W and b, and the size after each layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import torch
+
+from experiments.building import build_module, load_data
+from experiments.figures.composing import Composition
+from experiments.figures.drawing import Drawing
+from experiments.figures.layer_shapes import Layer, trace
+from experiments.figures.lettering import sizes, subscript
+from experiments.figures.network_drawing import Sketch, Table, draw_network
+
+HEADER = ("layer", "window", "W", "b", "other weights", "gives", "parameters")
+
+
+def network(composition: Composition) -> Drawing:
+    """Draw the network that train.py would build of the same keys.
+
+    MLP: h_i = phi(W_i h_{i-1} + b_i), y = phi_out(W h + b). CNN: h_i = pool(phi(W_i * h_{i-1} +
+    b_i)), then the same head. Each shape is that of the real parameter, each size was seen while
+    a batch of the data passed.
+
+    Args:
+        composition: of the figure, with model, data, activation and all that belongs to them.
+
+    Raises:
+        UserError: parts that do not fit the data or each other, as in train.py.
+    """
+    config = composition.training()
+    data = load_data(config)
+    module = build_module(config, data.spec)
+    layers = trace(module, data.train.take(torch.arange(2)).inputs)
+    phi = str(config["activation"]["name"])
+    phi_out = str(config["model"]["phi_out"])
+    shape = tuple(data.spec.shape)
+    total = sum(p.numel() for p in module.network.parameters())
+    formulas = [
+        formula(layer, number, len(layers), phi, phi_out)
+        for number, layer in enumerate(layers, start=1)
+    ]
+    title = f"{config['model']['name']} on {config['data']['name']}: {total:,} parameters"
+    rows = [row(layer, text) for layer, text in zip(layers, formulas, strict=True)]
+    sketch = Sketch(title, shape, tuple(layers), Table(HEADER, tuple(rows)))
+    return Drawing(
+        numbers={
+            "model": config["model"]["name"],
+            "data": config["data"]["name"],
+            "input": list(shape),
+            "num_outputs": data.spec.num_outputs,
+            "num_parameters": total,
+            "layers": [as_numbers(*pair) for pair in zip(layers, formulas, strict=True)],
+        },
+        pictures={"network": partial(draw_network, sketch)},
+        description=f"{title}. It takes {sizes(shape)}. " + "; ".join(formulas) + ".",
+        said=[title, *formulas],
+    )
+
+
+def formula(layer: Layer, number: int, num_layers: int, phi: str, phi_out: str) -> str:
+    """Return a layer as it is written: h₁ = relu(W₁ x + b₁)."""
+    i = subscript(number) if num_layers > 1 else ""
+    before = "x" if number == 1 else f"h{subscript(number - 1)}"
+    is_last = number == num_layers
+    sign = " ∗ " if layer.is_convolution else " "
+    text = f"W{i}{sign}{before}"
+    text += f" + b{i}" if bias_of(layer) else ""
+    words = {part.name: type(part.module).__name__ for part in layer.parts[1:]}
+    for name in words:
+        text = f"{phi if name == 'activation' else word(name, words[name])}({text})"
+    if is_last and phi_out != "identity":
+        text = f"{phi_out}({text})"
+    if layer.is_residual:
+        text = f"{text} + {before}"
+    return f"{'y' if is_last else f'h{i}'} = {text}"
+
+
+def word(name: str, class_name: str) -> str:
+    """Return what a part is called in a formula.
+
+    >>> word("norm", "BatchNorm2d"), word("pool", "MaxPool2d"), word("dropout", "Dropout")
+    ('BatchNorm', 'MaxPool', 'dropout')
+    """
+    return "dropout" if name == "dropout" else class_name.rstrip("123d")
+
+
+def bias_of(layer: Layer) -> tuple[int, ...] | None:
+    """Return the shape of b, which a layer with normalisation does not have."""
+    return layer.parameters.get("affine.bias", layer.parameters.get("bias"))
+
+
+def weight_of(layer: Layer) -> tuple[int, ...]:
+    """Return the shape of W."""
+    found = layer.parameters.get("affine.weight", layer.parameters.get("weight"))
+    assert found is not None, "each layer has weights"
+    return found
+
+
+def others_of(layer: Layer) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of what a normalisation or an activation learns."""
+    own = ("affine.weight", "affine.bias", "weight", "bias")
+    return {name: shape for name, shape in layer.parameters.items() if name not in own}
+
+
+def row(layer: Layer, text: str) -> tuple[str, ...]:
+    """Return what the table says of a layer."""
+    bias, pool = bias_of(layer), layer.part("pool")
+    gives = sizes(layer.shape)
+    if pool is not None:
+        gives = f"{sizes(layer.affine.shape)}, pooled {gives}"
+    others: dict[str, list[str]] = {}
+    for name, shape in others_of(layer).items():
+        others.setdefault(name.partition(".")[0], []).append(sizes(shape))
+    return (
+        text,
+        window(layer),
+        sizes(weight_of(layer)),
+        sizes(bias) if bias else "",
+        ", ".join(f"{name} {' + '.join(found)}" for name, found in others.items()),
+        gives,
+        f"{layer.num_parameters:,}",
+    )
+
+
+def window(layer: Layer) -> str:
+    """Return kernel, stride and padding of a convolution, and its pool."""
+    if not layer.is_convolution:
+        return ""
+    found = geometry(layer)
+    text = f"{sizes(found['kernel_size'])}, stride {one_or_all(found['stride'])}"
+    text += f", padding {one_or_all(found['padding'])}"
+    return f"{text}; pool {found['pool_size']}" if "pool_size" in found else text
+
+
+def one_or_all(numbers: Sequence[int]) -> str:
+    """Return a number for each dimension, once where they agree."""
+    return str(numbers[0]) if len(set(numbers)) == 1 else sizes(tuple(numbers))
+
+
+def geometry(layer: Layer) -> dict[str, Any]:
+    """Return the window of a convolution and of its pool, as the real modules have them."""
+    module: Any = layer.affine.module
+    found = {key: getattr(module, key) for key in ("kernel_size", "stride", "padding")}
+    pool = layer.part("pool")
+    return found if pool is None else {**found, "pool_size": pool.module.kernel_size}
+
+
+def as_numbers(layer: Layer, text: str) -> dict[str, Any]:
+    """Return what is drawn of a layer."""
+    return {
+        "name": layer.path,
+        "formula": text,
+        "takes": list(layer.in_shape),
+        "gives": list(layer.shape),
+        "after": {part.name: list(part.shape) for part in layer.parts},
+        "parameters": {name: list(shape) for name, shape in layer.parameters.items()},
+        "num_parameters": layer.num_parameters,
+        **(geometry(layer) if layer.is_convolution else {}),
+    }
