@@ -75,6 +75,7 @@ def test_a_setting_is_an_identity_without_its_seed() -> None:
 
 def test_every_key_left_out_is_a_key_that_exists() -> None:
     configs = {"data.path": plain("data=npz"), "data.test_path": plain("data=csv")}
+    configs["callbacks.diagnostics"] = plain("callbacks=diagnostics")
     config = plain("data=fashion_mnist")
     for key in set(NOT_IN_IDENTITY) - {"hydra", "debug"}:
         node = configs.get(key, config)

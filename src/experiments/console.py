@@ -50,6 +50,8 @@ def start_panel(config: dict[str, Any], facts: dict[str, str]) -> None:
 def final_table(record: Record, folder: Path, output: Path) -> None:
     """Print the result of a run and where it lies."""
     values = {"status": record["status"] + (f": {record['error']}" if record["error"] else "")}
+    if record["health"]:
+        values["health"] = record["health"]
     for name, value in record["metrics"].items():
         if value is not None and name.startswith(("val/", "test/")):
             values[name] = f"{value:.4f}"

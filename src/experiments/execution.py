@@ -11,7 +11,7 @@ counters are brought to what they would be had every step been a call.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,10 +31,14 @@ PER_BATCH_HOOKS = (
 
 
 def per_batch_hooks(callbacks: Iterable[Callback]) -> list[str]:
-    """Return `Callback.hook` for each hook of single steps that one of `callbacks` overrides."""
+    """Return `Callback.hook` for each hook of single steps that one of `callbacks` overrides.
+
+    A callback that says `hears_of_calls` needs none, as it names the steps at which calls end.
+    """
     return [
         f"{type(callback).__name__}.{hook}"
         for callback in callbacks
+        if not getattr(callback, "hears_of_calls", False)
         for hook in PER_BATCH_HOOKS
         # Of the instance: Lightning's LambdaCallback sets its hooks there.
         if getattr(getattr(callback, hook), "__func__", None) is not getattr(Callback, hook)
@@ -52,6 +56,8 @@ class Execution:
         seconds: after which a call ends with the step it is in.
         by_batch: every batch is a call of its own.
         has_hooks: callbacks want to hear of every step.
+        steps_until: what else says after how many steps a call ends, asked at its start with the
+            Trainer and the batches of the epoch that are done.
     """
 
     steps: int = MOST_STEPS
@@ -60,6 +66,7 @@ class Execution:
     seconds: float = LONGEST_CALL
     by_batch: bool = False
     has_hooks: bool = False
+    steps_until: Callable[[L.Trainer, int], int] | None = None
     _ends_at: float = field(default=0.0, init=False)
     _timer: Timer | None = field(default=None, init=False)
 
@@ -68,10 +75,11 @@ class Execution:
         progress = trainer.fit_loop.epoch_loop.batch_progress
         # The Trainer has counted the call as a batch already.
         position, total = progress.current.ready - 1, progress.total.ready - 1
+        asked = self.steps if self.steps_until is None else self.steps_until(trainer, position)
         if self.by_batch:
             return position, position + 1
         steps_done = trainer.global_step
-        steps = min([self.steps, *(n - steps_done % n for n in self.every)])
+        steps = min([self.steps, asked, *(n - steps_done % n for n in self.every)])
         if trainer.max_steps > 0:
             steps = min(steps, trainer.max_steps - steps_done)
         end = (position // self.accumulate + steps) * self.accumulate

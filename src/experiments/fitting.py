@@ -18,7 +18,7 @@ import lightning as L
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from experiments import hardware, ranks
+from experiments import hardware, health, ranks
 from experiments.data.order import mix
 from experiments.errors import TABLE
 from experiments.folders import read_config
@@ -74,6 +74,8 @@ def fit_and_test(
             trainer.fit(module, prepared.datamodule, ckpt_path=checkpoint, weights_only=True)
         best = watch.best.best_model_path
         is_over = watch.divergence.diverged or watch.pruning.pruned
+        if not is_over:
+            outcome.health = health.diagnosis(trainer, module, prepared.datamodule)
         if config["test"] and best and not is_over:
             trainer.test(
                 module, prepared.datamodule, ckpt_path=best, verbose=False, weights_only=True

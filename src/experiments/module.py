@@ -23,7 +23,7 @@ from experiments.data.normalization import Standardize
 from experiments.data.sources import DataSpec
 from experiments.execution import Execution
 from experiments.running import RunningMeans
-from experiments.steps import Steps
+from experiments.steps import BrokenStep, Steps
 from experiments.updates import UpdateRules
 
 MakeOptimizer = Callable[[nn.Module], Optimizer]
@@ -186,6 +186,11 @@ class ExperimentModule(L.LightningModule):
         """
         if self._steps is not None:
             self._steps.to_evaluation()
+
+    @property
+    def broken_step(self) -> BrokenStep | None:
+        """The step that ended the training, as its loss is not finite; None while all is well."""
+        return self._steps.broken if self._steps is not None else None
 
     def on_train_end(self) -> None:
         self._steps = None

@@ -29,6 +29,7 @@ class Outcome:
     watch: Watch | None = None
     test_metrics: dict[str, float] = field(default_factory=dict)
     fit_seconds: float = 0.0
+    health: str | None = None
 
     @contextlib.contextmanager
     def clock(self) -> Iterator[None]:
@@ -74,6 +75,7 @@ def new_record(prepared: Prepared, launch: Launch, before: Record | None) -> Rec
         train_seconds=before["train_seconds"] if before else 0.0,
         samples_per_second=None,
         error=None,
+        health=None,
         environment=hardware.environment(
             prepared.accelerator, prepared.num_devices, prepared.num_threads
         ),
@@ -95,6 +97,7 @@ def finish_record(record: Record, folder: Path, outcome: Outcome) -> None:
     diverged, pruned = watch.divergence.diverged, watch.pruning.pruned
     record["status"] = "diverged" if diverged else "pruned" if pruned else "completed"
     record["error"] = diverged or pruned
+    record["health"] = outcome.health
 
 
 def count(record: Record, folder: Path, outcome: Outcome) -> list[Row]:
@@ -114,7 +117,7 @@ def count(record: Record, folder: Path, outcome: Outcome) -> list[Row]:
 
 
 def broken_off(
-    record: Record, folder: Path, outcome: Outcome, error: BaseException
+    record: Record, folder: Path, outcome: Outcome, error: BaseException, is_in_sweep: bool
 ) -> BaseException:
     """Write into the record how the run broke off, and return what to raise."""
     if record["status"] != "running":
@@ -123,7 +126,8 @@ def broken_off(
     if isinstance(error, KeyboardInterrupt | SystemExit):
         signal_name = "SIGINT" if isinstance(error, KeyboardInterrupt) else "SIGTERM"
         record["status"], record["error"] = "interrupted", f"stopped by {signal_name}"
-        log.warning("Stopped. To continue: python train.py resume=%s", folder)
+        if not is_in_sweep:  # which says itself how it goes on
+            log.warning("Stopped. To continue: python train.py resume=%s", folder)
         return error
     reason = " ".join(f"{type(error).__name__}: {error}".split())
     record["status"], record["error"] = "failed", reason

@@ -47,6 +47,7 @@ NOT_IN_IDENTITY = (
     "trainer.threads",
     "steps_per_execution",
     "log_full_loss",
+    "callbacks.diagnostics",
     "checkpoint.every_n_steps",
     "data.memory_limit",
     "data.num_workers",
@@ -60,6 +61,7 @@ class Record(TypedDict):
     """`record.json`. Times are UTC in ISO 8601; metrics are those of the selected checkpoint.
 
     `num_train`, `num_val` and `num_test` are data points, `num_classes` is None for regression.
+    `health` is one line on a run that has not learned, with the likely reason, else None.
     """
 
     schema: int
@@ -83,6 +85,7 @@ class Record(TypedDict):
     train_seconds: float
     samples_per_second: float | None
     error: str | None
+    health: str | None
     environment: dict[str, Any]
     data_checksum: str
     started_at: str
@@ -96,6 +99,7 @@ ADDED_LATER = (
     "num_train",
     "num_val",
     "num_test",
+    "health",
 )
 """Keys that records of the same schema may lack."""
 

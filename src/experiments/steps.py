@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,6 +19,22 @@ from experiments.data.loader import Batch, TrainingLoader
 
 if TYPE_CHECKING:
     from experiments.module import ExperimentModule
+
+
+class BrokenStep(NamedTuple):
+    """A step that was not done, as its loss is not finite.
+
+    Attributes:
+        batch: the last of its batches.
+        loss: nan, inf or -inf.
+        last_loss: of the step before it; None where this is the first.
+        lr: that it would have been done with.
+    """
+
+    batch: Batch
+    loss: float
+    last_loss: float | None
+    lr: float
 
 
 class Steps:
@@ -53,6 +69,10 @@ class Steps:
                 self.tell, "on_before_optimizer_step", self.optimizer
             )
         self.step_loss = torch.zeros((), device=module.device)
+        # Elsewhere the host would wait for the device at each step, or one rank for the others.
+        self.reads_losses = is_alone and module.device.type == "cpu"
+        self.last_loss: float | None = None
+        self.broken: BrokenStep | None = None
 
     def run(self, batches: Iterator[Batch]) -> dict[str, Any]:
         """Take as many steps as `execution` says.
@@ -76,6 +96,8 @@ class Steps:
             self.step_loss = part if begins else self.step_loss + part
             if ends:
                 lr = optimizer.param_groups[0]["lr"]
+                if self.reads_losses and self.is_broken(batch, float(lr)):
+                    break
                 closure = self.closure_of(batch) if updates.closure else None
                 updates.step(optimizer, self.parameters, self.scaler, self.before_step, closure)
                 updates.after_step(self.network, self.average, self.scheduler)
@@ -84,6 +106,15 @@ class Steps:
                     break
         execution.count(self.trainer, number + 1 - first, num_steps)
         return {"loss": self.step_loss, "lr": float(lr), "num_points": num_points}
+
+    def is_broken(self, batch: Batch, lr: float) -> bool:
+        """Return whether the step's loss is not finite; the weights then stay as they gave it."""
+        loss = self.step_loss.item()
+        if math.isfinite(loss):
+            self.last_loss = loss
+            return False
+        self.broken = BrokenStep(batch, loss, self.last_loss, lr)
+        return True
 
     def place(self, number: int, batch: Batch) -> tuple[bool, float, bool]:
         """Return whether a batch begins a step, its share of the step's points, whether it ends it.

@@ -170,7 +170,7 @@ def run(
         if launch.is_mirrored:
             keep_media(prepared, record, folder)
     except BaseException as error:
-        told = broken_off(record, folder, outcome, error)
+        told = broken_off(record, folder, outcome, error, launch.sweep_dir is not None)
         if told is error:
             raise
         raise told from error

@@ -38,6 +38,7 @@ class History(Callback):
         self.num_rows = 0
         self.has_validated = False
         self.last_row: dict[str, float] = {}
+        self.waiting: dict[str, float] = {}
 
     # Not on_fit_start, which comes before the Trainer's counts are restored from a checkpoint.
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -48,11 +49,13 @@ class History(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run needs of it; the Trainer saves it."""
-        return {"num_rows": len(self.file.rows) if self.file else self.num_rows, "lr": self.lr}
+        num_rows = len(self.file.rows) if self.file else self.num_rows
+        return {"num_rows": num_rows, "lr": self.lr, "waiting": self.waiting}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
         self.num_rows, self.lr = state["num_rows"], state["lr"]
+        self.waiting = dict(state.get("waiting", {}))
 
     def on_train_batch_end(
         self,
@@ -85,9 +88,17 @@ class History(Callback):
         self.has_validated = False
         self._write(trainer, {**measured(trainer, "train/"), **validated, "lr": self.lr})
 
+    def add(self, trainer: L.Trainer, values: dict[str, float], to_next_row: bool) -> None:
+        """Take values of another callback, into the row that comes next or one of their own."""
+        if to_next_row:
+            self.waiting |= values
+        else:
+            self._write(trainer, {"lr": self.lr, **values})
+
     def _write(self, trainer: L.Trainer, values: dict[str, float]) -> None:
         if not trainer.is_global_zero:
             return
+        values, self.waiting = {**values, **self.waiting}, {}
         self.last_row = row = {
             "epoch": trainer.current_epoch + 1,
             "step": trainer.global_step,

@@ -17,6 +17,7 @@ from experiments.comparison import words
 from experiments.comparison.confounds import environment_of
 from experiments.comparison.curves import Curves, bands
 from experiments.comparison.design import Design, Request, design_of
+from experiments.comparison.health import health_dict
 from experiments.comparison.judged import Judged, index_of_control, judge
 from experiments.comparison.matrix import matrix_dict
 from experiments.comparison.reading import Reading
@@ -91,7 +92,7 @@ def verdict_dict(
         "several_tasks": several_dict(tasks, design),
         "steps_to_target": targets_dict(judged, design),
         "sensitivity": sensitivity_dict(judged, design),
-        "health": None,
+        "health": health_dict(judged),
         "confounds": confound_lists(judged),
         "missing": missing,
         "missing_command": command_for(design, excluded) if missing else None,

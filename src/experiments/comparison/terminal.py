@@ -68,6 +68,7 @@ def show(verdict: Mapping[str, Any], console: Console) -> None:
     console.print(Text(how_compared(verdict), style="dim"))
     tell(console, "Withheld:", what_withheld(verdict), "magenta")
     tell(console, "Notes:", verdict["notes"], "")
+    tell(console, "Training health:", (verdict.get("health") or {}).get("in words", []), "")
     tell(console, "Missing:", verdict["missing"], "yellow")
     if verdict["missing_command"]:
         console.print(Padding(Text(verdict["missing_command"], overflow="fold"), (0, 0, 0, 2)))

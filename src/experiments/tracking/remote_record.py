@@ -20,7 +20,7 @@ NUMBERS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 UNDER_WAY = ("running", "pending", "preempting")
 """W&B's states of runs whose summary is of an earlier attempt, or of none."""
 STEP = "trainer/global_step"
-MAY_BE_NULL = ("error", "best_epoch", "samples_per_second")
+MAY_BE_NULL = ("error", "health", "best_epoch", "samples_per_second")
 """Of what is told at the end: W&B drops what is null."""
 BEFORE_THE_END: dict[str, Any] = {
     "status": "running",

@@ -25,6 +25,7 @@ LONGEST_TAG = 64
 FROM_ENDED_RECORD = (
     "status",
     "error",
+    "health",
     "best_epoch",
     "epochs",
     "steps",

@@ -1,0 +1,1 @@
+"""What a network and its training look like from within: pure measuring functions."""
