@@ -140,7 +140,7 @@ def plain_ticks(axes: Axes, sizes: list[int]) -> None:
     axes.minorticks_off()
     low, high = axes.get_ylim()
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = [m * 10.0**d for d in decades for m in (1, 3) if low <= m * 10.0**d <= high]
+    steps = [m * 10.0**d for d in decades for m in (1, 2, 5) if low <= m * 10.0**d <= high]
     axes.set_yticks(steps, [f"{step:g}" for step in steps])
 
 

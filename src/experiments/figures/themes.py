@@ -66,7 +66,7 @@ class Theme:
         return LinearSegmentedColormap.from_list(self.name, list(colours or self.ramp))
 
     @property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[Any, Any]:
         """Matplotlib's settings for this page."""
         return {
             "figure.facecolor": self.paper,

@@ -13,6 +13,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 from PIL import Image
 
 from experiments.errors import check_choice, user_error
@@ -81,9 +82,13 @@ def write_animation(
     place = folder / f"{name}-frames"
     place.mkdir(exist_ok=True)
     images, paths = [], []
+    places: list[Bbox] = []
     for number, draw in enumerate(animation.frames, start=1):
         with drawn(draw, theme) as figure:
+            if len(places) == len(figure.axes):
+                settle(figure, places)
             data = rendered(figure, "png", min(dpi, 100), name, "")
+            places = [axes.get_position() for axes in figure.axes]
         paths.append(place / f"{number:03}.png")
         write_bytes(paths[-1], data)
         images.append(Image.open(io.BytesIO(data)).convert("RGB"))
@@ -103,6 +108,16 @@ def write_animation(
     path = folder / f"{name}.gif"
     write_bytes(path, buffer.getvalue())
     return [path, *paths]
+
+
+def settle(figure: Figure, places: Sequence[Bbox]) -> None:
+    """Put axes where those of the frame before were: they do not jump, nor are laid out anew.
+
+    A layout takes as long as the drawing itself (measured).
+    """
+    figure.set_layout_engine("none")
+    for axes, place in zip(figure.axes, places, strict=True):
+        axes.set_position(place)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,150 @@
+"""The three commands as functions, for notebooks and a Python prompt.
+
+`train(...)` trains as `python train.py ...` does, `draw(...)` shows a picture of `python figures.py
+...`, and `compare(...)` gives the verdict of `python compare.py ...`; each takes the words that one
+types after the command.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+
+from experiments import door, schema
+from experiments.comparison.comparing import compared
+from experiments.comparison.reading import read_runs
+from experiments.comparison.reporting import request_of, words_of
+from experiments.figures.composing import Composition
+from experiments.figures.drawing import Drawing
+from experiments.figures.making import computed
+from experiments.figures.themes import THEMES
+from experiments.figures.typed import understood
+from experiments.figures.writing import drawn, rendered
+from experiments.runs import Run
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+QUIET = ["logger=none", "progress=none"]
+"""Overrides that cannot change a result: a notebook wants neither W&B nor a line per epoch."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a drawing, which notebooks show.
+
+    Attributes:
+        drawing: it and its numbers.
+        name: of the picture in it.
+        theme: light or dark.
+        dpi: dots per inch.
+    """
+
+    drawing: Drawing
+    name: str
+    theme: str = "light"
+    dpi: int = 72
+
+    @property
+    def numbers(self) -> Mapping[str, Any]:
+        """Every number that is drawn."""
+        return self.drawing.numbers
+
+    def __repr__(self) -> str:
+        return self.drawing.description
+
+    def _repr_png_(self) -> bytes:
+        theme = THEMES[self.theme]
+        with drawn(self.drawing.pictures[self.name], theme) as figure:
+            return rendered(figure, "png", self.dpi, self.name, self.drawing.description)
+
+
+def train(*overrides: str, folder: str | Path = "outputs/interactive") -> Run:
+    """Train one network in this process, or find it trained, and return its run.
+
+    Args:
+        overrides: as after `python train.py`: "model=mlp", "optim.lr=0.1".
+        folder: that the run folder lies in; the same words find the same run.
+
+    Raises:
+        UserError: a mistake in the words.
+        RunFailed: the run failed.
+    """
+    with in_our_words("config"):
+        composition = composition_of("config", QUIET)
+        composition.runs = Path(folder)
+        return composition.run(*overrides)
+
+
+def config_of(*overrides: str) -> dict[str, Any]:
+    """Return the configuration that `python train.py` would have of these words, in plain values.
+
+    >>> config_of("optim=momentum")["optim"]["momentum"]
+    0.9
+
+    Raises:
+        UserError: a mistake in the words.
+    """
+    with in_our_words("config"):
+        return composition_of("config", QUIET).training(*overrides)
+
+
+def draw(*overrides: str, name: str | None = None, theme: str = "light", dpi: int = 72) -> Picture:
+    """Return a picture of a figure; what it trains is trained below outputs/figures/runs.
+
+    Args:
+        overrides: as after `python figures.py`: "figure=activation_curves".
+        name: of the picture, where the figure has several.
+        theme: light or dark.
+        dpi: dots per inch.
+
+    Raises:
+        UserError: a mistake in the words.
+    """
+    with in_our_words("figures"):
+        composition = composition_of("figures", understood(overrides, CONF))
+        drawing = computed(composition.config(), composition)
+    return Picture(drawing, name or next(iter(drawing.pictures)), theme, dpi)
+
+
+def compare(*overrides: str) -> list[str]:
+    """Return the verdict on runs, as sentences; no report is written.
+
+    Args:
+        overrides: as after `python compare.py`: "runs=outputs/interactive", "factor=activation".
+
+    Raises:
+        UserError: there is nothing to compare, or a mistake in the words.
+    """
+    with in_our_words("compare"):
+        config = composition_of("compare", overrides).config()
+    places = [Path(place) for place in words_of(config["runs"])]
+    verdict, _ = compared(
+        read_runs(places), request_of(config), name="interactive", command=" ".join(overrides)
+    )
+    return [str(sentence) for sentence in verdict["headline"]]
+
+
+def composition_of(script: str, overrides: Sequence[str]) -> Composition:
+    """Return the composition of a script's config with what is typed after the script."""
+    schema.register()
+    with initialize_config_dir(str(CONF), version_base="1.3", job_name=script):
+        config: Any = compose(script, list(overrides), return_hydra_config=True)
+        loader = GlobalHydra.instance().config_loader()
+        return Composition(loader, config.hydra, str(config.paths.output))
+
+
+@contextlib.contextmanager
+def in_our_words(script: str) -> Iterator[None]:
+    """Raise UserError for a mistake that Hydra finds."""
+    try:
+        yield
+    except Exception as error:
+        told = door.in_our_words(error, script)
+        if told is None or told is error:
+            raise
+        raise told from error
