@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow check docs bench published lock clean
+.PHONY: help setup train test test-slow check docs bench published study tutorial lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
@@ -45,9 +45,16 @@ bench: $(READY)  ## measure start, step, epoch, sweeps and reports, and write be
 	$(BIN)/python benchmarks/sweep.py $(ARGS)
 	$(BIN)/python benchmarks/planning.py
 	$(BIN)/python benchmarks/comparison.py
+	$(BIN)/python benchmarks/diagnostics.py
 
 published: $(READY)  ## train the published settings of MNIST-1D again (two minutes)
 	$(BIN)/python benchmarks/published.py $(ARGS)
+
+study: $(READY)  ## train the study of activations and optimizers again (an hour and a half)
+	$(BIN)/python benchmarks/study.py
+
+tutorial: $(READY)  ## run notebooks/tutorial.ipynb anew and keep its outputs
+	$(BIN)/python notebooks/execute.py
 
 lock: $(READY)  ## resolve all extras anew into requirements.lock
 	$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report $(VENV)/report.json --editable '.[search,cluster,dashboard,tutorial,dev]'

@@ -16,10 +16,12 @@ from omegaconf import OmegaConf
 from running import CONF, ROOT, composed
 
 from experiments import schema
+from experiments.figures.typed import understood
 from experiments.sweep.grid import grid_of
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 COMPARISONS = sorted(set(re.findall(r"^(?:\$ )?python compare\.py (.*)$", TEXT, re.MULTILINE)))
+FIGURES = sorted(set(re.findall(r"^(?:\$ )?python figures\.py (.*)$", TEXT, re.MULTILINE)))
 COMMANDS = sorted(set(re.findall(r"^(?:\$ )?python train\.py (.*)$", TEXT, re.MULTILINE)))
 
 
@@ -49,6 +51,27 @@ def test_every_comparison_composes(line: str) -> None:
     assert config.runs or config.source
 
 
+@pytest.mark.parametrize("line", FIGURES)
+def test_every_figure_composes(line: str) -> None:
+    schema.register()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("figures", overrides=understood(shlex.split(line, comments=True), CONF))
+    assert config.figure.name in line
+
+
+def test_every_figure_stands_in_the_table() -> None:
+    [table] = re.findall(r"^\| `figure=` \| shows \|\n(.*?)\n\n", TEXT, re.MULTILINE | re.DOTALL)
+    told = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert sorted(told) == sorted(path.stem for path in (CONF / "figure").glob("*.yaml"))
+
+
+def test_the_study_is_the_one_that_is_kept() -> None:
+    study = runpy.run_path(str(ROOT / "benchmarks" / "study.py"))
+    shown = TEXT.partition(study["BEGIN"])[2].partition(study["END"])[0]
+    assert shown == study["section"]()
+
+
 def test_there_are_commands() -> None:
     assert len(COMMANDS) >= 8
     assert len(COMPARISONS) >= 3
@@ -75,7 +98,7 @@ def test_the_published_table_is_that_of_the_kept_runs() -> None:
 
 def test_every_choice_stands_in_the_table() -> None:
     for folder in [*CONF.iterdir(), ROOT / "sweeps"]:
-        if not folder.is_dir():
+        if not folder.is_dir() or folder.name == "figure":
             continue
         [row] = re.findall(rf"^\| `{folder.name}` \| (.*) \|$", TEXT, re.MULTILINE)
         for path in folder.glob("*.yaml"):

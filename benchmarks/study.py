@@ -1,0 +1,129 @@
+"""The project's own study: does the best activation depend on the optimizer?
+
+    python benchmarks/study.py               # trains what is missing, compares, keeps the result
+    python benchmarks/study.py --kept        # writes README's section from what is kept
+
+Six activations by five optimizers, each of the thirty settings tuned at equal cost over nine
+learning rates on three seeds, then trained on eleven fresh ones: 1,140 runs of the MLP
+784-256-128-10 on the real Fashion-MNIST, three epochs each, an hour or more on two cores. (Eleven
+seeds, since 29 comparisons with the control need so many for a verdict on one pair.) A smaller one
+is of the CNN on MNIST-1D, five epochs, tuned on one seed: 600 runs. Whatever is trained already is
+not trained again. Keeps verdict.json, table.md and a picture of both in benchmarks/results/study/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+KEPT = ROOT / "benchmarks" / "results" / "study"
+BEGIN, END = "<!-- study: begin -->\n", "<!-- study: end -->\n"
+STUDIES = {
+    "mlp": [
+        "data=fashion_mnist",
+        "model=mlp",
+        "model.hidden=[256,128]",
+        "trainer.max_epochs=3",
+    ],
+    "cnn": [
+        "data=mnist1d",
+        "model=cnn",
+        "trainer.max_epochs=5",
+        "sweep.tuning.seeds=[1000]",
+        "hydra.sweep.dir=outputs/sweeps/activations_x_optimizers_cnn",
+    ],
+}
+TITLES = {
+    "mlp": "MLP 784-256-128-10 on Fashion-MNIST, three epochs",
+    "cnn": "CNN on MNIST-1D, five epochs",
+}
+PICTURE = "interaction.svg"
+SWEEP = ["sweeps=activations_x_optimizers", "protocol=tuned", "logger=none"]
+
+
+def folder_of(name: str) -> str:
+    """Return the folder of a study's runs."""
+    return f"outputs/sweeps/activations_x_optimizers{'_cnn' if name == 'cnn' else ''}-tuned"
+
+
+def make(name: str) -> None:
+    """Train what is missing of a study, compare it, and keep what came out."""
+    python = sys.executable
+    subprocess.run([python, str(ROOT / "train.py"), *SWEEP, *STUDIES[name]], check=True)
+    report = f"study-{name}"
+    subprocess.run(
+        [python, str(ROOT / "compare.py"), f"runs={folder_of(name)}", f"name={report}"], check=True
+    )
+    keep(name, Path("outputs/reports") / report)
+
+
+def keep(name: str, report: Path) -> None:
+    """Copy what is kept of a report."""
+    place = KEPT / name
+    place.mkdir(parents=True, exist_ok=True)
+    for file in ("verdict.json", "table.md", f"plots/{PICTURE}"):
+        shutil.copy(report / file, place / Path(file).name)
+
+
+def verdict(name: str) -> dict[str, Any]:
+    """Return what is kept of a study."""
+    found: dict[str, Any] = json.loads((KEPT / name / "verdict.json").read_text(encoding="utf-8"))
+    return found
+
+
+def section() -> str:
+    """Return what README says of the studies."""
+    lines: list[str] = []
+    for name in STUDIES:
+        found = verdict(name)
+        lines += [f"**{TITLES[name]}**, test accuracy in %, mean ± standard deviation:", ""]
+        lines += [*matrix(found), "", *(f"- {line}" for line in found["matrix"]["sentences"]), ""]
+        alt = f"Mean test accuracy of each activation by optimizer: {TITLES[name]}."
+        lines += [f"![{alt}](benchmarks/results/study/{name}/{PICTURE})", ""]
+    known = verdict("mlp")["environment"]
+    device = ", ".join(known["device"]).removeprefix("cpu: ")
+    torch = ", ".join(known["torch"])
+    lines.append(f"({device}, torch {torch}. `python benchmarks/study.py` repeats it.)")
+    return "\n".join(lines) + "\n"
+
+
+def matrix(found: dict[str, Any]) -> list[str]:
+    """Return the table of a study's matrix."""
+    shown = found["matrix"]
+    rows, columns = shown["levels"]
+    lines = [f"| | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
+    for index, row in enumerate(rows):
+        cells = [
+            f"{100 * mean:.2f} ± {100 * sd:.2f}"
+            for mean, sd in zip(shown["means"][index], shown["sds"][index], strict=True)
+        ]
+        lines.append(f"| {row} | {' | '.join(cells)} |")
+    return lines
+
+
+def write_readme() -> None:
+    """Write the section into README.md."""
+    path = ROOT / "README.md"
+    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    path.write_text(before + BEGIN + section() + END + after, encoding="utf-8")
+
+
+def main() -> None:
+    """Make the studies, or write README from what is kept."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kept", action="store_true", help="only write README from what is kept")
+    if not parser.parse_args().kept:
+        for name in STUDIES:
+            make(name)
+    write_readme()
+
+
+if __name__ == "__main__":
+    main()
