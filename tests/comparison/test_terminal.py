@@ -60,6 +60,20 @@ def test_a_hundred_columns_hold_a_row_in_one_line() -> None:
     assert max(len(line.rstrip()) for line in text.splitlines()) <= 100
 
 
+@pytest.mark.parametrize("kind", ["small", "matrix", "troubled"])
+def test_eighty_columns_cut_neither_names_nor_verdicts(kind: str) -> None:
+    verdict = verdicts.KINDS[kind]()
+    text = told(verdict, width=80)
+    [rows] = {task["name"]: task for task in verdict["tasks"]}.values()
+    lines = [line.strip() for line in text.splitlines() if "±" in line]
+    assert max(map(len, text.splitlines())) <= 80
+    for pair in rows["pairs"]:
+        name = rows["settings"][pair["a"]]["name"]
+        [line] = [line for line in lines if line.startswith(name + "  ")]
+        assert line.endswith(pair["verdict"])
+    assert "parameters" in told(verdict, width=140)
+
+
 def test_without_a_control_there_is_a_line_for_each_pair() -> None:
     text = told(verdicts.all_pairs())
     assert sum(" against " in line for line in text.splitlines()) >= 10

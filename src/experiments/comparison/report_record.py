@@ -205,7 +205,14 @@ def folders(entries: Sequence[Dict]) -> list[str]:
 
 
 def health_section(verdict: Dict) -> Markup | None:
-    """Return the summaries of diagnostics, where there are any."""
-    if not verdict.get("health"):
+    """Return what diagnostics tell, in words and in tables, where there are any."""
+    found = verdict.get("health")
+    if not found:
         return None
-    return described(verdict["health"])
+    tables = [
+        join([tag("h3", key.capitalize()), described(found[key])])
+        for key in ("by layer", "of the whole network")
+        if found.get(key)
+    ]
+    how = tag("ul", *(tag("li", line) for line in found.get("how", [])), class_="fine")
+    return join([bullets(found["in words"]) or "", *tables, how if tables else ""])

@@ -125,21 +125,39 @@ def compact(rows: Rows, width: int) -> Rows:
     """Return a table with difference and interval in one column, to fit into a line.
 
     On a narrow terminal the intervals of the means are left to the report, which has them beside
-    the standard deviations.
+    the standard deviations; then p, the parameters, and the intervals of the differences. Names
+    and verdicts are what a line is about: they are never cut.
     """
     headings = rows.headings
     if "verdict" not in headings:
         return rows
     at = next(i for i, heading in enumerate(headings) if heading.startswith("difference"))
-    kept = [i for i in range(len(headings)) if i != at + 1]
-    if width < WIDE:
-        kept = [i for i in kept if headings[i] != "95 % interval"]
-    if width < NARROW:
-        kept = [i for i in kept if headings[i] != "p (Holm)"]
+    left_out = ["95 % interval"] if width < WIDE else []
+    left_out += ["p (Holm)"] if width < NARROW else []
+    ways = [(left_out, True), ([*left_out, "parameters"], True), ([*left_out, "parameters"], False)]
+    for names, has_interval in ways:
+        kept = [i for i, name in enumerate(headings) if i != at + 1 and name not in names]
+        found = joined(rows, kept, at if has_interval else None)
+        if width_of(found) <= width:
+            break
+    return found
+
+
+def joined(rows: Rows, kept: Sequence[int], at: int | None) -> Rows:
+    """Return some columns of a table, the one after column `at` joined to it."""
 
     def merged(row: list[str], by: str) -> list[str]:
-        joint = f"{row[at]}{by}{row[at + 1]}".strip()
-        return [joint if i == at else row[i] for i in kept]
+        return [f"{row[i]}{by}{row[i + 1]}".strip() if i == at else row[i] for i in kept]
 
     cells = [merged(row, " ") for row in rows.rows]
-    return replace(rows, headings=merged(headings, "\n"), rows=cells)
+    return replace(rows, headings=merged(rows.headings, "\n"), rows=cells)
+
+
+def width_of(rows: Rows) -> int:
+    """Return the columns of a terminal that a table takes where nothing in it is broken."""
+    columns = zip(rows.headings, *rows.rows, strict=True)
+    widths = [
+        max(len(line) for cell in one for line in cell.splitlines() or [""]) for one in columns
+    ]
+    # Between columns and at both ends: rich's padding, and the room of a line that is not drawn.
+    return sum(widths) + len("▲ ") + 2 * len(widths) + 1
