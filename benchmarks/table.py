@@ -57,6 +57,12 @@ def rest() -> list[str]:
             f"| {title}: peak memory of a run, above that of the imports | "
             f"{peak['run'] - peak['imports']:.0f} MB |"
         )
+    measured = result("diagnostics")["milliseconds"]
+    costs = [over(each["with diagnostics"], each["without"]) for each in measured.values()]
+    lines.append(
+        "| an epoch with `callbacks=diagnostics` over one without: MLP 256-128, CNN | "
+        f"{', '.join(costs)} |"
+    )
     for name, title in (
         ("import torch, lightning", "`import torch, lightning`"),
         ("first step, digits", "from there to the first step, digits"),
@@ -102,7 +108,8 @@ def tables() -> str:
     about = (
         "MLP: 784-64-128-64-10 with batch norm. CNN: two convolutions of 16 and 32 channels. "
         f"Medians; threads: {threads}, in all rows alike. Steps, epochs and starts: "
-        f"{where('step')}; sweeps and reports: {where('sweep')}. `make bench` measures them again."
+        f"{where('step')}; sweeps, reports and "
+        f"diagnostics: {where('sweep')}. `make bench` measures them again."
     )
     return "\n".join([*steps(), "", *rest(), "", *sweeps(), "", about, ""])
 
