@@ -35,7 +35,9 @@ BY_NAME = {"torchvision", "pytorch_optimizer"}
 """Choices whose `name` says which of a collection."""
 
 
-GROUPS = sorted(folder.name for folder in CONF.iterdir() if folder.is_dir())
+FIGURES = "figure"
+"""The group of figures.py; tests/figures draws each of its choices."""
+GROUPS = sorted(f.name for f in CONF.iterdir() if f.is_dir() and f.name != FIGURES)
 ENTRIES = [(group, choice) for group in GROUPS for choice in choices(group)]
 NAMED = {"model", "activation", "init", "loss", "optim", "scheduler", "data", "logger"}
 

@@ -18,7 +18,9 @@ from running import CONF, ROOT
 from experiments.errors import UserError
 
 PAGE = ROOT / "docs" / "catalogue.md"
-GROUPS = sorted([*(folder.name for folder in CONF.iterdir() if folder.is_dir()), "sweeps"])
+FIGURES = "figure"
+"""The group of figures.py, which docs/lecture.md tells of."""
+GROUPS = sorted({*(f.name for f in CONF.iterdir() if f.is_dir()), "sweeps"} - {FIGURES})
 TOLD = ["model", "activation", "init", "loss", "optim", "scheduler", "data"]
 
 

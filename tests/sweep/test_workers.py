@@ -271,7 +271,7 @@ def test_dry_run_tells_and_does_nothing(command: Command) -> None:
     assert "2 to do, 2 at once: about" in told
 
 
-@pytest.mark.parametrize("launcher", ["basic", "joblib"])
+@pytest.mark.parametrize("launcher", ["basic", pytest.param("joblib", marks=pytest.mark.slow)])
 def test_other_launchers_do_the_same(command: Command, launcher: str) -> None:
     typed = ["-m", *QUICK, f"hydra/launcher={launcher}", "optim=sgd,adam", "seed=0,1"]
     answer = command(*typed)
@@ -296,6 +296,7 @@ def test_a_job_that_fails_under_another_launcher(command: Command, monkeypatch) 
     assert "What failed" in answer.err
 
 
+@pytest.mark.slow  # a process that imports everything anew
 def test_a_spawned_job_is_the_same(server: ServerProcess, tmp_path: Path) -> None:
     script = Path(carriers.__file__).parents[3] / "train.py"
     # Spawning takes a process of its own: this server forks.

@@ -76,7 +76,7 @@ def test_who_a_run_is(capfd: pytest.CaptureFixture[str]) -> None:
     rest = set(run.config) - set(config)
     assert rest == set(Record.__annotations__) - set(config) - {
         "wandb_id", "metrics", "status", "error", "best_epoch", "epochs", "steps", "ended_at",
-        "duration_seconds", "fit_seconds", "train_seconds", "samples_per_second",
+        "duration_seconds", "fit_seconds", "train_seconds", "samples_per_second", "health",
     }  # fmt: skip
     assert runs[tuned.name].job_type == "activations/tuning"
     assert "activations" in runs[tuned.name].tags
