@@ -220,16 +220,21 @@ def test_landmarks_headings_and_live_regions_are_there() -> None:
     assert any(a.get("aria-live") == "polite" for _, a in page.elements)
 
 
-def test_health_is_shown_where_it_is_there_whatever_it_holds() -> None:
+def test_health_is_shown_where_it_is_there() -> None:
     assert "Training health" not in page_of(verdicts.small())[1].text
     health = {
-        "layers": [{"layer": "0", "dead": 0.25}, {"layer": "1", "dead": 0.5}],
-        "words": ["fine"],
+        "in words": ["a quarter is dead"],
+        "by layer": [{"layer": "0", "dead": 0.25}, {"layer": "1", "dead": 0.5}],
+        "how": ["dead: never above 0"],
     }
     _, page = page_of(verdicts.small(health=health))
     assert "Training health" in page.text
-    assert "dead" in page.text
-    assert "0.25" in page.text
+    assert "By layer" in page.text
+    assert all(part in page.text for part in ("a quarter is dead", "0.25", "never above 0"))
+    # A setting that was not looked into by layer may still have ended at chance.
+    _, page = page_of(verdicts.small(health={"in words": ["at chance"]}))
+    assert "at chance" in page.text
+    assert "By layer" not in page.text
 
 
 @pytest.mark.parametrize("kind", verdicts.KINDS)

@@ -362,7 +362,11 @@ def hostile() -> Verdict:
         "unread": [{"folder": HOSTILE, "reason": HOSTILE}],
         "excluded": [{"folder": HOSTILE, "reason": HOSTILE}],
         "confounds": {"withholding": [HOSTILE], "listed": [HOSTILE], "allowed": [HOSTILE]},
-        "environment": {HOSTILE: [HOSTILE]}, "health": {HOSTILE: [{HOSTILE: HOSTILE}]},
+        "environment": {HOSTILE: [HOSTILE]},
+        "health": {
+            "in words": [HOSTILE], "by layer": [{HOSTILE: HOSTILE}],
+            "of the whole network": [{HOSTILE: HOSTILE}], "how": [HOSTILE],
+        },
     }  # fmt: skip
     for run in verdict["runs"]:
         run |= {"folder": f"outputs/{HOSTILE}", "error": HOSTILE, "status": HOSTILE}
