@@ -10,12 +10,10 @@ import statistics
 
 import pytest
 from composers import composer_of
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 from running import CONF, ROOT, composed
+from typed_commands import composed_by
 
-from experiments import schema
 from experiments.figures.typed import understood
 from experiments.sweep.grid import grid_of
 
@@ -44,19 +42,13 @@ def test_every_command_composes(line: str) -> None:
 
 @pytest.mark.parametrize("line", COMPARISONS)
 def test_every_comparison_composes(line: str) -> None:
-    schema.register()
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("compare", overrides=shlex.split(line, comments=True))
+    config = composed_by("compare", shlex.split(line, comments=True))
     assert config.runs or config.source
 
 
 @pytest.mark.parametrize("line", FIGURES)
 def test_every_figure_composes(line: str) -> None:
-    schema.register()
-    GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("figures", overrides=understood(shlex.split(line, comments=True), CONF))
+    config = composed_by("figures", understood(shlex.split(line, comments=True), CONF))
     assert config.figure.name in line
 
 
