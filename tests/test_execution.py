@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from killing import killed_run
 from lightning.pytorch.callbacks import Callback, LambdaCallback
 from running import QUIET, composed, run_folders
 from torch.nn.utils import clip_grad_norm_
@@ -232,20 +233,7 @@ def killed_and_resumed(
     """Return a function that trains, dies after a number of steps, and goes on."""
 
     def call(overrides: list[str], dies_in: int, *more: str) -> Run:
-        step, done = UpdateRules.step, []
-
-        def fatal_step(*arguments: Any) -> None:
-            step(*arguments)
-            done.append(1)
-            if len(done) == dies_in:
-                raise Killed
-
-        with monkeypatch.context() as patched:
-            patched.setattr(UpdateRules, "step", fatal_step)
-            with pytest.raises(RunFailed):
-                train(composed(*QUIET, *overrides))
-        torch.manual_seed(dies_in)  # another process has another state
-        killed = run_folders()[-1]
+        killed = killed_run(monkeypatch, overrides, dies_in)
         answer = command(*QUIET, f"resume={killed}", *more)
         assert answer.code == 0, answer.err
         assert run_folders()[-1] == killed

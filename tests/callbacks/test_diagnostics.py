@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from killing import killed_run
 from running import QUIET, composed, run_folders
 
 from experiments import load_run
 from experiments.diagnostics.probe import drawn
-from experiments.errors import RunFailed, UserError
+from experiments.errors import UserError
 from experiments.preparation import prepare
 from experiments.runs import Run
 from experiments.training import train
-from experiments.updates import UpdateRules
 
 # 18 batches of 16 points in an epoch.
 SMALL = ["data=moons", "data.num_samples=400", "data.batch_size=16", "trainer.max_epochs=2"]
@@ -94,10 +94,6 @@ def test_changes_nothing_for_any_number_of_steps_at_once(case: str, train_run: C
         assert text == (other.folder / "history.csv").read_text()
 
 
-class Killed(RuntimeError):
-    """The end of the process, as far as a test can have it in its own."""
-
-
 @pytest.mark.parametrize(("dies_in", "every"), [(12, 5), (15, 5), (20, "auto")])
 def test_a_run_killed_goes_on_as_if_nothing_had_happened(
     dies_in: int,
@@ -110,20 +106,7 @@ def test_a_run_killed_goes_on_as_if_nothing_had_happened(
     overrides = [*SMALL, *WITH, f"callbacks.diagnostics.every_n_steps={every}"]
     overrides += ["checkpoint.every_n_steps=2"]
     reference = train_run(*overrides)
-    step, done = UpdateRules.step, []
-
-    def fatal_step(*arguments: Any) -> None:
-        step(*arguments)
-        done.append(1)
-        if len(done) == dies_in:
-            raise Killed
-
-    with monkeypatch.context() as patched:
-        patched.setattr(UpdateRules, "step", fatal_step)
-        with pytest.raises(RunFailed):
-            train(composed(*QUIET, *overrides))
-    torch.manual_seed(dies_in)
-    killed = run_folders()[-1]
+    killed = killed_run(monkeypatch, overrides, dies_in)
     assert command(*QUIET, f"resume={killed}").code == 0
     run = load_run(killed)
     assert_same_training(reference, run)
