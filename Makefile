@@ -23,10 +23,10 @@ train: $(READY)  ## train the default experiment; ARGS="model=mlp optim=sgd" cha
 	$(BIN)/python train.py $(ARGS)
 
 test: $(READY)  ## run the tests (minutes)
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS)
 
 test-slow: $(READY)  ## run the long tests: real data sets, fresh processes, kills
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(BIN)/python -m pytest -m slow --numprocesses 2 --dist worksteal $(ARGS)
 
 check: $(READY)  ## lint, types and floors
 	$(BIN)/ruff check .
@@ -38,7 +38,7 @@ check: $(READY)  ## lint, types and floors
 docs: $(READY)  ## write docs/catalogue.md from conf/ and the docstrings
 	$(BIN)/python docs/catalogue.py
 
-bench: $(READY)  ## measure start, step, epoch, sweeps and reports, and write benchmarks/results/
+bench: $(READY)  ## measure start, step, epoch, sweeps and reports, and keep the figures in outputs/benchmarks/
 	$(BIN)/python benchmarks/start.py $(ARGS)
 	$(BIN)/python benchmarks/step.py $(ARGS)
 	$(BIN)/python benchmarks/epoch.py $(ARGS)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import hydra
 
-from experiments import door
+from experiments.config import composer, door
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -16,14 +16,12 @@ if TYPE_CHECKING:
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="compare")
 def main(config: DictConfig) -> None:
-    from experiments.comparison.reporting import report  # numpy and scipy, and not before
+    from experiments.comparison.compare import report  # numpy and scipy, and not before
 
-    def task(composed: Any) -> None:
-        report(door.plain(composed))
-
-    door.carry_out(task, config)
+    with door.errors_past_hydra(config):
+        report(composer.plain(config))
 
 
 if __name__ == "__main__":
     conf = Path(__file__).resolve().parent / "conf"
-    sys.exit(door.run(main, conf, config_name="compare"))
+    sys.exit(door.call_script(main, conf, config_name="compare"))

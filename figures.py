@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import hydra
 
-from experiments import door
-from experiments.figures.typed import understood
+from experiments.config import door
+from experiments.figures.graph.command_line import as_hydra_reads
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="figures")
 def main(config: DictConfig) -> None:
-    from experiments.figures.making import make  # torch and matplotlib, and not before
+    from experiments.figures.page.making import make_figure
 
-    door.carry_out(make, config)
+    with door.errors_past_hydra(config):
+        make_figure(config)
 
 
 if __name__ == "__main__":
     conf = Path(__file__).resolve().parent / "conf"
-    sys.exit(door.run(main, conf, config_name="figures", understood=understood))
+    sys.exit(door.call_script(main, conf, config_name="figures", understood=as_hydra_reads))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import hydra
 
-from experiments import door
+from experiments.config import composer, door
+from experiments.config.launch import Launch
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -16,10 +17,16 @@ if TYPE_CHECKING:
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(config: DictConfig) -> float | None:
-    from experiments.training import train  # torch is imported here, and not before
+    with door.errors_past_hydra(config):
+        launch = Launch.from_hydra()
+        launch.tell_begin()
+        from experiments.training.process_state import as_it_was
+        from experiments.training.run import monitored_value, train
 
-    return door.carry_out(train, config)
+        values = composer.plain(config)
+        with as_it_was(forgets_modules=launch.sweep_dir is not None):
+            return monitored_value(values, train(values, launch))
 
 
 if __name__ == "__main__":
-    sys.exit(door.run(main, Path(__file__).resolve().parent / "conf"))
+    sys.exit(door.call_script(main, Path(__file__).resolve().parent / "conf"))

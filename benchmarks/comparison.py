@@ -4,7 +4,7 @@
 
 The run folders are written by this script: ten settings of an activation by as many seeds as it
 takes, 20 epochs each, with scores that differ. Each figure is of a whole command, with its imports,
-the page, its tables and all pictures as SVG and PNG. Writes benchmarks/results/comparison.json.
+the page, its tables and all pictures as SVG and PNG. Writes outputs/benchmarks/comparison.json.
 """
 
 from __future__ import annotations
@@ -20,15 +20,10 @@ from typing import Any
 
 from report import keep, spread
 
-from experiments.plain_yaml import to_yaml
-from experiments.records import (
-    SCHEMA,
-    HistoryFile,
-    Record,
-    identity_of,
-    setting_of,
-    write_record,
-)
+from experiments.record.history import HistoryFile
+from experiments.record.identity import identity_of, setting_of
+from experiments.record.plain_yaml import to_yaml
+from experiments.record.record import SCHEMA, Record, write_record
 
 COMPARE = str(Path(__file__).resolve().parents[1] / "compare.py")
 TRAIN = str(Path(__file__).resolve().parents[1] / "train.py")

@@ -5,7 +5,7 @@
 Both in one process and in turns, of which the first does not count, on the real Fashion-MNIST: the
 MLP of 256 and 128 units, and the small CNN of the other benchmarks. The time is the record's
 train_seconds, from the start to the end of each epoch, measurements included; the cadence is the
-default one. Prints medians with the range and writes benchmarks/results/diagnostics.json.
+default one. Prints medians with the range and writes outputs/benchmarks/diagnostics.json.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from pathlib import Path
 from report import keep, ratios, spread
 from step import MODELS, composed, contest, share_threads
 
-from experiments.records import read_history, read_record
-from experiments.training import train
+from experiments.config.launch import Launch
+from experiments.record.history import read_history
+from experiments.record.record import read_record
+from experiments.training.run import train
 
 MODELS["mlp 256-128"] = ["model=mlp", "model.hidden=[256,128]"]
 COMPARED = ("mlp 256-128", "cnn")
@@ -30,7 +32,7 @@ DIAGNOSTICS = ["callbacks=diagnostics"]
 def seconds_of_an_epoch(root: str, model: str, epochs: int, *more: str) -> float:
     """Return the seconds of an epoch of train.py."""
     before = set(Path("outputs").glob("runs/*/*"))
-    train(composed(root, model, f"trainer.max_epochs={epochs}", *more))
+    train(composed(root, model, f"trainer.max_epochs={epochs}", *more), Launch([]))
     [folder] = set(Path("outputs").glob("runs/*/*")) - before
     measured = [row for row in read_history(folder) if row.get("diagnostics/head/update_ratio")]
     assert len(measured) == (epochs if more else 0), "the default cadence is each epoch here"

@@ -5,7 +5,7 @@
 An epoch is training and validation on the real Fashion-MNIST, with checkpoints in ours and
 without in the others; five epochs are timed together, in one process, in turns of which the first
 does not count. Memory is the peak of a fresh process that trains and tests, less that of one that
-only imports torch and lightning. Writes benchmarks/results/epoch.json.
+only imports torch and lightning. Writes outputs/benchmarks/epoch.json.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from report import keep, ratios, spread
 from step import MODELS, bare_network, composed, contest, share_threads
 from torch import Tensor
 
+from experiments.config.launch import Launch
 from experiments.data.downloads import fashion_mnist
-from experiments.hardware import without_asking_for_gpus
-from experiments.records import read_record
-from experiments.training import train
+from experiments.record.record import read_record
+from experiments.training.devices import without_asking_for_gpus
+from experiments.training.run import train
 
 EPOCHS = 5
 TRAIN = str(Path(__file__).resolve().parents[1] / "train.py")
@@ -37,7 +38,7 @@ PEAK = "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
 def seconds_of_ours(root: str, model: str) -> float:
     """Return the seconds of an epoch of train.py, from the record's fit_seconds."""
     before = set(Path("outputs").glob("runs/*/*"))
-    train(composed(root, model, f"trainer.max_epochs={EPOCHS}"))
+    train(composed(root, model, f"trainer.max_epochs={EPOCHS}"), Launch([]))
     [folder] = set(Path("outputs").glob("runs/*/*")) - before
     return read_record(folder)["fit_seconds"] / EPOCHS
 

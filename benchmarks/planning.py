@@ -4,7 +4,7 @@
 
 The first is 10,000 jobs of 20 combinations of groups; the second 1,000 jobs whose records lie there
 already, written by this script. Each is a whole command, imports included. Writes
-benchmarks/results/planning.json.
+outputs/benchmarks/planning.json.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from report import keep, spread
 
-from experiments.records import SCHEMA, Record, write_record
+from experiments.record.record import SCHEMA, Record, write_record
 
 TRAIN = str(Path(__file__).resolve().parents[1] / "train.py")
 GRID = ["-m", "model=mlp", "logger=none", "activation=relu,tanh,elu,sigmoid,gelu"]
@@ -53,10 +53,10 @@ def write_records(folder: Path, names: list[tuple[str, str]]) -> None:
 def identities(folder: str, *overrides: str) -> list[tuple[str, str]]:
     """Return the folder and the identity of each job of the grid, from its plan."""
     script = (
-        "import sys; from experiments.sweep import board\n"
-        "def told(plan, at_once):\n"
+        "import sys; from experiments.sweep.sweep import Sweep\n"
+        "def tell_jobs(sweep, plan):\n"
         "    for job in plan.jobs: print('JOB', job.sweep_dir / job.name, job.identity)\n"
-        "from experiments.sweep import sweeping; sweeping.tell_plan = told\n"
+        "Sweep.tell_plan = tell_jobs\n"
         "import runpy; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__')\n"
     )
     done = subprocess.run(

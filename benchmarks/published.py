@@ -6,7 +6,7 @@ Trains experiment=mnist1d_linear, mnist1d_mlp and mnist1d_cnn as `python train.p
 process and a temporary folder: two minutes. Published is what the authors' notebook prints after
 its 6,000 steps, of one seed each (repository greydanus/mnist1d, commit 7878d96,
 notebooks/mnist1d-classification.ipynb). Prints both columns and, of all five seeds, writes
-benchmarks/results/published.json.
+outputs/benchmarks/published.json.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
 from report import keep
 
-from experiments import schema
-from experiments.records import Record, read_record
-from experiments.training import train
+from experiments.config.composer import composer_at, plain
+from experiments.config.launch import Launch
+from experiments.record.record import Record, read_record
+from experiments.training.run import train
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 PUBLISHED = {"mnist1d_linear": 31.5, "mnist1d_mlp": 65.1, "mnist1d_cnn": 92.3}
@@ -35,13 +35,11 @@ SEEDS = [0, 1, 2, 3, 4]
 
 def run(experiment: str, seed: int) -> Record:
     """Train one seed of an experiment and return its record."""
-    schema.register()
     overrides = [f"experiment={experiment}", f"seed={seed}", "logger=none", "progress=none"]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("config", overrides=overrides)
+    config = composer_at(CONF, "config").task(overrides)
     before = set(Path("outputs").glob("runs/*/*"))
     with contextlib.redirect_stdout(io.StringIO()):
-        train(config)
+        train(plain(config), Launch([]))
     [folder] = set(Path("outputs").glob("runs/*/*")) - before
     return read_record(folder)
 

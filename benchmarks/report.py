@@ -7,7 +7,8 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).resolve().parent / "results"
+MEASURED = Path(__file__).resolve().parents[1] / "outputs" / "benchmarks"
+"""Where figures of one's own machine lie; `benchmarks/table.py` publishes them, with the pages."""
 
 
 def spread(values: list[float], digits: int = 2) -> str:
@@ -23,9 +24,9 @@ def ratios(values: list[float], reference: list[float]) -> list[float]:
 
 
 def keep(name: str, figures: dict[str, Any], threads: dict[str, int]) -> None:
-    """Write results/NAME.json."""
-    from experiments.cores import num_cores
-    from experiments.hardware import environment
+    """Write outputs/benchmarks/NAME.json."""
+    from experiments.record.host import num_cores
+    from experiments.training.devices import environment
 
     known = environment("cpu", 1, 0)
     report = {
@@ -35,5 +36,7 @@ def keep(name: str, figures: dict[str, Any], threads: dict[str, int]) -> None:
         "cores": num_cores(),
         "threads": threads,
     }
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(report, indent=1) + "\n")
+    MEASURED.mkdir(parents=True, exist_ok=True)
+    path = MEASURED / f"{name}.json"
+    path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print(f"Kept in {path}. To publish it: python benchmarks/table.py")

@@ -5,7 +5,7 @@
 Each command is a fresh process; the commands take turns, and the first turn does not count (it
 also writes the caches). "First step" is counted inside the process, from the moment at which
 torch and lightning are imported to the first optimizer step. Prints medians with the range and
-writes benchmarks/results/start.json.
+writes outputs/benchmarks/start.json.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ FIRST_STEP = """
 import runpy, sys, time
 import torch, lightning
 started = time.perf_counter()
-from experiments.steps import Steps
-def run(self, batches):
+from experiments.training.steps import Steps
+def first_step(self, batches):
     print("seconds", time.perf_counter() - started, flush=True)
     raise SystemExit
-Steps.run = run
+Steps.take = first_step
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """

@@ -5,7 +5,7 @@
 All in one process and on the same images (the real Fashion-MNIST), with as many threads as our
 run chooses for itself. The contestants take turns, and the first turn does not count. Ours is
 the whole of train.py between the start and the end of a training epoch: metrics, counters and
-history included. Prints medians with the range and writes benchmarks/results/step.json.
+history included. Prints medians with the range and writes outputs/benchmarks/step.json.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from typing import Any
 
 import rivals
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 from report import keep, ratios, spread
 from torch import nn
 
-from experiments import load_run, schema
+from experiments import load_run
+from experiments.config.composer import composer_at, plain
+from experiments.config.launch import Launch
 from experiments.data.downloads import fashion_mnist
-from experiments.hardware import without_asking_for_gpus
-from experiments.preparation import prepare
-from experiments.records import read_record
-from experiments.training import train
+from experiments.record.record import read_record
+from experiments.training.devices import without_asking_for_gpus
+from experiments.training.run import train
+from experiments.training.run_parts import build_run
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 MODELS = {
@@ -39,18 +39,16 @@ MODELS = {
 QUIET = ["logger=none", "progress=none", "test=false", "trainer.max_epochs=1"]
 
 
-def composed(root: str, model: str, *more: str):  # type: ignore[no-untyped-def]
+def composed(root: str, model: str, *more: str) -> dict[str, Any]:
     """Return the config of our run."""
-    schema.register()
     overrides = ["data=fashion_mnist", f"data.root={root}", *MODELS[model], *QUIET, *more]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("config", overrides=overrides)
+    return plain(composer_at(CONF, "config").task(overrides))
 
 
 def seconds_of_ours(root: str, model: str, *more: str) -> float:
     """Return the seconds of a step of train.py, from the record of a run of one epoch."""
     before = set(Path("outputs").glob("runs/*/*"))
-    train(composed(root, model, *more))
+    train(composed(root, model, *more), Launch([]))
     [folder] = set(Path("outputs").glob("runs/*/*")) - before
     record = read_record(folder)
     assert load_run(folder).record["status"] == "completed"
@@ -70,8 +68,7 @@ def contest(contestants: dict[str, Callable[[], float]], rounds: int) -> dict[st
 
 def share_threads(root: str, model: str) -> int:
     """Give everyone in this process the threads that our run chooses, and return how many."""
-    config: Any = OmegaConf.to_container(composed(root, model), resolve=True)
-    threads = prepare(config).num_threads
+    threads = build_run(composed(root, model)).num_threads
     torch.set_num_threads(threads)
     return threads
 

@@ -1,14 +1,17 @@
 """The project's own study: does the best activation depend on the optimizer?
 
     python benchmarks/study.py               # trains what is missing, compares, keeps the result
-    python benchmarks/study.py --kept        # writes README's section from what is kept
+    python benchmarks/study.py --kept        # writes docs/comparison.md's section, and the reports
 
 Six activations by five optimizers, each of the thirty settings tuned at equal cost over nine
 learning rates on three seeds, then trained on eleven fresh ones: 1,140 runs of the MLP
 784-256-128-10 on the real Fashion-MNIST, three epochs each, an hour or more on two cores. (Eleven
 seeds, since 29 comparisons with the control need so many for a verdict on one pair.) A smaller one
 is of the CNN on MNIST-1D, five epochs, tuned on one seed: 600 runs. Whatever is trained already is
-not trained again. Keeps verdict.json, table.md and a picture of both in benchmarks/results/study/.
+not trained again. Keeps verdict.json, table.md and a picture of both in benchmarks/results/study/;
+the reports are made of that in a second (without learning curves, which the runs hold) and are not
+kept: each is 1.3 MB, of which 0.9 MB are the script that draws.
+README.md quotes some sentences, which a test holds against what is kept.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 KEPT = ROOT / "benchmarks" / "results" / "study"
+PAGE = ROOT / "docs" / "comparison.md"
 BEGIN, END = "<!-- study: begin -->\n", "<!-- study: end -->\n"
 STUDIES = {
     "mlp": [
@@ -78,18 +82,21 @@ def verdict(name: str) -> dict[str, Any]:
 
 
 def section() -> str:
-    """Return what README says of the studies."""
+    """Return what the page says of the studies."""
     lines: list[str] = []
     for name in STUDIES:
         found = verdict(name)
         lines += [f"**{TITLES[name]}**, test accuracy in %, mean ± standard deviation:", ""]
         lines += [*matrix(found), "", *(f"- {line}" for line in found["matrix"]["sentences"]), ""]
         alt = f"Mean test accuracy of each activation by optimizer: {TITLES[name]}."
-        lines += [f"![{alt}](benchmarks/results/study/{name}/{PICTURE})", ""]
+        lines += [f"![{alt}](../benchmarks/results/study/{name}/{PICTURE})", ""]
     known = verdict("mlp")["environment"]
     device = ", ".join(known["device"]).removeprefix("cpu: ")
     torch = ", ".join(known["torch"])
-    lines.append(f"({device}, torch {torch}. `python benchmarks/study.py` repeats it.)")
+    lines.append(
+        f"({device}, torch {torch}. `python benchmarks/study.py` repeats it; with `--kept` it "
+        "writes the reports.)"
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -107,22 +114,35 @@ def matrix(found: dict[str, Any]) -> list[str]:
     return lines
 
 
-def write_readme() -> None:
-    """Write the section into README.md."""
-    path = ROOT / "README.md"
-    before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+def write_reports() -> None:
+    """Write outputs/reports/study-NAME/report.html of each study from what is kept."""
+    from experiments.comparison.report.report import write_report
+
+    for name, title in TITLES.items():
+        folder = Path("outputs/reports") / f"study-{name}"
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(KEPT / name / "verdict.json", folder)
+        seeds = len(verdict(name)["matrix"]["seeds"])
+        asked = f"Activations by optimizers: {title}, each tuned, {seeds} seeds"
+        print(write_report({"title": asked, **verdict(name)}, [], folder))
+
+
+def write_page() -> None:
+    """Write the section into the page."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
-    path.write_text(before + BEGIN + section() + END + after, encoding="utf-8")
+    PAGE.write_text(before + BEGIN + section() + END + after, encoding="utf-8")
 
 
 def main() -> None:
-    """Make the studies, or write README from what is kept."""
+    """Make the studies, or write the page from what is kept."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kept", action="store_true", help="only write README from what is kept")
+    parser.add_argument("--kept", action="store_true", help="only write the page from what is kept")
     if not parser.parse_args().kept:
         for name in STUDIES:
             make(name)
-    write_readme()
+    write_page()
+    write_reports()
 
 
 if __name__ == "__main__":

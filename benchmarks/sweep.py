@@ -7,7 +7,7 @@ the MLP 784-64-128-64-10, batch 64, with validation, checkpoints, test and recor
 one thread each; with W&B offline, and without it. Against them two processes share the same 90
 trainings as hand-written loops, as tight as in benchmarks/step.py, with nothing else: no
 validation, no files. Both are counted from the first job's start to the last one's end, without the
-imports of the first seconds, which are printed apart. Writes benchmarks/results/sweep.json.
+imports of the first seconds, which are printed apart. Writes outputs/benchmarks/sweep.json.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def bare_share(root: str, share: int) -> None:
     import torch
 
     from experiments.data.downloads import fashion_mnist
-    from experiments.hardware import without_asking_for_gpus
+    from experiments.training.devices import without_asking_for_gpus
 
     torch.set_num_threads(1)
     points = fashion_mnist(root).train

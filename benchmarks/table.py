@@ -1,19 +1,27 @@
-"""Write the tables of README.md from benchmarks/results/: python benchmarks/table.py."""
+"""Publish what was measured: python benchmarks/table.py.
+
+Takes the figures of outputs/benchmarks/ over into benchmarks/results/, which the project keeps, and
+writes the tables of docs/speed.md and docs/training.md from these.
+"""
 
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+MEASURED, RESULTS = ROOT / "outputs" / "benchmarks", ROOT / "benchmarks" / "results"
+PAGE = ROOT / "docs" / "speed.md"
+PUBLISHED = ROOT / "docs" / "training.md"
 BEGIN, END = "<!-- benchmarks: begin -->\n", "<!-- benchmarks: end -->\n"
 
 
 def result(name: str) -> dict[str, Any]:
     """Return results/NAME.json."""
-    found: dict[str, Any] = json.loads((ROOT / f"benchmarks/results/{name}.json").read_text())
+    found: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
     return found
 
 
@@ -102,7 +110,7 @@ def where(name: str) -> str:
 
 
 def tables() -> str:
-    """Return what stands in README.md between the two marks."""
+    """Return what stands on the page between the two marks."""
     known = result("step")
     threads = ", ".join(f"{m.upper()} on {n}" for m, n in known["threads"].items())
     about = (
@@ -114,12 +122,30 @@ def tables() -> str:
     return "\n".join([*steps(), "", *rest(), "", *sweeps(), "", about, ""])
 
 
+def published() -> list[str]:
+    """Return the rows of the published settings, which stand in docs/training.md."""
+    known = result("published")
+    rows = []
+    for name, value in known["published_percent"].items():
+        ours = known["test_accuracy_percent"][name]
+        mean_and_sd = f"{statistics.mean(ours):.2f} ± {statistics.stdev(ours):.2f}"
+        weights = known["num_parameters"][name]
+        rows.append(f"| `experiment={name}` | {weights:,} | {value} | {mean_and_sd} |\n")
+    return rows
+
+
 def main() -> None:
-    """Write the tables into README.md."""
-    path = ROOT / "README.md"
-    before, _, rest_of = path.read_text(encoding="utf-8").partition(BEGIN)
+    """Take the figures over, and write the tables into the pages."""
+    for path in sorted(MEASURED.glob("*.json")):
+        shutil.copyfile(path, RESULTS / path.name)
+    lines = PUBLISHED.read_text(encoding="utf-8").splitlines(keepends=True)
+    first = next(n for n, line in enumerate(lines) if line.startswith("| `experiment="))
+    others = [line for line in lines if not line.startswith("| `experiment=")]
+    lines = [*others[:first], *published(), *others[first:]]
+    PUBLISHED.write_text("".join(lines), encoding="utf-8")
+    before, _, rest_of = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest_of.partition(END)
-    path.write_text(before + BEGIN + tables() + END + after, encoding="utf-8")
+    PAGE.write_text(before + BEGIN + tables() + END + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ made of. `--check` writes nothing, and exits with 1 where the page is not what t
 from __future__ import annotations
 
 import importlib
-import re
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -17,11 +16,12 @@ import yaml
 from omegaconf import OmegaConf
 from prose import FORMULA, REFERENCE, leading_comment, marked, not_said, paragraphs, wrapped
 
-from experiments.activations import PHI_OUT
-from experiments.entries import entry, find_target
-from experiments.errors import UserError
-from experiments.help import group_choices
-from experiments.losses import TASKS
+from experiments.catalogue.activations import PHI_OUT
+from experiments.catalogue.losses import TASKS
+from experiments.config.door import group_choices
+from experiments.config.dotted_paths import find_target
+from experiments.config.entries import entry
+from experiments.errors import UserError, spelled
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
@@ -29,16 +29,16 @@ PAGE = ROOT / "docs" / "catalogue.md"
 COMMAND = "python docs/catalogue.py"
 
 INTRODUCED_BY = {
-    "model": "experiments.models",
-    "activation": "experiments.activations",
-    "init": "experiments.initializers",
-    "loss": "experiments.losses",
-    "optim": "experiments.optimizers",
-    "scheduler": "experiments.schedulers",
+    "model": "experiments.catalogue.models",
+    "activation": "experiments.catalogue.activations",
+    "init": "experiments.catalogue.initializers",
+    "loss": "experiments.catalogue.losses",
+    "optim": "experiments.catalogue.optimizers",
+    "scheduler": "experiments.catalogue.schedulers",
     "data": "experiments.data.sources",
 }
 """Groups that are told entry by entry, and the module whose docstring introduces each."""
-IN_BRIEF = ("callbacks", "trainer", "logger", "experiment", "debug", "sweeps")
+IN_BRIEF = ("callbacks", "metrics", "trainer", "logger", "experiment", "debug", "sweeps")
 FROM_PAPERS = ("activation", "init", "loss", "optim", "scheduler")
 """Groups whose entries must have a formula or a paper."""
 
@@ -79,13 +79,6 @@ def read_entry(group: str, path: Path) -> Entry:
     name = node.get("_target_", "")
     target = find_target(group, name) if name.startswith("experiments.") else None
     return Entry(group, path, leading_comment(text), node, target)
-
-
-def spelled(value: Any) -> str:
-    """Return a value as it is typed: a list without spaces, a lone sign in quotes."""
-    if isinstance(value, list):
-        return f"[{','.join(map(spelled, value))}]"
-    return str(value) if re.search(r"\w", str(value)) else f'"{value}"'
 
 
 def pairs(node: dict[str, Any], prefix: str = "") -> list[str]:

@@ -14,7 +14,8 @@ from statistics import mean
 import matplotlib.pyplot as plt
 from omegaconf import OmegaConf
 
-from experiments.records import read_history, read_record
+from experiments.record.history import read_history
+from experiments.record.record import read_record
 
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#444444"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]

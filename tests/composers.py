@@ -5,22 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.types import RunMode
 from running import CONF
 
-from experiments import schema
-from experiments.sweep.composition import Composer
+from experiments.config.composer import Composer, composer_at
 
 
 @contextlib.contextmanager
 def composer_of(*typed: str) -> Iterator[Composer]:
     """Give the composer of a multirun of these overrides."""
-    schema.register()
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        hydra = GlobalHydra.instance().hydra
-        assert hydra is not None
-        master = hydra.compose_config("config", list(typed), run_mode=RunMode.MULTIRUN)
-        yield Composer(hydra.config_loader, master)
+    yield composer_at(CONF, "config", typed, RunMode.MULTIRUN)

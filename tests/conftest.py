@@ -6,31 +6,79 @@ itself is what is tested (tests/slow).
 
 from __future__ import annotations
 
+import copy
+import os
 import runpy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from hydra._internal.core_plugins.file_config_source import FileConfigSource
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from running import QUIET, ROOT, composed, run_folders
+from hydra.plugins.config_source import ConfigResult
+from running import QUIET, ROOT, plain, run_folders
 
-from experiments.runs import Run, load_run
+from experiments.config.launch import Launch
+from experiments.sweep.jobs.server import ServerProcess
+from experiments.training.load import Run, load_run
+
+if TYPE_CHECKING:
+    from tracking.wandb_server import Seen
+
+# The networks of tests are small, and two processes of tests share two cores: threads of torch that
+# wait for one another would cost more than all that they do.
+torch.set_num_threads(1)
+# And the same number whatever else the machine does, here and in child processes.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _without_fsync() -> Iterator[None]:
+    """Write as ever, but wait for no disk: it takes 7 ms a file, and nobody pulls the plug."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda file: None)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _files_read_once() -> Iterator[None]:
+    """Parse a config's file once while it stays as it is: Hydra does so for each command."""
+    load = FileConfigSource.load_config
+    parsed: dict[tuple[Any, ...], ConfigResult] = {}
+
+    def load_config(source: FileConfigSource, config_path: str) -> ConfigResult:
+        path = Path(source.path, source._normalize_file_name(config_path)).resolve()
+        state = path.stat() if path.is_file() else None
+        if state is None:  # which Hydra tells
+            return load(source, config_path)
+        of_file = (state.st_ino, state.st_mtime_ns, state.st_ctime_ns, state.st_size)
+        key = (source.provider, source.path, path, of_file)
+        if key not in parsed:
+            parsed[key] = load(source, config_path)
+        return copy.deepcopy(parsed[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FileConfigSource, "load_config", load_config)
+        # What it stores it copies before it gives it away: copies of all are not needed as well.
+        patch.setattr(ConfigStore, "__deepcopy__", lambda store, memo: store, raising=False)
+        yield
 
 
 @pytest.fixture(autouse=True)
 def _restored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Run in an empty folder, without W&B's key or server, and restore the random state."""
+    """Run in an empty folder, without W&B's key or server, from the same random state each."""
     for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "HYDRA_FULL_ERROR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
-    state = torch.get_rng_state()
+    torch.manual_seed(0)  # whatever was drawn before, where tests were collected too
     yield
-    torch.set_rng_state(state)
     GlobalHydra.instance().clear()
     HydraConfig.instance().cfg = None  # else the next test would be a job of this one's command
 
@@ -88,13 +136,58 @@ def caller(
 
 
 @pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
+    """A W&B server of our own, with a key for it in the environment."""
+    # Most tests do without wandb, which takes a while to import.
+    import wandb
+    from tracking.wandb_server import CANARY, wandb_server
+
+    wandb.teardown()  # it reads its environment once per process
+    with wandb_server() as seen:
+        monkeypatch.setenv("WANDB_BASE_URL", seen.url)
+        monkeypatch.setenv("WANDB_API_KEY", CANARY)
+        yield seen
+        # While the server is there: W&B's service would wait for one that is gone.
+        wandb.teardown()
+
+
+@pytest.fixture(scope="session")
+def job_server() -> Iterator[ServerProcess]:
+    """The process that jobs of sweeps are forked from: it takes six seconds to import what it does.
+
+    Its jobs can import the misbehaving callbacks of tests/sweep/jobs.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT / "tests" / "sweep" / "jobs"))
+        with ServerProcess("fork") as server:
+            assert server.ready["method"] == "fork"
+            yield server
+
+
+@pytest.fixture
+def lent_server(job_server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> ServerProcess:
+    """Let the sweeps of a test have the server of all tests, where each would start its own."""
+
+    class Lent:
+        def __init__(self, start: str) -> None: ...
+
+        def __enter__(self) -> ServerProcess:
+            return job_server
+
+        def __exit__(self, *unused: object) -> None: ...
+
+    monkeypatch.setattr("experiments.sweep.jobs.server.ServerProcess", Lent)
+    return job_server
+
+
+@pytest.fixture
 def train_run() -> Callable[..., Run]:
     """Return a function that trains with overrides, without Hydra's launcher, and reads the run."""
-    from experiments.training import train
+    from experiments.training.run import train
 
     def call(*overrides: str) -> Run:
         before = set(run_folders())
-        train(composed(*QUIET, *overrides))
+        train(plain(*QUIET, *overrides), Launch([]))
         [folder] = set(run_folders()) - before
         return load_run(folder)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from experiments.sweep.job import Result
+from experiments.sweep.jobs.job import Result
 
 
 class FakeErrors:

@@ -1,4 +1,4 @@
-"""A run that dies amid its training, in the process of the test."""
+"""Runs that die amid their training, in the process of the test."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from running import QUIET, composed, run_folders
+from running import QUIET, plain, run_folders
 
+from experiments.config.launch import Launch
 from experiments.errors import RunFailed
-from experiments.training import train
-from experiments.updates import UpdateRules
+from experiments.training.run import train
+from experiments.training.steps import UpdateRules
+from experiments.training.whole_checkpoint import latest_whole
 
 
 class Killed(RuntimeError):
@@ -20,7 +22,11 @@ class Killed(RuntimeError):
 
 
 def killed_run(monkeypatch: pytest.MonkeyPatch, overrides: Sequence[str], dies_in: int) -> Path:
-    """Train until the end of an optimizer step, and return the folder of what is left."""
+    """Train until the end of an optimizer step, and return the folder of what is left.
+
+    Args:
+        dies_in: how many steps this process does, which are fewer than those of a resumed run.
+    """
     step, done = UpdateRules.step, []
 
     def fatal_step(*arguments: Any) -> None:
@@ -32,6 +38,14 @@ def killed_run(monkeypatch: pytest.MonkeyPatch, overrides: Sequence[str], dies_i
     with monkeypatch.context() as patched:
         patched.setattr(UpdateRules, "step", fatal_step)
         with pytest.raises(RunFailed):
-            train(composed(*QUIET, *overrides))
+            train(plain(*QUIET, *overrides), Launch(list(overrides)))
     torch.manual_seed(dies_in)  # another process has another state
     return run_folders()[-1]
+
+
+def killed_again(monkeypatch: pytest.MonkeyPatch, folder: Path, dies_at: int) -> None:
+    """Go on with a run until the end of one of its optimizer steps, counted from its first."""
+    checkpoint = latest_whole(folder)
+    done = 0 if checkpoint is None else torch.load(checkpoint, weights_only=True)["global_step"]
+    assert done < dies_at
+    assert killed_run(monkeypatch, [f"resume={folder}"], dies_at - done) == folder

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
 
 import matplotlib as mpl
+import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from experiments.figures.drawing import Draw, Drawing
-from experiments.figures.themes import LIGHT
+from experiments.figures.page.drawing import Draw, Drawing
+from experiments.figures.page.themes import LIGHT
 
+LAST_ROW = 24
+"""Pixels of 1080: as high as letters of 12 points on a slide of 7.5 inches."""
 SLACK = 1.0
 """Pixels that two boxes may share: they are a little larger than the letters in them."""
 
 
 def texts(figure: Figure) -> list[Text]:
     """Return the texts that are seen, at their places; tick labels only where they are drawn."""
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    figure.set_canvas(FigureCanvasAgg(figure))
+    figure.draw_without_rendering()
     hidden = set()
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
@@ -56,6 +60,19 @@ def collisions(draw: Draw) -> list[str]:
         if across > SLACK and down > SLACK:
             found.append(f"{one.get_text()!r} lies upon {other.get_text()!r}")
     return found
+
+
+def smallest_letters(drawing: Drawing) -> float:
+    """Return the height of the smallest letters of the pictures, on a slide of 1920 x 1080."""
+    smallest = math.inf
+    for draw in drawing.pictures.values():
+        with mpl.rc_context(LIGHT.settings):
+            figure = draw(LIGHT)
+            width, height = figure.get_size_inches()
+            assert width / height == pytest.approx(16 / 9)
+            pixels = [1080 * text.get_fontsize() / (72 * height) for text in texts(figure)]
+        smallest = min(smallest, *pixels)
+    return smallest
 
 
 def assert_legible(drawing: Drawing) -> None:

@@ -6,14 +6,11 @@ import copy
 import functools
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
-from experiments import schema
-from experiments.runs import load_run
+from experiments.config.composer import Composer, composer_at
+from experiments.record.record import read_record
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"
@@ -28,26 +25,14 @@ def composed(*overrides: str) -> DictConfig:
     Choices of groups are composed once for all tests that make them, which takes 0.15 s; values
     are then set as Hydra sets them.
     """
-    choices_made = tuple(o for o in overrides if is_choice(o))
-    config = copy.deepcopy(composed_of_choices(choices_made))
-    values = OverridesParser.create().parse_overrides([o for o in overrides if not is_choice(o)])
-    ConfigLoaderImpl._apply_overrides_to_config(values, config)
-    return config
-
-
-def is_choice(override: str) -> bool:
-    """Return whether an override chooses from a group."""
-    key = override.lstrip("+~").partition("=")[0]
-    return "/" in key or "@" in key or (CONF / key).is_dir() or key == "sweeps"
+    return copy.deepcopy(composer().task(overrides))
 
 
 @functools.cache
-def composed_of_choices(overrides: tuple[str, ...]) -> DictConfig:
-    """Return the config of these choices."""
-    schema.register()
+def composer() -> Composer:
+    """Return the composer of a single run."""
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose("config", overrides=list(overrides))
+    return composer_at(CONF, "config")
 
 
 def plain(*overrides: str) -> dict:
@@ -58,7 +43,7 @@ def plain(*overrides: str) -> dict:
 def run_folders(root: Path = Path("outputs")) -> list[Path]:
     """Return the run folders below a folder, oldest first."""
     found = [path.parent for path in root.glob("**/record.json")]
-    return sorted(found, key=lambda folder: load_run(folder).record["started_at"])
+    return sorted(found, key=lambda folder: read_record(folder)["started_at"])
 
 
 def choices(group: str) -> list[str]:

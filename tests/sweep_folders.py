@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from experiments.records import SCHEMA, Record, write_record
+from experiments.record.record import SCHEMA, Record, write_record
 
 
 def record_of(**values: Any) -> Record:
@@ -30,6 +30,8 @@ def record_of(**values: Any) -> Record:
         "error": None,
         "environment": {},
         "data_checksum": "2" * 16,
+        "code": None,
+        "earlier_code": None,
         "started_at": "2026-01-01T00:00:00.000+00:00",
         "ended_at": "2026-01-01T00:00:02.000+00:00",
         "wandb_id": None,

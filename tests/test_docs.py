@@ -100,7 +100,7 @@ def test_a_new_file_appears_with_formula_values_and_facts(
     (conf / "activation" / "glue.yaml").write_text(
         "# phi(a, b) = a b, by glue_it. Nobody et al. 1999.\n"
         "# Second line.\n"
-        "name: glue\n_target_: experiments.activations.Maxout\n# Why.\nnum_pieces: 3\n"
+        "name: glue\n_target_: experiments.catalogue.activations.Maxout\n# Why.\nnum_pieces: 3\n"
     )
     entry = part(catalogue.page(conf), "activation").partition("\n### glue\n")[2]
     entry = entry.partition("\n### ")[0]
@@ -109,7 +109,7 @@ def test_a_new_file_appears_with_formula_values_and_facts(
         "The largest of k affine pieces.\n\n`h_i(x) = "
     )
     assert entry.strip().endswith(
-        "- `experiments.activations.Maxout` ([file](../conf/activation/glue.yaml))\n"
+        "- `experiments.catalogue.activations.Maxout` ([file](../conf/activation/glue.yaml))\n"
         "- values: `num_pieces=3`\n"
         "- takes 3 features for each that it returns"
     )

@@ -20,9 +20,9 @@ from running import CONF, choices, composed, plain
 from torch import nn
 from torch.nn import functional as F
 
-from experiments.building import build_module
 from experiments.data.sources import DataSpec
-from experiments.runs import Run
+from experiments.training.build import build_module
+from experiments.training.load import Run
 
 Train = Callable[..., Run]
 NAMES = [name for name in choices("experiment") if name != "none"]
@@ -220,6 +220,7 @@ def test_deepobs_trains_by_plain_sgd_on_pixels_over_255(train_run: Train) -> Non
         )
 
 
+@pytest.mark.slow
 def test_deepobs_learns_from_the_first_epochs_on(train_run: Train) -> None:
     write_images(300)
     run = train_run(DEEPOBS, "trainer.max_epochs=3")
@@ -292,6 +293,7 @@ def test_a_cnn_beats_an_mlp_of_its_size(train_run: Train) -> None:
     assert accuracy(train_run(*short, CNN)) > accuracy(train_run(*short, MLP)) + 0.1
 
 
+@pytest.mark.slow
 def test_a_cnn_bears_shifted_images_better_than_an_mlp(train_run: Train) -> None:
     short = ["experiment=shifted_images", "trainer.max_epochs=5", "data.test_shift=1"]
     mlp, cnn = (train_run(*short, f"model={model}") for model in ("mlp", "cnn"))

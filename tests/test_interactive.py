@@ -10,7 +10,7 @@ from PIL import Image
 
 from experiments import interactive
 from experiments.errors import UserError
-from experiments.runs import load_run
+from experiments.training.load import load_run
 
 SMALL = [
     "data=xor",
@@ -61,7 +61,7 @@ def test_a_verdict_on_runs() -> None:
     for activation in ("relu", "identity"):
         for seed in range(2):
             interactive.train(*SMALL, f"activation={activation}", f"seed={seed}", folder="two")
-    [sentence, *_] = interactive.compare("runs=two", "factor=activation", "control=identity")
+    [*_, sentence] = interactive.compare("runs=two", "factor=activation", "control=identity")
     assert "relu" in sentence
     assert "identity" in sentence
 

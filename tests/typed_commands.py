@@ -2,52 +2,75 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 
 from composers import composer_of
-from hydra import compose, initialize_config_dir
+from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from running import CONF, composed
 
-from experiments import schema
-from experiments.figures.typed import understood
+from experiments.config.composer import Composer, composer_at
+from experiments.figures.graph.command_line import as_hydra_reads
 from experiments.sweep.grid import grid_of
+
+JOBS: set[tuple[str, ...]] = set()
+"""The jobs of sweeps that composed already: several commands have the same."""
 
 COMMAND = re.compile(r"python (train|figures|compare)\.py ([^`\n]+)")
 
 
 def commands_in(text: str) -> list[tuple[str, str]]:
     """Return the commands of a text as (script, what is typed after it), each once."""
-    found = {(script, line.strip()) for script, line in COMMAND.findall(text)}
-    return sorted(one for one in found if one[1] not in ("...", "--help"))
+    commands = {
+        (script, shlex.join(shlex.split(line, comments=True)))
+        for script, line in COMMAND.findall(text)
+    }
+    return sorted(command for command in commands if command[1] not in ("...", "--help"))
 
 
-def check(script: str, line: str) -> None:
-    """Raise where a command does not compose."""
-    words = shlex.split(line, comments=True)
-    if script == "train" and "-m" in words:
-        check_sweep([word for word in words if word != "-m"])
+def quoted_below(text: str, command: str) -> list[str]:
+    """Return the sentences that a page quotes below a command, a line for each."""
+    [quote] = re.findall(rf"^{re.escape(command)}\n```\n\n((?:^>.*\n)+)", text, re.MULTILINE)
+    return [line.lstrip(">- ") for line in quote.splitlines()]
+
+
+def compose_command(script: str, line: str) -> None:
+    """Raise where a command does not compose, or does not say what it is about."""
+    typed = get_args_parser().parse_args(shlex.split(line))
+    if script == "train" and typed.multirun:
+        compose_sweep(typed.overrides)
     elif script == "train":
-        composed(*words)
+        composed(*typed.overrides)
     elif script == "figures":
-        composed_by(script, understood(words, CONF))
+        config = composed_by(script, as_hydra_reads(typed.overrides, CONF))
+        assert config.figure.name in line
     else:
-        composed_by(script, words)
+        config = composed_by(script, typed.overrides)
+        assert config.runs or config.source
 
 
-def check_sweep(typed: list[str]) -> None:
-    """Compose each job of a sweep."""
+def compose_sweep(typed: list[str]) -> None:
+    """Compose each job of a sweep; of a search, each of its choices."""
     with composer_of(*typed) as composer:
-        cells = grid_of(typed, {}, seeds=[0]).cells(composer.value_of)
+        sweeper = OmegaConf.to_container(composer.master.hydra.sweeper)
+        own = sweeper["params"] or {}, sweeper.get("cases", []), sweeper.get("when", {})
+        words = [o for o in typed if not o.startswith("hydra") and "interval(" not in o]
+        cells = grid_of(words, *own, seeds=[0]).cells(composer.value_of)
         assert cells
-        assert all(composer.config(cell.overrides) for cell in cells)
+        for job in {tuple(cell.overrides) for cell in cells} - JOBS:
+            assert composer.config(job)
+            JOBS.add(job)
 
 
 def composed_by(script: str, words: list[str]) -> DictConfig:
-    """Return the config of figures.py or compare.py."""
-    schema.register()
+    """Return the config of figures.py or compare.py, as those who derive configs have it."""
+    return composer_by(script).task(words)
+
+
+@functools.cache
+def composer_by(script: str) -> Composer:
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose(script, words)
+    return composer_at(CONF, script)

@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from experiments.runs import Run, load_run
+    from experiments.training.load import Run, load_run
 
 __all__ = ["Run", "load_run"]
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        from experiments import runs
+        from experiments.training import load as runs
 
         return getattr(runs, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

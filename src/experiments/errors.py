@@ -6,12 +6,36 @@ a mistake raises `user_error(name, **values)`; the doors print the message and e
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
+import os
+import re
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from experiments.likeness import hint, nearest_key
 
 
 class UserError(ValueError):
     """A mistake in the input, which the user can mend; its text is the whole message."""
+
+
+class UnknownKey(UserError):
+    """A key that there is not.
+
+    Attributes:
+        key: in full.
+        listing: a sentence of the keys that there are.
+        near: the key that is most like it, in full; None where nothing is.
+    """
+
+    def __init__(self, key: str, listing: str, suggestion: str, near: str | None = None) -> None:
+        choices = in_order(listing, suggestion)
+        super().__init__(TABLE["unknown_key"].format(key=key, choices=choices))
+        self.key, self.listing, self.near = key, listing, near
+
+    def suggesting(self, overrides: str) -> UnknownKey:
+        """Return the error with overrides that can be typed instead."""
+        return UnknownKey(self.key, self.listing, f" Did you mean {overrides}?")
 
 
 class RunFailed(RuntimeError):
@@ -24,24 +48,63 @@ class Terminated(KeyboardInterrupt):
 
 TABLE: dict[str, str] = {
     # configuration
-    "unknown_choice": "{group}={given}: there is no such {group}. Choices: {choices}.{hint}",
-    "unknown_key": "{key}: there is no such key. {parent} has: {choices}.{hint}",
+    "unknown_choice": "{group}={given}: there is no such {group}.{choices}",
+    "unknown_key": "{key}: there is no such key.{choices}",
     "no_group": "{given}: this figure has no {given}. Leave it away; python figures.py figure=NAME "
     "--cfg job shows the keys of a figure.",
     "wrong_type": "{key}={given}: {reason}. python train.py --cfg job shows values that fit.",
-    "sweep_without_m": "{given}: several values are a sweep. Type -m before them, or key=[a,b] for "
-    "one list.",
-    "syntax": "{given}: this is not an override that Hydra can read ({reason}). "
-    "Write key=value, with quotes around values that hold , = or spaces: 'key=[1,2]'.",
+    "sweep_without_m": "{given}: several values are a sweep. Type -m before them, or "
+    "{key}=[{word}] for one list, or, as one word with a comma, {one_word}",
+    "choices_without_m": "{given}: several choices are a sweep. Type -m {given}, or one of them.",
+    "decimal_comma": "{given}: a comma stands between several values. Type {key}={number}, or, "
+    "for a sweep, -m before them.",
+    "range_words": "{given}: allowed is a whole number, and several are a sweep. Type -m {instead}",
+    "no_null": "{key}={given}: allowed is a value, and this is none. Try {key}={instead}.",
+    "no_variable": "{given}: there is no environment variable {name}. Type export {name}=... "
+    "before, or a value.",
+    "config_name": "--config-name={given}: there is no such configuration. Leave it away: what a "
+    "script does is chosen by group=CHOICE, which --help lists.",
+    "syntax": "{given}: this is not an override that Hydra can read ({reason}). Values that hold "
+    ", = or parentheses want quotes that reach Hydra. Type {instead}",
+    "not_readable": "{given}: what is typed is key=value, without spaces and in plain signs. "
+    "Type {instead}",
+    "not_a_word": "{given}: this is no override. What is typed is KEY=VALUE, and lists as "
+    "'KEY=[1,2]'; python {script} --help lists the keys and the choices.",
+    "program": "{given}: this is the name of a program, and no override. Leave it away.",
+    "no_option": "{given}: there is no such option. {instead}What can be set is typed as "
+    "key=value; python {script} --help lists it.",
+    "sign": "{given}: {key} is there already. Type {instead}",
+    "other_value": "{given}: {key} is {own}, so this takes nothing away. Type "
+    "{key}=... for another value.",
+    "several_choices": "{given}: of {group} one choice is made, and several are a sweep. Type "
+    "-m {group}={sweep}",
+    "interpolation": "{given}: this stands for nothing: {reason}. Type a value, or ${{KEY}} with "
+    "the full name of a key{hint}.",
+    "part": "{given}: {key} is a part of the configuration, of which single keys are set. Type "
+    "{instead}",
     "composition": "The configuration cannot be composed: {reason}",
     "not_allowed": "{key}={given}: allowed is {allowed}. Try {key}={instead}.",
     "name": "{key}={given}: a name does not choose. Type {group}={given}{or_collection}.",
     "refused": "{key}: {owner} refuses these values: {reason}.",
-    "missing_argument": "{key}: {owner} needs a value for {name}. Type {key}.{name}=...",
+    "missing_argument": "{key}: {owner} needs a value for {name}. Type {key}.{name}=...{more}",
+    "raises": "{key}: {owner} raises {error}{when}{place}. Mend it there; HYDRA_FULL_ERROR=1 shows "
+    "the whole traceback.",
+    "no_module": "{key}: {owner} gives {given}, and {wanted} is needed.",
+    "output": "{key}: {owner} gives {given} for {num} points of shape {shape}, and "
+    "{needed} is needed: {what}.",
+    "numbers": "{key}: {owner} gives {given} {when}. {instead}.",
+    "untrusted": "{key}._target_={given}: this is no part of an experiment, and is not called. "
+    "Allowed are networks, optimizers, callbacks, loggers and metrics of any package, and what "
+    "your own files define.",
     "target": "{key}._target_={given}: this cannot be imported ({reason}). "
     "Give the full dotted path of a class or function, e.g. torch.nn.ReLU.",
     "secret": "{given}: secrets do not belong in a configuration, because it is written to files "
     "and to W&B. Set it in the environment instead, e.g. export WANDB_API_KEY=...",
+    "replaced": "Code that this run names has replaced {names}; put back for what comes after it.",
+    "examined": "{key}: the process that looked at this configuration ended with code {code}.",
+    "taken_for": "model={model} has no model.phi_out: loss={loss} takes its outputs for {takes}.",
+    "loss_weights": "loss={loss} has weights of its own, which are not trained: the optimizer has "
+    "those of the network.",
     "compile": "Compiling the network: the first steps take from seconds to minutes, once in "
     "training and once in validation, which pays where the network is large and the run long.",
     "single_steps": "steps_per_execution: 1, since {hook} wants to hear of every step.",
@@ -49,9 +112,32 @@ TABLE: dict[str, str] = {
     "optim={name} trains with, not of their mean, which is tested. model.norm=group has none.",
     "no_effect": "{given} has no effect with {with_}.",
     "missing_group": "{group}: this part of the configuration has no {key}. "
-    "Give {group}=CHOICE; python train.py --help lists the choices.",
+    "Give {group}=CHOICE; python train.py --help lists the choices.{of_file}",
+    "lines_of_file": " A file of your own in conf/{group}/ says it in lines of its own: {lines}",
+    "first_line": "{choice} has no {keys}. Add this as the first line of {file}: "
+    "defaults: [{line}]",
+    "called_with": "{group}._target_={given}: {what} is a function or class that is called with "
+    "({supplied}, ...), and this one takes ({own}). Write one that calls it, as those in {room}, "
+    "or type {group}=CHOICE: python train.py --help lists the choices.{hint}",
     "callback": "callbacks.{given}: this is no callback, as it has no _target_. "
     "Type +callbacks.{given}._target_=package.Class.",
+    "logger": "logger.name={given}: there is no such logger. There are {allowed}; for one of your "
+    "own write logger/{given}.yaml with name: {given} and _target_: package.Class, a logger of "
+    "Lightning's.",
+    "other_logger": "logger.also.{given}: this is no logger, as it has no _target_. "
+    "Type +logger.also.{given}._target_=package.Class.",
+    "no_logger": "logger.name={given}: {target} is no logger of Lightning's, as it does not take "
+    "metrics by log_metrics.",
+    "unmeasured": "{number} runs were done before {names} was asked for, and are not trained "
+    "again; hydra.sweep.dir=FOLDER trains all in another folder.",
+    "metric_target": "metrics.{given}: this is no metric, as it has no _target_. Type "
+    "+metrics.{given}._target_=torchmetrics.Class +metrics.{given}.better=max.",
+    "no_metric": "metrics.{given}: {target} is no class of torchmetrics' Metric. Derive yours from "
+    "torchmetrics.Metric, with update(outputs, targets) and compute().",
+    "metric_fails": "metrics={given}: it does not take what {task} gives ({reason}). "
+    "For {task} there are {fitting}.",
+    "metric_shape": "metrics={given}: it gives {shape} and not one number. Set its average to "
+    "macro or micro, or leave it away.",
     "callback_monitor": "callbacks: {given} watches {monitor}, which this run does not measure. "
     "It measures: {choices}.",
     # data
@@ -62,8 +148,13 @@ TABLE: dict[str, str] = {
     "images or signals can be moved. Leave it away.",
     "memory_limit": "Data: {size:.2f} GB are above data.memory_limit={given:g}; read by "
     "{num_workers} workers instead of held in memory.",
-    "batch_size": "data.batch_size={given}: allowed is 1 to {most} (the training points of "
-    "{data}) or full. Try data.batch_size={instead}.",
+    "batch_size": "data.batch_size={given}: allowed is a whole number of at least 1 ({data} has "
+    "{most} training points) or full. Try data.batch_size={instead}.",
+    "batch_cut": "data.batch_size={given}: the {most} training points are one batch.",
+    "understood": "Data: {data}: {note}.",
+    "batch_of_one": "data.batch_size={given}: of the {num_train} training points a batch of one is "
+    "left{ranks}, which the network's normalisation cannot be trained on ({reason}). "
+    "Try data.batch_size={instead}, or model.norm=layer.",
     "missing_data": "data={data}: the files are not there and could not be downloaded ({reason}). "
     "Looked for {looked_for} in {places}. Without a network these work at once: {offline}. "
     "Or put the files there, or give their place with data.root=FOLDER.",
@@ -71,30 +162,70 @@ TABLE: dict[str, str] = {
     "Delete the file, so that it is fetched again, or replace it by a good copy.",
     "data_path": "data={data} needs to know where the data are. Type data.path={example}.",
     "no_such_path": "{key}={given}: there is no such {kind} ({place}). Give a path from the folder "
-    "you stand in, or a whole one.",
+    "you stand in, or a whole one.{hint}",
     "unreadable_file": "{path}: this cannot be read as {kind} ({reason}). {instead}.",
     "too_few_points": "{path}: {given} data points, and at least {least} are needed. Add some, or "
     "check that this is the right place.",
     "lengths": "{path}: {inputs} has {num_inputs} rows, {targets} has {num_targets}. Give every "
     "input its target, in the same order.",
-    "not_finite": "{path}, {place}: {given} is no finite 32-bit number. Replace it, or leave that "
-    "row out.",
+    "not_finite": "{path}, {place}: {given} is no finite number of up to 4e307. Replace it, or "
+    "leave that row out.",
     "label_range": "{path}, {place}: {given} is none of the classes; allowed is {allowed}. "
     "{instead}.",
     "one_class": "{path}: all data points are of one class, {given}; at least two are needed. "
     "{instead}.",
+    "one_class_to_train": "data={data}: all {number} training points are of one class, {given}, so "
+    "there is nothing to learn. Add points of other classes, or try another data.split_seed.",
+    "constant_target": "data={data}: {names} is {given} at all {number} training points, so there "
+    "is nothing to learn. Choose another target, or try another data.split_seed.",
+    "points_alike": "data={data}: all {number} training points are the same, so nothing can be "
+    "told from them. Check the files: were all images empty, or all columns constant?",
+    "no_r2_to_monitor": "checkpoint.monitor=val/r2: R2 is not defined on the {number} validation "
+    "points, of which a target has one value alone. Try checkpoint.monitor=val/loss.",
+    "constant_features": "Data: {data}: {names}: the same at every training point, so it tells "
+    "nothing.",
+    "untrained_classes": "Data: {data}: {names}: no training point, so it cannot be learned; "
+    "{number} validation and test points are of it. Add some, or try another data.split_seed.",
+    "merged_values": "Data: {data}: {name}: 32 bits keep {after} of {before} different values. "
+    "{instead} what is common, or leave the largest out, so that the rest can be told apart.",
+    "no_r2": "Data: {data}: {stage}/r2 is not defined on {alike}, and is left empty.",
+    "one_test_point": "Data: there is one test point, so test/accuracy can only be 0 or 1.",
+    "mps_64_bits": "data={data}: these numbers need 64 bits, which Apple's GPUs lack. Try "
+    "trainer.accelerator=cpu, or subtract what their columns have in common.",
     "array_shape": "{path}: {array} has the shape {given}; allowed is {allowed}. {instead}.",
     "array_type": "{path}: {array} is of type {given}; allowed is {allowed}. {instead}.",
     "no_array": "{path}: there is no array {missing}; the file holds {present}. "
     "Write it by numpy.savez(FILE, x=inputs, y=targets).",
+    "two_arrays": "{path}: {given} could each be {meaning}. Leave one of them in the file, or call "
+    "it {meaning}.",
+    "which_dimension": "{path}: {array} of shape {shape} can be read in several ways: {ways}.",
+    "open_task": "{path}: {array} has {number} different whole numbers for {num_samples} points. "
+    "Type data.task=classification if each is a class, or data.task=regression loss=mse to "
+    "predict the number.",
+    "several_labels": "{path}: {array} has rows of 0 and 1, of which {place} has {number} ones; "
+    "one class for each point is predicted here. Give one, or type data.task=regression loss=mse "
+    "to predict all the numbers.",
     "table": "{path}, {place}: {reason}. {instead}.",
     "image_size": "{path}: {given} pixels, where the images before it have {expected}. "
     "Have all of them resized: data.size={instead}.",
+    "unreadable_images": "{path}: {number} of {total} images cannot be read:\n{each}\n"
+    "Replace them by good copies, or remove them.",
+    "unread_files": "Data: {path}: not read are {kinds} ({number} in all). Images are the files "
+    "in class folders that end in {read}.",
+    "image_memory": "Data: {path}: the images take {size} of memory while they are prepared",
+    "too_many_images": "{path}: {num} images{given} take {need} of memory, and {free} are free. "
+    "Have them made smaller: data.size={instead}.",
+    "image_too_large": "{path}: to read this image takes {need} of memory, and {free} are free. "
+    "Put a smaller copy there, or remove it.",
+    "dark_images": "{path}: {number} images have 16 bits ({names}), and no number in them is above "
+    "{largest}, so that nothing would be left in 8 bits. Save them as 8 bits, or try data=npz.",
     "class_folders": "{path}: {reason}. {instead}.",
     "not_classification": "data.name={given}: this set has {what}, and data=torchvision takes "
     "images that each have one class. Choices: {choices}.",
     "unused_data": "Data: {path}: {given} is not used; {used}.",
     "decoding": "Data: decoding {num} images of {data}, once; the next start finds them in {place}",
+    "given_validation": "Data: {data}: its own {number} validation points validate; "
+    "data.val_fraction and the cut by data.split_seed are not used.",
     "split": "data.val_fraction={given}: of {num_samples} training points this leaves "
     "{num_train} to train and {num_val} to validate. Try data.val_fraction={instead}.",
     # model, loss
@@ -131,13 +262,16 @@ TABLE: dict[str, str] = {
     "devices": "trainer.devices={given}: this machine has {available} {kind}. "
     "Try trainer.devices={instead}.",
     "accelerator": "trainer.accelerator={given}: no such device was found on this machine. "
-    "Available: {available}. Try trainer=auto.",
+    "Available: {available}. Try {instead}.",
     "several_devices": "trainer.devices={given}: several devices need a strategy, and "
-    "trainer.strategy={strategy} runs on one. Try trainer=ddp or trainer=ddp_cpu.",
+    "trainer.strategy={strategy} runs on one. Try trainer={instead}.",
     "unwritable": "{path}: the folder cannot be written to ({reason}). "
     "Choose another with paths.output=FOLDER.",
     "disk_full": "The disk of {path} is full ({reason}). Free some space and run the command "
     "again; with resume=auto it goes on where it can.",
+    "disk_refuses": "{path}: the disk takes nothing more ({reason}). Mend that, or choose another "
+    "folder with paths.output=FOLDER, and run the command again; with resume=auto it goes on where "
+    "it can.",
     "run_failed": "The run failed: {reason}. The traceback is in {log}.",
     "unwritable_data": "{path}: the data cannot be unpacked there ({reason}). "
     "Choose another folder with data.root=FOLDER.",
@@ -148,6 +282,8 @@ TABLE: dict[str, str] = {
     "one process.",
     "several_nodes": "trainer.num_nodes={given}: processes on several machines are started by "
     "torchrun or SLURM, and neither has started this one. Try trainer.num_nodes=1.",
+    "other_tasks": "{given} is {number} processes, and {launcher} tells this one of others: "
+    "{found}. Try {instead}; or trainer.devices=1, which is one process whatever {launcher} says.",
     "regression_phi_out": "model.phi_out={given}: regression targets are standardised, so the "
     "output must be any number. Try model.phi_out=identity.",
     "endless_schedule": "scheduler={given} is laid out over the whole run, which has no end in "
@@ -159,12 +295,15 @@ TABLE: dict[str, str] = {
     "{allowed}). Update experiments to read it.",
     "corrupt_record": "{path} cannot be read as a record ({reason}). "
     "The run's config.yaml beside it can be trained again.",
-    "corrupt_config": "{path} cannot be read as a configuration ({reason}). "
-    ".hydra/config.yaml beside it holds the same.",
+    "corrupt_config": "{path} cannot be read as a configuration ({reason}), nor is there a whole "
+    ".hydra/config.yaml beside it, which held the same. Train the run again from its overrides, "
+    "which record.json has.",
+    "config_copy": "%s cannot be read as a configuration (%s); %s is taken, which holds the same.",
     "no_checkpoint": "{path}: there is no checkpoint {name} to load. Present: {present}.",
     "run_is_alive": "resume={path}: another process is training that run. Wait for it, or stop it.",
-    "resume_override": "resume={path}: {given} cannot be changed on the way; a resumed run keeps "
-    "its config except for {allowed}. Start a new run instead: leave resume away.",
+    "resume_override": "resume={path}: {given} cannot be changed on the way, where it has {own}; "
+    "a resumed run keeps its config except for {allowed}. Start a new run instead: leave resume "
+    "away.",
     "resume_ranks": "resume=auto: each process that torchrun or SLURM has started must know the "
     "run. Type resume=FOLDER.",
     "resume_schedule": "resume={path}: scheduler={scheduler} is laid out over the whole run, so a "
@@ -172,9 +311,44 @@ TABLE: dict[str, str] = {
     "leave resume away.",
     "resume_diverged": "resume={path}: this run has diverged ({error}), and its weights are no "
     "numbers. Start a new one with a smaller optim.lr.",
+    "resume_data": "resume={path}: the data have changed since: {change}. The run on them is "
+    "another one: put the old data back, or leave resume away. resume.changed_data=allow goes on "
+    "all the same, which the record says.",
+    "resume_code": "resume={path}: the code has changed since: {change}. The run with it is "
+    "another one: put the old text back, or leave resume away. resume.changed_code=allow goes on "
+    "all the same, which the record says.",
+    "gone_on_code": "Code: {path} was trained with other code ({change}), which the record says; "
+    "the best weights are chosen anew.",
+    "sweep_code": "{path}: {number} of the runs there were trained with other code: {change}. "
+    "sweep.changed_code=keep counts them as they are; sweep.changed_code=anew trains them again, "
+    "as other runs.",
+    "code_kept": "Code: {number} runs of {path} were trained with other code: {change}; kept by "
+    "sweep.changed_code=keep.",
+    "code_anew": "Code: {number} runs of {path} were trained with other code: {change}; trained "
+    "again by sweep.changed_code=anew.",
+    "code_amid": "The code has changed since the sweep began: {change}. The same command says how "
+    "to go on.",
+    "gone_on": "Data: {path} was trained on others (checksum {checksum}), which the record says; "
+    "the best weights are chosen anew.",
+    "corrupt_checkpoint": "{path} cannot be read as a checkpoint ({reason}). {instead}",
+    "whole_checkpoint": "%s cannot be read (empty, cut off or overwritten); goes on from %s.",
+    "lost_best": "%s cannot be read: what was best until now is lost, and the best is chosen from "
+    "the epochs to come.",
     # sweeps
+    "broken_declaration": "{path} cannot be read ({reason}): it is {aside} now, and what the sweep "
+    "compares is declared anew.",
+    "sweep_data": "{path} was trained on other data={data}: {change}. Runs of two contents are no "
+    "comparison: put the old data back, or give the new runs a folder of their own with "
+    "hydra.sweep.dir=FOLDER. resume.changed_data=allow trains them beside the old ones.",
+    "data_allowed": "Data: {path} was trained on other data={data}: {change}; allowed by "
+    "resume.changed_data=allow.",
     "condition": "hydra.sweeper.when: {given!r} is no condition. Write key=value, or "
     "several with spaces between them: 'optim=sgd model=mlp'.",
+    "hidden_file": "{path}: there is a choice of this name already, and yours would never be read. "
+    "Give it another name, such as {instead}.yaml, and type {group}={instead}.",
+    "value_of_group": "{given}: {group} is a group, of which one choice is typed, "
+    "{group}=CHOICE, and single keys after it, {group}.KEY=VALUE. Type {instead}",
+    "empty_sweep": "{given}: a sweep over no value. Type at least one: {instead}.",
     "not_discrete": "{given}: an interval has no list of values. Give them (0.1,0.01), or search "
     "in it with hydra/sweeper=optuna5.",
     "seeds_twice": "{given}: sweep.seeds says other seeds. Leave one of the two away.",
@@ -196,6 +370,9 @@ TABLE: dict[str, str] = {
     "of the configuration, as optim=sgd or model.norm=batch.",
     "case": "hydra.sweeper.cases: {given!r} is no row. Write {{key: value, key: value}}.",
     "factor": "sweep.factor={given}: this sweep does not vary it. It varies: {choices}.{hint}",
+    "no_factor": "{given} is one value: {key}, which the sweep's file compares, is no factor here.",
+    "allowed_key": "sweep.allow={given}: no configuration has this key. Give keys as they are "
+    "typed: sweep.allow=[data.batch_size].",
     "controls": "sweep.control={given}: give one control for each factor ({factor}).",
     "no_search_space": "protocol=tuned: optim={optim} says no search space. Give one, e.g. "
     "'+optim.search={{lr:[0.01,0.1,1]}}', or try protocol=fixed.",
@@ -213,8 +390,15 @@ TABLE: dict[str, str] = {
     "values: optim.search={{lr:[...]}}",
     "foreign_sweeper": "hydra/launcher=workers carries out the jobs of hydra/sweeper=grid and "
     "optuna5, which plan them. With another sweeper, type hydra/launcher=basic.",
-    "chdir": "hydra.job.chdir=true: jobs of this launcher stay in the folder that you are in. "
-    "Leave it away, or try hydra/launcher=basic.",
+    "subdir": "{given} has no effect: the folder of a run is named by what is swept and by its "
+    "identity, by which it is found again.",
+    "long_name": "{path}: a name of {length} bytes is longer than a folder's can be here ({most}). "
+    "Give hydra.run.dir or hydra.sweep.dir a shorter one, or leave it away: folders are then named "
+    "by the run's identity.",
+    "no_record": "hydra/launcher: the job has ended and left no record in {path}. The launcher did "
+    "not carry it out, or in another folder. Try hydra/launcher=workers.",
+    "sweep_begins": "Planning the sweep, and loading PyTorch ...",
+    "run_begins": "Loading PyTorch ...",
     "sweep_failed": "{number} of the jobs came to nothing; the table above says why. The same "
     "command tries the interrupted ones again, with sweep.retry_failed=true the failed ones too.",
     "launcher_package": "hydra/launcher={launcher} needs the package {package}, which is not "
@@ -268,6 +452,8 @@ TABLE: dict[str, str] = {
     "graph_value": "{names}: no value in {expression}. Type {instead}",
     "window": "kernel_size={kernel}: the window is larger than the input of {size} with "
     "padding={padding} on both sides, {padded}. Try kernel_size={padded}.",
+    "landscape_data": "run={path}: its data have changed since: {change}. The landscape would be "
+    "that of another loss. Put the old data back, or leave run away.",
     "no_filters": "{path}: {what} has no filters that a page can show. Give a run of model=cnn on "
     "images or signals.",
     "graph_not_finite": "{what} is {value}. Choose other values, where all numbers are finite.",
@@ -297,6 +483,8 @@ TABLE: dict[str, str] = {
     "or wandb:ENTITY/PROJECT/SWEEP for those of one sweep.",
     "wandb_no_key": "{server}: there is no key for this server of W&B. Type wandb login, or "
     "export WANDB_API_KEY=...",
+    "wandb_setup": "W&B cannot be asked: {reason}. Set it right, or compare run folders: "
+    "runs=outputs/sweeps/NAME.",
     "wandb_silent": "{server}: this server of W&B does not answer. Try again later, or compare run "
     "folders: runs=outputs/sweeps/NAME.",
     "wandb_refused": "{server}: this server of W&B says no: {reason}. wandb login sets another "
@@ -305,9 +493,14 @@ TABLE: dict[str, str] = {
     "show it to you.",
     "wandb_sweep": "source=wandb:{path}/{given}: the project has no runs of such a sweep. It has "
     "those of: {choices}.{hint}",
+    "wandb_unread": "source={given}: no run there can be read. {reason}. Compare run folders "
+    "instead: runs=outputs/sweeps/NAME.",
     "no_workspaces": "dashboard=true needs the package wandb-workspaces ({reason}). Type "
     "pip install -e '.[dashboard]'.",
 }
+
+LONG_LIST = 180
+"""Characters of choices from which on what was probably meant stands before them."""
 
 
 def user_error(name: str, /, **values: object) -> UserError:
@@ -315,44 +508,142 @@ def user_error(name: str, /, **values: object) -> UserError:
     return UserError(TABLE[name].format(**values))
 
 
-def nearest(word: str, choices: Iterable[str]) -> str | None:
-    """Return the choice most like `word`, or None where nothing is alike.
+def place_of(error: BaseException) -> str:
+    """Return ` (FILE, line N)` of the innermost line of somebody else's code that an error passed.
 
-    >>> nearest("rleu", ["relu", "elu", "tanh"])
-    'relu'
+    Of one's own files before those of installed packages; empty where no other code was at work.
     """
-    found = difflib.get_close_matches(word, list(choices), n=1, cutoff=0.5)
-    return found[0] if found else None
+    if isinstance(error, SyntaxError) and error.filename:
+        return f" ({error.filename}, line {error.lineno})"
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        frames = [f for f in traceback.extract_tb(cause.__traceback__) if is_foreign(f.filename)]
+        own = [f for f in frames if "site-packages" not in f.filename]
+        if frames:
+            frame = (own or frames)[-1]
+            return f" ({frame.filename}, line {frame.lineno})"
+        seen.add(id(cause))
+        cause = cause.__cause__ or cause.__context__
+    return ""
 
 
-def hint(prefix: str, word: str, choices: Iterable[str], suffix: str = "") -> str:
-    """Return ' Did you mean ...?' for the nearest choice, or an empty string."""
-    found = nearest(word, choices)
-    return f" Did you mean {prefix}{found}{suffix}?" if found else ""
+PACKAGE = os.path.dirname(os.path.abspath(__file__))
+STANDARD = os.path.dirname(os.__file__)
+LIBRARIES = tuple(
+    f"site-packages{os.sep}{name}{os.sep}"
+    for name in ("torch", "lightning", "hydra", "omegaconf", "numpy", "sklearn", "wandb")
+)
+
+
+def is_foreign(file: str) -> bool:
+    """Return whether a file is of somebody else's code, and of no library that all runs use."""
+    if file.startswith((PACKAGE + os.sep, "<frozen")) or any(name in file for name in LIBRARIES):
+        return False
+    return not file.startswith(STANDARD + os.sep) or "site-packages" in file
+
+
+def refuse_unless(fits: object, key: str, given: object, allowed: str, instead: object) -> None:
+    """Raise UserError for a value that does not fit; it names what is allowed, and an example."""
+    if not fits:
+        words = {"given": as_typed(given), "allowed": allowed, "instead": as_typed(instead)}
+        raise user_error("not_allowed", key=key, **words)
+
+
+def as_typed(value: object) -> object:
+    """Return what is not a word or a number as it is typed."""
+    return (
+        value
+        if isinstance(value, str | int | float) and value not in (True, False)
+        else (spelled(value))
+    )
 
 
 def listed(words: Iterable[object]) -> str:
-    """Join words for a message."""
     return ", ".join(str(word) for word in words)
+
+
+def few(names: Sequence[object], most: int = 4) -> str:
+    """Return the first of some names, and how many more there are.
+
+    >>> few(["a", "b", "c"], 2), few(["a", "b"], 2)
+    ('a, b and 1 more', 'a, b')
+    """
+    return listed(names[:most]) + and_more(len(names) - most)
+
+
+def and_more(number: int, of_what: str = "") -> str:
+    """Return how many more there are than were named; nothing where there are none.
+
+    >>> and_more(2), and_more(1200, "rows"), and_more(0)
+    (' and 2 more', ' and 1,200 more rows', '')
+    """
+    return f" and {number:,} more {of_what}".rstrip() if number > 0 else ""
+
+
+def spelled(value: Any) -> str:
+    """Return a plain value as it is typed on the command line; a lone sign in quotes.
+
+    >>> spelled(None), spelled(True), spelled([0.9, 0.99]), spelled({"lr": 0.1}), spelled(",")
+    ('null', 'true', '[0.9,0.99]', '{lr:0.1}', '","')
+    """
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(spelled, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{key}:{spelled(part)}' for key, part in value.items())}}}"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return str(value) if re.search(r"\w", str(value)) else f'"{value}"'
 
 
 def check_choice(key: str, given: object, choices: Iterable[str]) -> None:
     """Raise UserError, with the nearest choice, unless the value of `key` is one of `choices`."""
     choices = list(choices)
     if given not in choices:
-        suggestion = hint(f"{key}=", str(given), choices)
-        raise user_error(
-            "unknown_choice", group=key, given=given, choices=listed(choices), hint=suggestion
-        )
+        raise unknown_choice(key, given, choices)
 
 
-def unknown_top_level_key(key: str, known: Iterable[str]) -> UserError:
-    """Build the error for a key that no experiment has."""
-    known = list(known)
+def unknown_choice(
+    key: str, given: object, choices: Iterable[str], instead: str | None = None
+) -> UserError:
+    """Build the error for a value that is none of the choices of `key`.
+
+    Args:
+        instead: what to type; None: the nearest choice.
+    """
+    choices, given = list(choices), as_typed(given)
+    suggestion = hint(f"{key}=", str(given), choices)
+    suggestion = f" Did you mean {instead}?" if instead else suggestion
+    listing = f" Choices: {listed(choices)}."
     return user_error(
-        "unknown_key",
-        key=key,
-        parent="The configuration",
-        choices=listed(known),
-        hint=hint("", key, known, "=..."),
+        "unknown_choice", group=key, given=given, choices=in_order(listing, suggestion)
     )
+
+
+def unknown_key(
+    word: str,
+    known: Iterable[str],
+    prefix: str = "",
+    parent: str = "The configuration",
+    elsewhere: Iterable[str] = (),
+    otherwise: str = "",
+) -> UnknownKey:
+    """Build the error for a key that a part of the configuration, with this prefix, has not.
+
+    Args:
+        known: the keys of that part.
+        parent: what that part is called.
+        elsewhere: keys of other parts, in full.
+        otherwise: what is said where no key is alike.
+    """
+    known = list(known)
+    others = [key for key in elsewhere if key != f"{prefix}{word}"]
+    near = nearest_key(f"{prefix}{word}", [*(f"{prefix}{key}" for key in known), *others])
+    suggestion = f" Did you mean {near}=...?" if near else otherwise
+    listing = f" {parent} has: {listed(known)}."
+    return UnknownKey(f"{prefix}{word}", listing, suggestion, near)
+
+
+def in_order(listing: str, suggestion: str) -> str:
+    """Return a list and a suggestion, which comes first where the list is long."""
+    return suggestion + listing if len(listing) > LONG_LIST else listing + suggestion

@@ -13,20 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-
-from experiments import door, schema
-from experiments.comparison.comparing import compared
+from experiments.comparison.compare import as_words, request_of
 from experiments.comparison.reading import read_runs
-from experiments.comparison.reporting import request_of, words_of
-from experiments.figures.composing import Composition
-from experiments.figures.drawing import Drawing
-from experiments.figures.making import computed
-from experiments.figures.themes import THEMES
-from experiments.figures.typed import understood
-from experiments.figures.writing import drawn, rendered
-from experiments.runs import Run
+from experiments.comparison.verdict import compared
+from experiments.config import mistakes
+from experiments.config.arguments import at_home, readable
+from experiments.config.composer import composer_at
+from experiments.config.overrides import key_of, of_other_keys
+from experiments.figures.graph.command_line import as_hydra_reads
+from experiments.figures.page.composing import Composition
+from experiments.figures.page.drawing import Drawing
+from experiments.figures.page.making import compute_drawing, render, themed_figure
+from experiments.figures.page.themes import THEMES
+from experiments.training.load import Run
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 QUIET = ["logger=none", "progress=none"]
@@ -35,19 +34,12 @@ QUIET = ["logger=none", "progress=none"]
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture of a drawing, which notebooks show.
-
-    Attributes:
-        drawing: it and its numbers.
-        name: of the picture in it.
-        theme: light or dark.
-        dpi: dots per inch.
-    """
+    """A picture of a drawing, which notebooks show; its parts are those that `draw` is given."""
 
     drawing: Drawing
     name: str
     theme: str = "light"
-    dpi: int = 72
+    dpi: int = 110
 
     @property
     def numbers(self) -> Mapping[str, Any]:
@@ -59,8 +51,8 @@ class Picture:
 
     def _repr_png_(self) -> bytes:
         theme = THEMES[self.theme]
-        with drawn(self.drawing.pictures[self.name], theme) as figure:
-            return rendered(figure, "png", self.dpi, self.name, self.drawing.description)
+        with themed_figure(self.drawing.pictures[self.name], theme) as figure:
+            return render(figure, "png", self.dpi, self.name, self.drawing.description)
 
 
 def train(*overrides: str, folder: str | Path = "outputs/interactive") -> Run:
@@ -74,10 +66,11 @@ def train(*overrides: str, folder: str | Path = "outputs/interactive") -> Run:
         UserError: a mistake in the words.
         RunFailed: the run failed.
     """
+    quiet = of_other_keys(QUIET, map(key_of, overrides))
     with in_our_words("config"):
-        composition = composition_of("config", QUIET)
+        composition = composition_of("config", [*quiet, *overrides])
         composition.runs = Path(folder)
-        return composition.run(*overrides)
+        return composition.run()
 
 
 def config_of(*overrides: str) -> dict[str, Any]:
@@ -89,11 +82,12 @@ def config_of(*overrides: str) -> dict[str, Any]:
     Raises:
         UserError: a mistake in the words.
     """
+    quiet = of_other_keys(QUIET, map(key_of, overrides))
     with in_our_words("config"):
-        return composition_of("config", QUIET).training(*overrides)
+        return composition_of("config", [*quiet, *overrides]).training()
 
 
-def draw(*overrides: str, name: str | None = None, theme: str = "light", dpi: int = 72) -> Picture:
+def draw(*overrides: str, name: str | None = None, theme: str = "light", dpi: int = 110) -> Picture:
     """Return a picture of a figure; what it trains is trained below outputs/figures/runs.
 
     Args:
@@ -106,8 +100,8 @@ def draw(*overrides: str, name: str | None = None, theme: str = "light", dpi: in
         UserError: a mistake in the words.
     """
     with in_our_words("figures"):
-        composition = composition_of("figures", understood(overrides, CONF))
-        drawing = computed(composition.config(), composition)
+        composition = composition_of("figures", as_hydra_reads(overrides, CONF))
+        drawing = compute_drawing(composition.config(), composition)
     return Picture(drawing, name or next(iter(drawing.pictures)), theme, dpi)
 
 
@@ -122,20 +116,17 @@ def compare(*overrides: str) -> list[str]:
     """
     with in_our_words("compare"):
         config = composition_of("compare", overrides).config()
-    places = [Path(place) for place in words_of(config["runs"])]
+    folders = [Path(folder) for folder in as_words(config["runs"])]
     verdict, _ = compared(
-        read_runs(places), request_of(config), name="interactive", command=" ".join(overrides)
+        read_runs(folders), request_of(config), name="interactive", command=" ".join(overrides)
     )
     return [str(sentence) for sentence in verdict["headline"]]
 
 
 def composition_of(script: str, overrides: Sequence[str]) -> Composition:
     """Return the composition of a script's config with what is typed after the script."""
-    schema.register()
-    with initialize_config_dir(str(CONF), version_base="1.3", job_name=script):
-        config: Any = compose(script, list(overrides), return_hydra_config=True)
-        loader = GlobalHydra.instance().config_loader()
-        return Composition(loader, config.hydra, str(config.paths.output))
+    composer = composer_at(CONF, script, readable(overrides))
+    return Composition(composer, at_home(str(composer.master.paths.output)))
 
 
 @contextlib.contextmanager
@@ -144,7 +135,7 @@ def in_our_words(script: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        told = door.in_our_words(error, script)
-        if told is None or told is error:
+        mistake = mistakes.in_our_words(error, script)
+        if mistake is None or mistake is error:
             raise
-        raise told from error
+        raise mistake from error

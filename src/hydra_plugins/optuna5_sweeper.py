@@ -3,20 +3,16 @@
 # No postponed annotations: Hydra runs this file before it is a known module, and dataclasses
 # would look their words up in it.
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 from hydra.core.config_store import ConfigStore
-from hydra.core.plugins import Plugins
-from hydra.plugins.sweeper import Sweeper
 
-if TYPE_CHECKING:
-    from hydra.types import HydraContext, TaskFunction
-    from omegaconf import DictConfig
+from hydra_plugins._handover import PlanSweeper, plain
 
 
 @dataclass
 class Optuna5SweeperConfig:
-    """See the README's section on searches, and experiments.sweep.options for the words.
+    """See docs/sweeps.md on searches, and experiments.sweep.search.options for the words.
 
     Attributes:
         params: what is searched, as it would be typed.
@@ -40,49 +36,26 @@ class Optuna5SweeperConfig:
 ConfigStore.instance().store(group="hydra/sweeper", name="optuna5", node=Optuna5SweeperConfig)
 
 
-class Optuna5Sweeper(Sweeper):
-    """Hands the command over to experiments.sweep."""
-
+class Optuna5Sweeper(PlanSweeper):
     def __init__(
         self,
         params: dict[str, Any] | None = None,
         swept: list[str] | None = None,
         **options: Any,
     ) -> None:
-        self.params = params
+        self.params = params or {}
         self.options = options
-
-    def setup(
-        self, *, hydra_context: "HydraContext", task_function: "TaskFunction", config: "DictConfig"
-    ) -> None:
-        """Keep what Hydra hands over."""
-        self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def sweep(self, arguments: list[str]) -> None:
         """Carry out the search."""
-        from omegaconf import OmegaConf
-
-        from experiments.sweep.options import Options, check_installed
+        from experiments.sweep.search.options import Options, check_installed
 
         options = Options(**self.options)
         options.check()
         check_installed(options.sampler)
-        from experiments.sweep.search import search  # it imports Optuna
+        from experiments.sweep.search.search import start_search
 
-        context, config = self.hydra_context, self.config
-        assert context is not None
-        assert config is not None
-        params: Any = self.params or {}
-        if OmegaConf.is_config(params):
-            params = OmegaConf.to_container(params, resolve=True)
-
-        def make_carrier(config: "DictConfig") -> Any:
-            from experiments.sweep.carriers import foreign_carrier
-
-            launcher = Plugins.instance().instantiate_launcher(
-                hydra_context=context, task_function=self.task_function, config=config
-            )
-            own = getattr(launcher, "carrier", None)
-            return own() if own else foreign_carrier(launcher)
-
-        search(config, context.config_loader, arguments, params, options, make_carrier)
+        assert self.hydra_context is not None
+        assert self.config is not None
+        loader, params = self.hydra_context.config_loader, plain(self.params)
+        start_search(self.config, loader, arguments, params, options, self.make_carrier)

@@ -2,17 +2,17 @@
 
 # No postponed annotations: Hydra runs this file before it is a known module, and dataclasses
 # would look their words up in it.
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
 
 from hydra.core.config_store import ConfigStore
-from hydra.plugins.launcher import Launcher
+
+from hydra_plugins._handover import PlanLauncher
 
 if TYPE_CHECKING:
-    from hydra.core.utils import JobReturn
-    from hydra.types import HydraContext, TaskFunction
-    from omegaconf import DictConfig
+    from experiments.config.composer import Composer
 
 
 @dataclass
@@ -37,35 +37,22 @@ class RayConfig:
 ConfigStore.instance().store(group="hydra/launcher", name="ray", node=RayConfig)
 
 
-class RayLauncher(Launcher):
-    """Carries out the plans of our sweepers."""
+class RayLauncher(PlanLauncher):
+    def check(self) -> None:
+        from experiments.sweep.jobs.ray_cluster import check_options
 
-    def __init__(
-        self, address: str | None, num_cpus: int, num_gpus: float, job_timeout: float | None
-    ) -> None:
-        self.options = (address, num_cpus, num_gpus, job_timeout)
+        check_options(**self.options)
 
-    def setup(
-        self, *, hydra_context: "HydraContext", task_function: "TaskFunction", config: "DictConfig"
-    ) -> None:
-        """Refuse what cannot be done here."""
-        from experiments.errors import user_error
-        from experiments.sweep.ray_carrier import check
+    @contextmanager
+    def carrier(self, composer: "Composer") -> Iterator[Any]:
+        from experiments.sweep.jobs.ray import RayCarrier
+        from experiments.sweep.jobs.ray_cluster import Resources, joined_cluster
+        from experiments.sweep.jobs.server import ServerProcess
 
-        check(*self.options)
-        if config.hydra.job.chdir:
-            raise user_error("chdir")
-
-    def carrier(self) -> Any:
-        """Return who carries out jobs, as a context."""
-        from experiments.sweep.ray_carrier import ray_carrier
-
-        return ray_carrier(*self.options)
-
-    def launch(
-        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
-    ) -> Sequence["JobReturn"]:
-        """Refuse another sweeper's jobs, which would be carried out without a plan."""
-        from experiments.errors import user_error
-
-        raise user_error("foreign_sweeper")
+        options = self.options
+        per_job, timeout = (
+            Resources(options["num_cpus"], options["num_gpus"]),
+            options["job_timeout"],
+        )
+        with joined_cluster(options["address"], per_job) as cluster, ServerProcess() as server:
+            yield RayCarrier(server, composer, self.retry_failed, timeout, cluster=cluster)

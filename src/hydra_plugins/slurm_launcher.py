@@ -2,17 +2,17 @@
 
 # No postponed annotations: Hydra runs this file before it is a known module, and dataclasses
 # would look their words up in it.
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Optional
 
 from hydra.core.config_store import ConfigStore
-from hydra.plugins.launcher import Launcher
+
+from hydra_plugins._handover import PlanLauncher
 
 if TYPE_CHECKING:
-    from hydra.core.utils import JobReturn
-    from hydra.types import HydraContext, TaskFunction
-    from omegaconf import DictConfig
+    from experiments.config.composer import Composer
 
 
 @dataclass
@@ -64,41 +64,18 @@ class SlurmConfig:
 ConfigStore.instance().store(group="hydra/launcher", name="slurm", node=SlurmConfig)
 
 
-class SlurmLauncher(Launcher):
-    """Carries out the plans of our sweepers."""
+class SlurmLauncher(PlanLauncher):
+    def check(self) -> None:
+        from experiments.sweep.jobs.slurm import check_cluster
 
-    def __init__(self, cluster: str, job_timeout: float | None, **asked: Any) -> None:
-        self.cluster = cluster
-        self.job_timeout = job_timeout
-        self.asked = asked
+        check_cluster(self.options["cluster"])
 
-    def setup(
-        self, *, hydra_context: "HydraContext", task_function: "TaskFunction", config: "DictConfig"
-    ) -> None:
-        """Refuse what cannot be done here."""
-        from experiments.errors import user_error
-        from experiments.sweep.slurm_carrier import check
+    @contextmanager
+    def carrier(self, composer: "Composer") -> Iterator[Any]:
+        from experiments.sweep.jobs.server import ServerProcess
+        from experiments.sweep.jobs.slurm import SlurmCarrier
 
-        check(self.cluster)
-        if config.hydra.job.chdir:
-            raise user_error("chdir")
-
-    def carrier(self) -> Any:
-        """Return who carries out jobs, as a context."""
-        from omegaconf import OmegaConf
-
-        from experiments.sweep.slurm_carrier import slurm_carrier
-
-        asked = {
-            key: OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
-            for key, value in self.asked.items()
-        }
-        return slurm_carrier(self.cluster, asked, self.job_timeout)
-
-    def launch(
-        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
-    ) -> Sequence["JobReturn"]:
-        """Refuse another sweeper's jobs, which would be carried out without a plan."""
-        from experiments.errors import user_error
-
-        raise user_error("foreign_sweeper")
+        requests = dict(self.options)
+        own = {key: requests.pop(key) for key in ("cluster", "job_timeout")}
+        with ServerProcess() as server:
+            yield SlurmCarrier(server, composer, self.retry_failed, requests=requests, **own)

@@ -2,17 +2,17 @@
 
 # No postponed annotations: Hydra runs this file before it is a known module, and dataclasses
 # would look their words up in it.
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
 
 from hydra.core.config_store import ConfigStore
-from hydra.plugins.launcher import Launcher
+
+from hydra_plugins._handover import PlanLauncher
 
 if TYPE_CHECKING:
-    from hydra.core.utils import JobReturn
-    from hydra.types import HydraContext, TaskFunction
-    from omegaconf import DictConfig
+    from experiments.config.composer import Composer
 
 
 @dataclass
@@ -36,36 +36,20 @@ class WorkersConfig:
 ConfigStore.instance().store(group="hydra/launcher", name="workers", node=WorkersConfig)
 
 
-class WorkersLauncher(Launcher):
-    """Carries out the plans of our sweepers."""
+class WorkersLauncher(PlanLauncher):
+    def check(self) -> None:
+        from experiments.errors import check_choice
+        from experiments.sweep.jobs.workers import check_numbers
 
-    def __init__(
-        self, workers: Any, jobs_per_device: int, job_timeout: float | None, start: str
-    ) -> None:
-        self.options = (workers, jobs_per_device, job_timeout, start)
+        start = self.options["start"]
+        check_choice("hydra.launcher.start", start, ("auto", "fork", "spawn"))
+        check_numbers(**{key: value for key, value in self.options.items() if key != "start"})
 
-    def setup(
-        self, *, hydra_context: "HydraContext", task_function: "TaskFunction", config: "DictConfig"
-    ) -> None:
-        """Refuse what cannot be done here."""
-        from experiments.errors import check_choice, user_error
-        from experiments.sweep.workers import check_numbers
+    @contextmanager
+    def carrier(self, composer: "Composer") -> Iterator[Any]:
+        from experiments.sweep.jobs.server import ServerProcess
+        from experiments.sweep.jobs.workers import Workers
 
-        check_numbers(*self.options[:3])
-        check_choice("hydra.launcher.start", self.options[3], ("auto", "fork", "spawn"))
-        if config.hydra.job.chdir:
-            raise user_error("chdir")
-
-    def carrier(self) -> Any:
-        """Return who carries out jobs, as a context."""
-        from experiments.sweep.carriers import local_carrier
-
-        return local_carrier(*self.options)
-
-    def launch(
-        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
-    ) -> Sequence["JobReturn"]:
-        """Refuse another sweeper's jobs, which would be carried out without a plan."""
-        from experiments.errors import user_error
-
-        raise user_error("foreign_sweeper")
+        options = dict(self.options)
+        with ServerProcess(options.pop("start")) as server:
+            yield Workers(server, composer, self.retry_failed, **options)

@@ -10,12 +10,15 @@ from typing import Any
 import yaml
 from sweep_folders import record_of
 
-from experiments.records import HistoryFile, identity_of, setting_of, write_atomic, write_record
+from experiments.record.folder import write_atomic
+from experiments.record.history import HistoryFile
+from experiments.record.identity import identity_of, setting_of
+from experiments.record.record import write_record
 
 CONFIG: dict[str, Any] = {
     "seed": 0,
     "test": True,
-    "model": {"name": "mlp", "_target_": "experiments.models.mlp.MLP", "hidden": [64]},
+    "model": {"name": "mlp", "_target_": "experiments.catalogue.models.mlp.MLP", "hidden": [64]},
     "activation": {"name": "relu", "_target_": "torch.nn.ReLU"},
     "loss": {"name": "cross_entropy", "_target_": "torch.nn.CrossEntropyLoss"},
     "optim": {"name": "sgd", "_target_": "torch.optim.SGD", "lr": 0.1, "search": {"lr": [0.1, 1]}},
@@ -66,7 +69,8 @@ def write_run(
     """Write the folder of a run and return it."""
     config = config_of({**changes, "seed": seed})
     checksum = values.get("data_checksum", "c0")
-    identity = identity_of(config, checksum)
+    code = values.get("code")
+    identity = identity_of(config, checksum, code)
     name = ",".join(f"{key}={value}" for key, value in changes.items())
     folder = sweep / f"{name},seed={seed}-{identity[:8]}"
     folder.mkdir(parents=True)
@@ -74,7 +78,7 @@ def write_run(
     record = record_of(
         **{
             "identity": identity,
-            "setting": setting_of(config, checksum),
+            "setting": setting_of(config, checksum, code),
             "seed": seed,
             "metrics": {} if score is None else {metric: score, "val/accuracy": curve[-1]},
             "environment": ENVIRONMENT,

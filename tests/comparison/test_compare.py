@@ -21,6 +21,14 @@ FOLDER = Path("outputs/reports/activations")
 
 
 @pytest.fixture
+def compare_alone(compare: Compare, monkeypatch: pytest.MonkeyPatch) -> Compare:
+    """Return `compare` without the files of pictures, which take most of its time."""
+    files = "experiments.comparison.plots.picture.write_pictures"
+    monkeypatch.setattr(files, lambda specs, folder: [])
+    return compare
+
+
+@pytest.fixture
 def sweep() -> Path:
     arms = {
         "relu": lambda s: 0.90 + s / 1000,
@@ -48,32 +56,32 @@ def test_a_sweep_is_compared_as_it_declared(sweep: Path, compare: Compare) -> No
     assert {Path(name).suffix for name in pictures} == {".svg", ".png"}
 
 
-def test_the_same_report_again_replaces_the_first(sweep: Path, compare: Compare) -> None:
-    compare(f"runs={sweep}")
+def test_the_same_report_again_replaces_the_first(sweep: Path, compare_alone: Compare) -> None:
+    compare_alone(f"runs={sweep}")
     before = sorted(FOLDER.rglob("*"))
-    assert compare(f"runs={sweep}", "delta=0.2").code == 0
+    assert compare_alone(f"runs={sweep}", "delta=0.2").code == 0
     assert sorted(FOLDER.rglob("*")) == before
     verdict = json.loads((FOLDER / "verdict.json").read_text())
     assert verdict["design"]["changes"] == ["delta was declared as 0.005; typed: 0.2"]
 
 
-def test_any_key_may_be_the_factor(compare: Compare) -> None:
+def test_any_key_may_be_the_factor(compare_alone: Compare) -> None:
     for hidden in ([64], [64, 64]):
         for seed in range(3):
             write_run(SWEEP, {"model.hidden": hidden}, seed, 0.9 + len(hidden) / 100)
-    said = compare(f"runs={SWEEP}", "factor=model.hidden", "control=[[64]]", "name=widths")
+    said = compare_alone(f"runs={SWEEP}", "factor=model.hidden", "control=[[64]]", "name=widths")
     assert said.code == 0, said.err
     verdict = json.loads(Path("outputs/reports/widths/verdict.json").read_text())
     assert [one["name"] for one in verdict["tasks"][0]["settings"]] == ["[64,64]", "[64]"]
 
 
-def test_single_runs_are_compared_too(compare: Compare) -> None:
+def test_single_runs_are_compared_too(compare_alone: Compare) -> None:
     folders = [
         write_run(Path("outputs/runs/2026-11-27"), {"activation": name}, seed, score)
         for name, score in (("relu", 0.9), ("elu", 0.8))
         for seed in (0, 1)
     ]
-    said = compare(f"runs=[{','.join(map(repr, map(str, folders)))}]")
+    said = compare_alone(f"runs=[{','.join(map(repr, map(str, folders)))}]")
     assert said.code == 0, said.err
     assert "relu against elu" in said.out
     assert Path("outputs/reports/runs/report.html").is_file()
@@ -91,8 +99,6 @@ def test_single_runs_are_compared_too(compare: Compare) -> None:
             ["runs=outputs/sweeps/activations", "factor=activatoin"],
             "Did you mean factor=activation?",
         ),
-        (["runs=outputs/sweeps/activations", "control=rleu"], "Did you mean control=relu?"),
-        (["runs=outputs/sweeps/activations", "metric=test/acc"], "metric=test/acc"),
         (["runs=outputs/sweeps/activations", "delta=half"], "delta"),
         (["runs=outputs/sweeps/activations", "wandb=of"], "wandb"),
         (["runs=outputs/sweeps/activations", "facotr=activation"], "Did you mean factor"),
@@ -101,12 +107,12 @@ def test_single_runs_are_compared_too(compare: Compare) -> None:
             ["runs=outputs/sweeps/activations", "sweeps=depth"],
             "The configuration has: allow, alpha",
         ),
-        (["runs=outputs/sweeps/activations", "source=wandb:x"], "Compare which runs?"),
     ],
 )
 def test_bad_input_is_one_message_and_nothing_written(
-    sweep: Path, compare: Compare, arguments: list[str], words: str
+    compare: Compare, arguments: list[str], words: str
 ) -> None:
+    write_sweep(SWEEP, "activation", {"relu": lambda s: 0.9, "elu": lambda s: 0.8}, [0])
     Path("outputs/empty").mkdir()
     said = compare(*arguments)
     assert said.code == 2
@@ -116,12 +122,14 @@ def test_bad_input_is_one_message_and_nothing_written(
     assert not Path("outputs/reports").exists()
 
 
-def test_what_can_be_reported_is_and_what_cannot_is_named(sweep: Path, compare: Compare) -> None:
+def test_what_can_be_reported_is_and_what_cannot_is_named(
+    sweep: Path, compare_alone: Compare
+) -> None:
     folders = sorted(path for path in sweep.iterdir() if path.is_dir())
     (folders[0] / "record.json").write_text("{")
     record = json.loads((folders[1] / "record.json").read_text())
     (folders[1] / "record.json").write_text(json.dumps({**record, "status": "running"}))
-    said = compare(f"runs={sweep}")
+    said = compare_alone(f"runs={sweep}")
     assert said.code == 0
     assert "cannot be read as a record" in " ".join(said.out.split())
     page = (FOLDER / "report.html").read_text()
@@ -137,11 +145,11 @@ def test_no_run_that_can_be_read(compare: Compare) -> None:
     assert "None of the 1 runs there can be read; the first:" in said.err
 
 
-def test_runs_without_a_result(compare: Compare) -> None:
+def test_runs_without_a_result(compare_alone: Compare) -> None:
     for name in ("relu", "elu"):
         write_run(SWEEP, {"activation": name}, 0, None, status="running")
     declare(SWEEP)
-    said = compare(f"runs={SWEEP}")
+    said = compare_alone(f"runs={SWEEP}")
     assert said.code == 0, said.err
     assert "There is nothing to compare" in said.out or "withheld" in said.out.lower()
     assert json.loads((FOLDER / "verdict.json").read_text())["missing"]
@@ -150,6 +158,8 @@ def test_runs_without_a_result(compare: Compare) -> None:
 def test_neither_torch_nor_wandb_is_imported(sweep: Path) -> None:
     script = (
         "import sys, runpy\n"
+        "from experiments.comparison.plots import picture\n"
+        "picture.write_pictures = lambda specs, folder: []\n"
         f"sys.argv = ['compare.py', 'runs={sweep}']\n"
         "try: runpy.run_path(sys.argv[0], run_name='__main__')\n"
         "except SystemExit as end: assert not end.code, end.code\n"

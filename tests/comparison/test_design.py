@@ -8,6 +8,7 @@ from comparison.sweeps import declare, write_run, write_sweep
 
 from experiments.comparison.design import Design, Request, design_of
 from experiments.comparison.reading import read_runs
+from experiments.comparison.verdict import compared
 from experiments.errors import UserError
 
 ARMS = {"relu": lambda s: 0.9, "elu": lambda s: 0.8, "tanh": lambda s: 0.7}
@@ -122,3 +123,44 @@ def test_keys_that_belong_together_are_companions(tmp_path: Path) -> None:
     assert found.holds("model.phi_out")
     assert found.holds("loss.name")
     assert not found.holds("model.hidden")
+
+
+@pytest.mark.parametrize(("better", "best"), [("max", "relu"), ("min", "tanh")])
+def test_what_runs_measure_beside_is_better_as_their_config_says(
+    tmp_path: Path, better: str, best: str
+) -> None:
+    added = {"metrics": {"mine": {"_target_": "my.Metric", "better": better}}}
+    for value, score in ARMS.items():
+        for seed in range(10):
+            changes = {**added, "activation": value}
+            write_run(tmp_path / "a", changes, seed, score(seed), metric="test/mine")
+    declare(tmp_path / "a", metric="test/mine", control=None, comparisons="all_pairs")
+    verdict, _ = compared(read_runs([tmp_path / "a"]), Request(), name="a", command="")
+    assert verdict["headline"][0].startswith(f"{best} beats")
+
+
+def test_what_may_differ_is_what_every_sweep_allows_and_what_is_typed(tmp_path: Path) -> None:
+    both = ["data.batch_size", "trainer.max_epochs"]
+    first = write_sweep(tmp_path / "a", "activation", ARMS, [0], allow=both)
+    second = write_sweep(tmp_path / "b", "activation", ARMS, [1], allow=both[1:])
+    before = write_sweep(tmp_path / "c", "activation", ARMS, [2])  # by a version without the key
+    assert design(first).allow == both
+    assert design(first, second).allow == ["trainer.max_epochs"]
+    assert design(first, second, before, allow=("init",)).allow == ["init"]
+    # Allowed later, it is a change, as any other.
+    declare(before, allow=["init"])
+    [change] = design(before).changes
+    assert "allow was null" in change
+    assert change.endswith("is [init]")
+
+
+def test_one_name_of_two_metrics_is_no_fair_comparison(tmp_path: Path) -> None:
+    for value, average in (("relu", "macro"), ("tanh", "weighted")):
+        node = {"f1": {"_target_": "torchmetrics.F1Score", "better": "max", "average": average}}
+        for seed in range(10):
+            changes = {"metrics": node, "activation": value}
+            write_run(tmp_path / "a", changes, seed, ARMS[value](seed), metric="test/f1")
+    for metric, verdict in (("test/f1", "withheld"), ("val/accuracy", "equivalent")):
+        request = Request(metric=metric, delta=0.01)
+        found, _ = compared(read_runs([tmp_path / "a"]), request, name="a", command="")
+        assert found["tasks"][0]["pairs"][0]["verdict"] == verdict

@@ -9,7 +9,7 @@ from comparison.sweeps import write_run, write_sweep
 
 from experiments.comparison.reading import read_runs
 from experiments.errors import UserError
-from experiments.runs import load_run
+from experiments.training.load import load_run
 
 
 def test_runs_are_found_below_any_folder_once(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ import pytest
 from comparison.sweeps import declare, write_run, write_sweep
 
 from experiments.comparison.design import Request, design_of
-from experiments.comparison.reading import read_runs
-from experiments.comparison.scoring import Excluded, Task, tasks_of
+from experiments.comparison.reading import LeftOut, read_runs
+from experiments.comparison.scoring import Task, tasks_of
 
 
-def tasks(*places: Path, **typed: Any) -> tuple[list[Task], list[Excluded]]:
+def tasks(*places: Path, **typed: Any) -> tuple[list[Task], list[LeftOut]]:
     reading = read_runs(places)
     return tasks_of(reading, design_of(reading, Request(**typed)))
 
@@ -149,6 +149,19 @@ def test_data_sets_are_tasks(tmp_path: Path) -> None:
     assert [setting.levels["data"] for setting in task.settings] == ["digits", "moons"]
 
 
+def test_files_of_one_name_in_several_folders_are_tasks_and_one_that_was_moved_is_one(
+    tmp_path: Path,
+) -> None:
+    places = {"p/train.csv": "c1", "q/train.csv": "c2", "p/iris.csv": "c3", "old/iris.csv": "c3"}
+    for number, (path, checksum) in enumerate(places.items()):
+        for activation in ("relu", "elu"):
+            changes = {"activation": activation, "data.name": Path(path).stem, "data.path": path}
+            write_run(tmp_path / path, changes, number, 0.9, data_checksum=checksum)
+    found, _ = tasks(*(tmp_path / path for path in places), factor=["activation"])
+    names = ["train (p/train.csv)", "train (q/train.csv)", "iris"]
+    assert sorted(task.name for task in found) == sorted(names)
+
+
 def test_only_what_tuning_chose_is_compared(tmp_path: Path) -> None:
     sweep = tmp_path / "a"
     for activation in ("relu", "elu"):
@@ -174,3 +187,37 @@ def test_only_what_tuning_chose_is_compared(tmp_path: Path) -> None:
     assert found == chosen
     assert len(excluded) == 2
     assert "another value than the one that tuning chose (optim.lr=" in excluded[0].reason
+
+
+SKEWED = {"chance": {"test": 0.95, "test_limit": 0.9505, "val": 0.9, "val_limit": 0.91}}
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "score", "failed"),
+    [(0.95, 0.95, True), (0.9504, 0.95, True), (0.951, 0.951, False), (0.6, 0.6, True)],
+)
+def test_chance_is_the_share_of_the_most_frequent_class(
+    tmp_path: Path, accuracy: float, score: float, failed: bool
+) -> None:
+    write_run(tmp_path, {"activation": "relu"}, 0, accuracy, num_classes=2, **SKEWED)
+    write_run(tmp_path, {"activation": "relu"}, 1, None, status="diverged", **SKEWED)
+    write_run(tmp_path, {"activation": "elu"}, 0, 0.99, num_classes=2, **SKEWED)
+    [task], _ = tasks(tmp_path, factor=["activation"])
+    assert task.chance == 0.95
+    setting = next(s for s in task.settings if s.name == "relu")
+    assert setting.scores == pytest.approx({0: score, 1: 0.95})
+    said = setting.failures.get(0, "")
+    assert said.endswith("where guessing gives 95.0 %") == failed
+
+
+def test_an_r2_that_is_not_defined_is_no_divergence(tmp_path: Path) -> None:
+    metrics = {"test/r2": None, "test/loss": 0.5}
+    write_run(tmp_path, {"activation": "relu"}, 0, 0.0, metrics=metrics, num_classes=None)
+    metrics = {"test/r2": None, "test/loss": None}
+    write_run(tmp_path, {"activation": "elu"}, 1, 0.0, metrics=metrics, num_classes=None)
+    [task], excluded = tasks(tmp_path, factor=["activation"], metric="test/r2")
+    assert [one.reason for one in excluded] == [
+        "its test/r2 is not defined: one point, or a target with one value"
+    ]
+    failures = {setting.name: setting.failures for setting in task.settings}
+    assert failures == {"elu": {1: "diverged: its test/r2 is no number"}}

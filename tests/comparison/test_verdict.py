@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,9 @@ import pytest
 from comparison.sweeps import ENVIRONMENT, declare, write_run, write_sweep
 from scipy import stats
 
-from experiments.comparison.comparing import compared, write_verdict
 from experiments.comparison.design import Request
 from experiments.comparison.reading import read_runs
+from experiments.comparison.verdict import answer, compared, verdict_json
 from experiments.errors import UserError
 
 
@@ -21,7 +22,7 @@ def verdict(*places: Path, **typed: Any) -> dict[str, Any]:
     found, _ = compared(
         read_runs(places), Request(**typed), name="mine", command="python compare.py"
     )
-    assert json.loads(write_verdict(found)) == json.loads(json.dumps(found))
+    assert json.loads(verdict_json(found)) == json.loads(json.dumps(found))
     return found
 
 
@@ -37,9 +38,9 @@ ARMS = {
 }
 
 
-@pytest.fixture
-def sweep(tmp_path: Path) -> Path:
-    return write_sweep(tmp_path / "activations", "activation", ARMS)
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_sweep(tmp_path_factory.mktemp("sweeps") / "activations", "activation", ARMS)
 
 
 def pairs(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -100,7 +101,62 @@ def test_few_seeds_give_no_p(tmp_path: Path) -> None:
     assert sigmoid["seeds_needed"] == 7  # 1 + log2(3 / 0.05) = 6.9
     words = "5 seeds cannot show a difference among 3 comparisons: 7 are needed"
     assert sigmoid["reason"] == words
-    assert f"{words}." in found["notes"]
+    # Said once, with what was seen, and without an interval that would seem to decide.
+    at = found["headline"].index(f"{words}.")
+    assert found["headline"][at + 1].startswith("Seen so far against relu: sigmoid ")
+    assert "[" not in " ".join(found["headline"])
+    assert f"{words}." not in found["notes"]
+
+
+def test_few_seeds_of_two_factors_leave_the_effects_open_in_words(tmp_path: Path) -> None:
+    sweep = tmp_path / "a"
+    for activation, optim in itertools.product(("relu", "elu"), ("sgd", "adam")):
+        for seed in range(4):
+            score = 0.5 + 0.2 * (activation == "elu") - 0.1 * (optim == "adam") + noise(seed)
+            write_run(sweep, {"activation": activation, "optim": optim}, seed, score)
+    values = {"activation": ["relu", "elu"], "optim": ["sgd", "adam"]}
+    declare(sweep, factor=["activation", "optim"], control=["relu", "sgd"], values=values)
+    assert verdict(sweep)["headline"] == [
+        "4 seeds cannot show a difference among 1 comparison of activation: 6 are needed.",
+        "Seen so far on average over optim, against relu: elu 20.0 points higher.",
+        "4 seeds cannot show a difference among 1 comparison of optim: 6 are needed.",
+        "Seen so far on average over activation, against sgd: adam 10.0 points lower.",
+        "4 seeds cannot show whether one activation is better than another depends on optim "
+        "(interaction): 6 are needed.",
+    ]
+
+
+def test_many_data_sets_have_a_line_for_each_comparison_and_the_ranks(tmp_path: Path) -> None:
+    gains = {"digits": 0.02, "moons": 0.03, "circles": 0.0, "mnist": 0.02, "kmnist": 0.02}
+    for data, gain in gains.items():
+        for activation, seed in itertools.product(("relu", "elu"), range(6)):
+            score = 0.8 + gain * (activation == "elu") + noise(seed)
+            changes = {"data": data, "activation": activation}
+            write_run(tmp_path / "a", changes, seed, score, data_checksum=data)
+    declare(tmp_path / "a", seeds=list(range(6)))
+    found = verdict(tmp_path / "a")
+    assert found["title"] == "Activations: MLP 64 on 5 data sets, sgd 0.1, 3 epochs, 6 seeds"
+    ranks, line = found["headline"]
+    assert ranks.startswith("Average ranks over 5 data sets: elu 1.10, relu 1.90; ")
+    assert line == (
+        "elu against relu: better on 4 (digits, kmnist, mnist, moons) by 2.0 to 3.0 points, "
+        "equivalent on 1 (circles)."
+    )
+    # A sweep ends with the same lines, without the ranks, which are the report's.
+    assert answer(read_runs([tmp_path / "a"]), Request())["headline"] == [line]
+
+
+def test_the_title_says_what_was_asked_of_what(tmp_path: Path) -> None:
+    few = {"relu": lambda seed: 0.9, "elu": lambda seed: 0.8}
+    same = {"model.hidden": [64, 32], "optim.lr": 0.001}
+    sweep = write_sweep(tmp_path / "a", "activation", few, range(2), changes=same)
+    asked = "Activations: MLP 64-32 on digits, sgd 1e-3, 3 epochs, 2 seeds"
+    assert verdict(sweep)["title"] == asked
+    rates = {0.1: lambda seed: 0.9, 0.2: lambda seed: 0.8}
+    sweep = write_sweep(tmp_path / "b", "optim.lr", rates, range(2), control=["0.1"])
+    write_run(sweep, {"optim.lr": 0.1}, 2, 0.9)
+    asked = "Learning rates: MLP 64 on digits, sgd, 3 epochs, 3 seeds"
+    assert verdict(sweep)["title"] == asked
 
 
 def test_one_seed_is_reported_without_a_spread(tmp_path: Path) -> None:
@@ -263,14 +319,17 @@ def test_five_data_sets_are_ranked(tmp_path: Path) -> None:
 def test_steps_to_the_control_s_best(tmp_path: Path) -> None:
     sweep = tmp_path / "a"
     curves = {"relu": (0.5, 0.7, 0.8), "elu": (0.5, 0.82, 0.8), "tanh": (0.1, 0.2, 0.3)}
+    # Half of the control's own seeds reach the median of their bests; a miss stays in a median.
+    others = {("relu", 0): (0.7, 0.72, 0.74), ("relu", 2): (0.7, 0.8, 0.9), ("tanh", 1): (0.8,)}
     for name, curve in curves.items():
         for seed in range(3):
-            write_run(sweep, {"activation": name}, seed, 0.9, curve=curve)
+            own = others.get((name, seed), curve)
+            write_run(sweep, {"activation": name}, seed, 0.9, curve=own)
     declare(sweep, seeds=[0, 1, 2], values={"activation": list(curves)})
     found = verdict(sweep)["steps_to_target"]
     assert found["target"] == 0.8
-    assert [one["steps_median"] for one in found["settings"]] == [30, 20, None]
-    assert [one["reached"] for one in found["settings"]] == [3, 3, 0]
+    assert [setting["steps_median"] for setting in found["settings"]] == [30, 20, None]
+    assert [setting["reached"] for setting in found["settings"]] == [2, 3, 1]
     # 0.01 s a step.
     assert found["settings"][1]["seconds_median"] == pytest.approx(0.2)
 
@@ -356,3 +415,87 @@ def test_a_control_that_is_not_on_a_task(tmp_path: Path) -> None:
         UserError, match=r"control=relu: no run of moons has it. There are: elu, tanh"
     ):
         verdict(sweep)
+
+
+def two_arms(folder: Path, scores: dict[str, list[float]], **values: Any) -> dict[str, Any]:
+    """Return the pair of a sweep with these scores, one for each seed; the first is the control."""
+    metric = values.pop("metric", "test/accuracy")
+    delta = values.pop("delta", 0.005)
+    for name, own in scores.items():
+        for seed, score in enumerate(own):
+            write_run(folder, {"activation": name}, seed, score, metric=metric, **values)
+    seeds = list(range(len(next(iter(scores.values())))))
+    control = [next(iter(scores))]
+    declare(folder, metric=metric, delta=delta, seeds=seeds, control=control)
+    [pair] = verdict(folder)["tasks"][0]["pairs"]
+    return pair
+
+
+SKEWED = {"train": 0.95, "test": 0.95, "test_limit": 0.9505, "val": 0.95, "val_limit": 0.951}
+HEALTH = {"health": "not learned: accuracy 0.95. Likely reason: none."}
+
+
+@pytest.mark.parametrize(
+    ("metric", "scores", "values"),
+    [
+        # Always the majority of 95 to 5.
+        ("test/accuracy", [0.95] * 6, {"num_classes": 2, "chance": SKEWED}),
+        # 1 of K where a record of before knows K alone.
+        ("test/accuracy", [0.5, 0.501, 0.499, 0.5, 0.5, 0.5], {"num_classes": 2, "num_test": 900}),
+        ("test/accuracy", [0.97] * 6, {"num_classes": 2, "chance": SKEWED, **HEALTH}),
+        (
+            "test/loss",
+            [0.2] * 6,
+            {
+                "num_classes": 2,
+                "chance": SKEWED,
+                "metrics": {"test/loss": 0.2, "test/accuracy": 0.95},
+            },
+        ),
+        ("test/mae", [3.0] * 6, {"num_classes": None, "metrics": {"test/mae": 3, "test/r2": 0.0}}),
+        ("test/r2", [-0.02, -0.03, -0.02, -0.02, -0.01, 0.001], {"num_classes": None}),
+        ("test/r2", [0.001] * 4 + [0.002] * 2, {"num_classes": None, "chance": None}),
+    ],
+)
+def test_settings_that_have_learned_nothing_are_not_equivalent(
+    tmp_path: Path, metric: str, scores: list[float], values: dict[str, Any]
+) -> None:
+    values = {"metric": metric, "delta": 0.05, **values}
+    pair = two_arms(tmp_path, {"relu": scores, "elu": scores[::-1]}, **values)
+    assert pair["verdict"] == "withheld"
+    assert "elu is no better than guessing in 6 of 6 runs" in pair["reason"]
+    assert "relu is no better than guessing in 6 of 6 runs" in pair["sentence"]
+
+
+def test_settings_that_have_mostly_learned_may_be_equivalent(tmp_path: Path) -> None:
+    values = {"num_classes": 2, "chance": SKEWED, "delta": 0.05}
+    scores = [0.95, 0.95, 0.96, 0.97, 0.965, 0.963]
+    pair = two_arms(tmp_path, {"relu": scores, "elu": scores[::-1]}, **values)
+    assert pair["verdict"] == "equivalent"
+
+
+@pytest.mark.parametrize("num_seeds", [2, 4, 6])
+def test_the_control_reaches_its_own_target(tmp_path: Path, num_seeds: int) -> None:
+    for seed in range(num_seeds):
+        curve = (0.1, 0.3, 0.7 + 0.01 * seed)
+        for name in ("relu", "elu"):
+            write_run(tmp_path, {"activation": name}, seed, 0.8, curve=curve)
+    declare(tmp_path, seeds=list(range(num_seeds)))
+    found = verdict(tmp_path)["steps_to_target"]
+    assert found["target"] == pytest.approx(0.7 + 0.01 * (num_seeds // 2 - 1))
+    control = found["settings"][0]
+    assert (control["steps_median"], control["reached"]) == (30, num_seeds // 2 + 1)
+
+
+def test_intervals_of_accuracies_stay_within_0_and_1(tmp_path: Path) -> None:
+    scores = {"relu": [1.0, 0.9, 1.0, 1.0], "elu": [0.2, 0.9, 0.0, 0.95]}
+    for name, own in scores.items():
+        for seed, score in enumerate(own):
+            write_run(tmp_path, {"activation": name}, seed, score, num_test=10_000)
+    declare(tmp_path, seeds=[0, 1, 2, 3])
+    settings = verdict(tmp_path)["tasks"][0]["settings"]
+    for setting in settings:
+        own = list(setting["scores"].values())
+        low, high = stats.t.interval(0.95, 3, np.mean(own), stats.sem(own))
+        assert low < 0 or high > 1
+        assert setting["interval"] == pytest.approx([max(0.0, low), min(1.0, high)])

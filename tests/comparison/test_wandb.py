@@ -3,40 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import wandb
 from comparison.sweeps import write_run, write_sweep
 from conftest import Said
 from tracking.sweep_folders import mirror_once
-from tracking.wandb_server import Seen, wandb_server
+from tracking.wandb_server import Seen
+
+from experiments.comparison.compare import read_remote
+from experiments.comparison.reading import read_runs
 
 Compare = Callable[..., Said]
 SWEEP = Path("outputs/sweeps/activations")
 REPORTS = Path("outputs/reports")
 
 
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
-    """A W&B server of our own, with a key for it in the environment."""
-    wandb.teardown()
-    with wandb_server() as seen:
-        monkeypatch.setenv("WANDB_BASE_URL", seen.url)
-        monkeypatch.setenv("WANDB_API_KEY", "c0ffee" * 6 + "cafe")
-        yield seen
-        # While the server is there: W&B's service would wait for one that is gone.
-        wandb.teardown()
+@pytest.fixture(autouse=True)
+def _without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write no files of pictures, which take most of a comparison's time."""
+    files = "experiments.comparison.plots.picture.write_pictures"
+    monkeypatch.setattr(files, lambda specs, folder: [])
 
 
-def told(sweep: Path) -> Path:
+def told(sweep: Path, num_seeds: int = 2) -> Path:
     """Write a sweep of which W&B is to be told."""
     arms = {"relu": lambda s: 0.9 + s / 1000, "elu": lambda s: 0.8 + s / 1000 + (s % 3) / 9000}
     logger = {"name": "wandb", "project": "experiments", "entity": None, "mode": "auto"}
     logger |= {"media": False, "log_model": False, "tags": [], "notes": None}
-    write_sweep(sweep, "activation", arms, changes={"logger": logger})
+    write_sweep(sweep, "activation", arms, range(num_seeds), changes={"logger": logger})
     for folder in sweep.iterdir():
         path = folder / "record.json"
         if path.is_file():
@@ -50,11 +47,18 @@ def verdict(name: str) -> dict[str, Any]:
     return found
 
 
-def test_runs_on_the_server_give_the_verdict_of_their_folders(
+def test_runs_on_the_server_are_those_of_their_folders_and_give_their_verdict(
     server: Seen, compare: Compare
 ) -> None:
     told(SWEEP)
     mirror_once(SWEEP)
+    folders = {run.record["identity"]: run for run in read_runs([SWEEP]).runs}
+    runs = read_remote("wandb:me/experiments/activations").runs
+    assert len(folders) == len(runs) == 4
+    for run in runs:
+        same_run = folders[run.record["identity"]]
+        assert (run.record, run.config) == (same_run.record, same_run.config)
+        assert run.history() == same_run.history()
     here = compare(f"runs={SWEEP}", "name=here", "wandb=disabled")
     assert here.code == 0, here.err
     said = compare(
@@ -74,7 +78,26 @@ def test_runs_on_the_server_give_the_verdict_of_their_folders(
     assert "The verdict is" in said.out
     again = compare("source=wandb:me/experiments", "control=relu", "delta=0.005", "name=again")
     assert again.code == 0, again.err
-    assert len(verdict("again")["runs"]) == 20
+    assert len(verdict("again")["runs"]) == 4
+
+
+def test_runs_without_files_are_named_in_one_message(server: Seen, compare: Compare) -> None:
+    told(SWEEP, num_seeds=3)
+    mirror_once(SWEEP)
+    names = sorted(run["displayName"] for run in server.runs.values())
+    lacking = [run_id for run_id, run in server.runs.items() if run["displayName"] in names[:2]]
+    for run_id in lacking:
+        del server.files[f"{run_id}/run_record.json"]
+    said = compare("source=wandb:me/experiments/activations", "control=relu", "delta=0.005")
+    assert said.code == 0, said.err
+    [unread] = verdict("activations")["unread"]
+    assert unread["folder"] in (", ".join(names[:2]), ", ".join(names[1::-1]))
+    assert unread["reason"].startswith("it has no record.json there, as runs of an older version")
+    server.files.clear()
+    said = compare("source=wandb:me/experiments/activations")
+    assert said.code == 2
+    assert "no run there can be read. " in said.err
+    assert all(name in said.err for name in names)
 
 
 def test_the_verdict_goes_where_the_runs_went(compare: Compare) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-from experiments.comparison.curves import Band, Curves
+from experiments.comparison.mean_curves import Band, Curves
 
 Verdict = dict[str, Any]
 
@@ -142,14 +142,14 @@ def verdict_of(tasks: list[Any], **values: Any) -> Verdict:
     return {**plain, **values}
 
 
-def run_of(task_name: str, one: Any, seed: str) -> Any:
+def run_of(task_name: str, entry: Any, seed: str) -> Any:
     """Return the entry of a run."""
-    error = one["failures"].get(seed)
-    score = one["scores"][seed]
+    error = entry["failures"].get(seed)
+    score = entry["scores"][seed]
     return {
-        "folder": f"outputs/sweeps/activations/activation={one['name']},seed={seed}-0123abcd",
-        "task": task_name, "setting": one["id"], "seed": int(seed),
-        "status": "diverged" if error else "completed", "score": score, "identity": f"{one['id']:08x}",
+        "folder": f"outputs/sweeps/activations/activation={entry['name']},seed={seed}-0123abcd",
+        "task": task_name, "setting": entry["id"], "seed": int(seed),
+        "status": "diverged" if error else "completed", "score": score, "identity": f"{entry['id']:08x}",
         "epochs": 5, "steps": 4220, "seconds": 4.1 + int(seed) / 100, "error": error,
         "metrics": {"test/accuracy": score, "test/loss": 0.35, "val/accuracy": score},
     }  # fmt: skip
@@ -179,9 +179,9 @@ def of_loss() -> Verdict:
     verdict = verdict_of([task("diabetes", means, 10, np.random.default_rng(2))])
     verdict["design"] |= {"metric": "test/loss", "unit": "", "higher_is_better": False}
     verdict["tasks"][0] |= {"num_classes": None, "chance": None, "test_standard_error": None}
-    for one in verdict["tasks"][0]["pairs"]:
+    for entry in verdict["tasks"][0]["pairs"]:
         swap = {"better": "worse", "worse": "better"}
-        one["verdict"] = swap.get(one["verdict"], one["verdict"])
+        entry["verdict"] = swap.get(entry["verdict"], entry["verdict"])
     return verdict
 
 
@@ -200,8 +200,8 @@ def troubled() -> Verdict:
     failed |= {"mean": float(values.mean()), "sd": float(values.std(ddof=1))}
     failed["interval"] = mean_interval(values, 0.95)
     made["pairs"][-1] = pair(failed, made["settings"][0], 5, 0.005)
-    for one in made["pairs"][:2]:
-        one |= {"verdict": "withheld", "reason": "trainer.max_epochs differs: 5 and 10"}
+    for entry in made["pairs"][:2]:
+        entry |= {"verdict": "withheld", "reason": "trainer.max_epochs differs: 5 and 10"}
     verdict["confounds"] = {
         "withholding": ["trainer.max_epochs: relu 5; elu, leaky_relu 10"],
         "listed": ["environment.commit: 2 in all settings alike", "environment.host: 2 alike"],
@@ -310,18 +310,18 @@ def tuned() -> Verdict:
     verdict = small()
     rates = [float(f"{10 ** (-4 + i / 2):.3g}") for i in range(9)]
     lines = []
-    for index, one in enumerate(verdict["tasks"][0]["settings"]):
-        top = one["mean"] + 0.005
+    for index, entry in enumerate(verdict["tasks"][0]["settings"]):
+        top = entry["mean"] + 0.005
         median = [top - 0.012 * abs(i - 3 - index % 3) ** 1.6 for i in range(9)]
         failed = [0] * 7 + [index % 3, 3]
         median = [m if f < 3 else None for m, f in zip(median, failed, strict=True)]
         lines.append({
-            "name": one["name"], "values": rates, "median": median,
+            "name": entry["name"], "values": rates, "median": median,
             "low": [m and m - 0.006 for m in median], "high": [m and m + 0.004 for m in median],
             "failed": failed, "n": [3] * 9, "best": rates[3 + index % 3],
             "decades_within_1_point": 1.5, "tuned_minus_default": 0.01,
         })  # fmt: skip
-        one["tuned"] = {
+        entry["tuned"] = {
             "values": {"optim.lr": rates[3 + index % 3]}, "score": top, "on_edge": [],
             "still_climbing": False, "undertuned": False,
             "default": {"values": {"optim.lr": 0.001}, "score": top - 0.01},
@@ -376,20 +376,20 @@ def hostile() -> Verdict:
 def curves_of(verdict: Verdict, num_epochs: int = 20) -> list[Curves]:
     """Return learning curves that end at the settings' means."""
     rng = np.random.default_rng(7)
-    found = []
+    curves = []
     epochs = list(range(1, num_epochs + 1))
     for made in verdict["tasks"]:
-        for one in made["settings"]:
+        for entry in made["settings"]:
             series = {}
             pace = rng.uniform(0.15, 0.5)
             rise = 1 - np.exp(-pace * np.arange(1, num_epochs + 1))
             width = 0.01 * np.exp(-pace * np.arange(num_epochs)) + 0.002
             for key in ("val/accuracy", "train/accuracy"):
-                series[key] = band_of(one["mean"] * (0.5 + 0.5 * rise), width)
+                series[key] = band_of(entry["mean"] * (0.5 + 0.5 * rise), width)
             for key in ("val/loss", "train/loss"):
                 series[key] = band_of(2.3 * (1.05 - rise) + 0.2, 3 * width)
-            found.append(Curves(made["name"], one["id"], epochs, series))
-    return found
+            curves.append(Curves(made["name"], entry["id"], epochs, series))
+    return curves
 
 
 def band_of(mean: np.ndarray, width: np.ndarray) -> Band:

@@ -122,7 +122,7 @@ def changed(array: np.ndarray, at: object, value: object) -> np.ndarray:
     ("arrays", "values", "said"),
     [
         ({"x": X}, {}, "own.npz: there is no array y; the file holds x."),
-        ({"X": X, "y": Y}, {}, "there is no array x; the file holds X, y."),
+        ({"arr_0": X, "y": Y}, {}, "there is no array x; the file holds arr_0, y."),
         ({"x": X, "y": Y, "x_test": X}, {}, "there is no array y_test"),
         ({"x": X, "y": Y, "y_test": Y}, {}, "there is no array x_test"),
         ({"x": X, "y": Y[:-1]}, {}, "own.npz: x has 20 rows, y has 19."),
@@ -135,9 +135,9 @@ def changed(array: np.ndarray, at: object, value: object) -> np.ndarray:
         (
             {"x": changed(X, (7, 1), np.nan), "y": Y},
             {},
-            "own.npz, x[7]: nan is no finite 32-bit number",
+            "own.npz, x[7]: nan is no finite number of up to 4e307",
         ),
-        ({"x": changed(X, (7, 1), 1e39), "y": Y}, {}, "x[7]: 1e+39 is no finite 32-bit number"),
+        ({"x": changed(X, (7, 1), 1e308), "y": Y}, {}, "x[7]: 1e+308 is no finite number of up"),
         (
             {"x": X, "y": Y, "x_test": changed(X, (3, 0), -np.inf), "y_test": Y},
             {},
@@ -163,7 +163,11 @@ def changed(array: np.ndarray, at: object, value: object) -> np.ndarray:
             "own.npz: all data points are of one class, 4; at least two",
         ),
         ({"x": X, "y": Y, "class_names": [1, 2]}, {}, "class_names is of type int64"),
-        ({"x": X, "y": np.eye(2, dtype=int)[Y]}, {}, "One-hot rows become numbers by y.argmax(1)"),
+        (
+            {"x": X, "y": X.round().astype(int)},
+            {},
+            "y has the shape (20, 3); allowed is (N,), or one",
+        ),
         ({"x": X, "y": Y.astype(str)}, {}, "y is of type <U21; allowed is whole numbers from 0"),
         (
             {"x": X, "y": X[:, 0]},
@@ -182,16 +186,20 @@ def changed(array: np.ndarray, at: object, value: object) -> np.ndarray:
             "y has the shape (20, 3, 1); allowed is (N,), or (N, K)",
         ),
         ({"x": X.astype(complex), "y": Y}, {}, "x is of type complex128; allowed is numbers"),
-        ({"x": (X * 1e9).astype(int), "y": Y}, {}, "that 32 bits would round"),
+        (
+            {"x": np.arange(60).reshape(3, 20).T + 2**53, "y": Y},
+            {},
+            "x is of type int64, with numbers that differ and would be one as 64-bit floats; allowed",
+        ),
         (
             {"x": X, "y": Y, "x_test": X[:, :2], "y_test": Y},
             {},
-            "x_test has the shape (2,) in each row, of torch.float32; allowed is that of x, (3,)",
+            "x_test has the shape (2,) in each row, of numbers; allowed is that of x, (3,)",
         ),
         (
             {"x": X.astype(np.uint8), "y": Y, "x_test": X, "y_test": Y},
             {},
-            "of torch.float32; allowed is that of x, (3,) of torch.uint8",
+            "of numbers; allowed is that of x, (3,) of bytes",
         ),
         (
             {"x": X, "y": Y},
@@ -226,7 +234,7 @@ def test_files_that_are_no_npz_are_told() -> None:
     with pytest.raises(UserError, match="data.path=folder: there is no such file"):
         npz("folder")
     np.save("one.npy", X)
-    with pytest.raises(UserError, match="one.npy: .*it is no .npz file"):
+    with pytest.raises(UserError, match="one.npy: .*it holds a single array, as numpy.save"):
         npz("one.npy")
     Path("text.npz").write_text("x,y\n1,2\n")
     with pytest.raises(UserError, match="text.npz: this cannot be read as an .npz file"):

@@ -14,7 +14,7 @@ from experiments.data.augmentation import Augmentation, cut_out, flipped, shifte
 from experiments.data.normalization import Standardize
 from experiments.data.order import BatchOrder
 from experiments.errors import UserError
-from experiments.preparation import prepare
+from experiments.training.run_parts import build_run
 
 
 def images(num: int = 16) -> torch.Tensor:
@@ -156,7 +156,14 @@ def test_mixed_values_are_mixed_targets() -> None:
     torch.testing.assert_close(values, 10 * mixed)
 
 
-@pytest.mark.parametrize("loss", ["cross_entropy", "focal", "mse", "bce_with_logits", "mae"])
+def test_what_needs_64_bits_is_mixed_in_64() -> None:
+    x = 1e12 + torch.arange(8.0, dtype=torch.float64).view(8, 1)
+    mixed, values = Augmentation(mixup=1.0, noise=0.01)(x, x, BatchOrder(8, 8, seed=0), 0, 8)
+    assert mixed.dtype == values.dtype == torch.float64
+    torch.testing.assert_close(mixed, values, rtol=0, atol=0.1)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "mse"])
 def test_a_run_trains_on_mixed_points(loss: str, train_run: Callable) -> None:
     run = train_run(
         "data.augment.mixup=0.3",
@@ -189,7 +196,7 @@ def test_a_run_trains_on_mixed_points(loss: str, train_run: Callable) -> None:
 )
 def test_what_cannot_be_done_is_told(overrides: list[str], said: str) -> None:
     with pytest.raises(UserError, match=said):
-        prepare(plain(*overrides))
+        build_run(plain(*overrides))
 
 
 def test_shuffled_pixels_are_one_permutation_for_all_points_and_channels() -> None:
@@ -218,7 +225,7 @@ def test_a_permutation_is_nothing_to_an_mlp_and_stays_with_a_run(train_run: Call
 
 def test_shifted_test_images_are_the_same_in_every_run_and_nothing_else_moves() -> None:
     still, first, second = (
-        prepare(plain("model=linear", f"data.test_shift={n}")).datamodule for n in (0, 2, 2)
+        build_run(plain("model=linear", f"data.test_shift={n}")).datamodule for n in (0, 2, 2)
     )
     assert torch.equal(first.test.inputs, second.test.inputs)
     assert torch.equal(first.train.inputs, still.train.inputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -53,6 +54,17 @@ def test_the_cache_gives_what_the_source_gives_and_decodes_once() -> None:
     assert same(first, moons(num_samples=50))
     assert same(second, first)
     assert second.checksum() == moons(num_samples=50).checksum()
+
+
+def test_validation_points_are_kept_and_belong_to_the_checksum() -> None:
+    val = moons(num_samples=20, seed=7).train
+    first = get(lambda: dataclasses.replace(Decoder()(), val=val))
+    second = get(lambda: pytest.fail("decoded again"))
+    for data in (first, second):
+        assert data.val is not None
+        assert torch.equal(data.val.inputs, val.inputs)
+        assert torch.equal(data.val.targets, val.targets)
+    assert second.checksum() != moons(num_samples=50).checksum()
 
 
 def test_a_second_start_computes_no_fact_again(monkeypatch: pytest.MonkeyPatch) -> None:

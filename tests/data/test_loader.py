@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from experiments.data import points
 from experiments.data.datamodule import DataModule
-from experiments.data.loader import FromMemory, FromWorkers, Loader, TrainingLoader
+from experiments.data.loader import BatchLoader, FromMemory, FromWorkers, TrainingLoader
 from experiments.data.order import BatchOrder, mix
 from experiments.data.sources import Points
 from experiments.errors import UserError
@@ -72,7 +74,7 @@ def test_ranks_share_the_batch_that_one_device_would_have(num_ranks: int) -> Non
 
 def test_a_loader_gives_inputs_with_their_own_targets() -> None:
     data = Points(torch.arange(10).float().unsqueeze(1), torch.arange(10))
-    for batch in Loader(FromMemory(data, torch.device("cpu")), BatchOrder(10, 4, seed=0)):
+    for batch in BatchLoader(FromMemory(data, torch.device("cpu")), BatchOrder(10, 4, seed=0)):
         assert torch.equal(batch.inputs.squeeze(1).long(), batch.targets)
         assert batch.weight == 1
 
@@ -87,6 +89,22 @@ def test_full_is_the_whole_training_set() -> None:
     assert len(batch.targets) == len(data.train) == 72
 
 
+def test_validation_points_of_the_makers_validate_and_nothing_is_cut(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    data = points.moons(num_samples=100)
+    own = points.moons(num_samples=30, seed=9).train
+    with caplog.at_level("INFO"):
+        module = DataModule(replace(data, val=own), "moons", batch_size=80, val_fraction=0.3)
+    [batch] = module.val_dataloader()
+    assert torch.equal(batch.inputs, own.inputs)
+    assert torch.equal(batch.targets, own.targets)
+    assert torch.equal(module.train.inputs, data.train.inputs)
+    assert torch.equal(module.test.inputs, data.test.inputs)
+    assert "moons: its own 24 validation points validate; data.val_fraction" in caplog.text
+    assert module.split_name != DataModule(data, "moons", batch_size=9, val_fraction=0.3).split_name
+
+
 def test_without_validation_there_is_no_validation_loader() -> None:
     data = module(val_fraction=0.0)
     assert data.val_dataloader() == []
@@ -94,11 +112,24 @@ def test_without_validation_there_is_no_validation_loader() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "taken", "is_cut"),
+    [(71, 71, False), (72, 72, False), (73, 72, True), ("full", 72, False)],
+)
+def test_a_batch_is_at_most_the_training_set(given: int | str, taken: int, is_cut: bool) -> None:
+    data = module(batch_size=given)
+    assert (data.batch_size, data.is_batch_cut) == (taken, is_cut)
+    assert data.num_batches == (2 if taken == 71 else 1)
+    assert data.batch_size_in_words == ("71" if taken == 71 else "72 (all)")
+
+
+@pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"batch_size": 0}, "data.batch_size=0: allowed is 1 to 72 (the training points of moons)"),
-        ({"batch_size": 73}, "Try data.batch_size=full."),
-        ({"batch_size": "half"}, "data.batch_size=half: allowed is 1 to 72"),
+        (
+            {"batch_size": 0},
+            "data.batch_size=0: allowed is a whole number of at least 1 (moons has",
+        ),
+        ({"batch_size": "half"}, "has 72 training points) or full. Try data.batch_size=64."),
         ({"val_fraction": 1.0}, "data.val_fraction=1.0: of 80 training points"),
         ({"val_fraction": -0.1}, "data.val_fraction=-0.1: of 80 training points"),
         ({"val_fraction": 0.001}, "leaves 80 to train and 0 to validate"),
@@ -117,8 +148,8 @@ def test_memory_workers_and_torchs_dataloader_give_the_same_batches(num_workers:
     order = BatchOrder(len(data), 16, seed=3)
     order.set_epoch(2)
     cpu = torch.device("cpu")
-    ours = list(Loader(FromMemory(data, cpu), order))
-    workers = list(Loader(FromWorkers(data, cpu, num_workers), order))
+    ours = list(BatchLoader(FromMemory(data, cpu), order))
+    workers = list(BatchLoader(FromWorkers(data, cpu, num_workers), order))
     reference = torch.utils.data.DataLoader(
         torch.utils.data.TensorDataset(data.inputs, data.targets),
         batch_sampler=[share.rows.tolist() for share in order],
@@ -133,7 +164,7 @@ def test_memory_workers_and_torchs_dataloader_give_the_same_batches(num_workers:
 def test_reading_by_workers_draws_nothing_from_the_common_stream() -> None:
     data = points.moons(num_samples=50).train
     before = torch.get_rng_state()
-    list(Loader(FromWorkers(data, torch.device("cpu"), 0), BatchOrder(len(data), 8, seed=0)))
+    list(BatchLoader(FromWorkers(data, torch.device("cpu"), 0), BatchOrder(len(data), 8, seed=0)))
     assert torch.equal(torch.get_rng_state(), before)
 
 

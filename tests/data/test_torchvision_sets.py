@@ -40,10 +40,10 @@ def picture(number: int, width: int = 90, height: int = 70) -> Image.Image:
     return Image.fromarray(pixels)
 
 
-def write(place: Path, numbers: Iterable[int], pattern: str = "{}.png") -> None:
-    place.mkdir(parents=True, exist_ok=True)
+def write(folder: Path, numbers: Iterable[int], pattern: str = "{}.png") -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     for number in numbers:
-        picture(number).save(place / pattern.format(number))
+        picture(number).save(folder / pattern.format(number))
 
 
 def numbers(points: Points) -> list[int]:
@@ -61,11 +61,11 @@ def idx(array: np.ndarray) -> bytes:
 
 
 def write_idx(folder: str, images: np.ndarray, labels: np.ndarray, prefix: str = "") -> None:
-    place = ROOT / folder / "raw"
-    place.mkdir(parents=True)
+    top = ROOT / folder / "raw"
+    top.mkdir(parents=True)
     for part in ("train", "test" if prefix else "t10k"):
-        (place / f"{prefix}{part}-images-idx3-ubyte").write_bytes(idx(images))
-        (place / f"{prefix}{part}-labels-idx1-ubyte").write_bytes(idx(labels))
+        (top / f"{prefix}{part}-images-idx3-ubyte").write_bytes(idx(images))
+        (top / f"{prefix}{part}-labels-idx1-ubyte").write_bytes(idx(labels))
 
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 28, 28), dtype=np.uint8)
@@ -73,11 +73,11 @@ LABELS = np.arange(6, dtype=np.uint8)
 
 
 def write_aircraft() -> None:
-    place = ROOT / "fgvc-aircraft-2013b" / "data"
-    write_text(place / "variants.txt", ["707-320", "Falcon 900"])
-    write_text(place / "images_variant_trainval.txt", ["1 707-320", "2 Falcon 900", "3 707-320"])
-    write_text(place / "images_variant_test.txt", ["4 Falcon 900"])
-    write(place / "images", range(1, 5), "{}.jpg")
+    top = ROOT / "fgvc-aircraft-2013b" / "data"
+    write_text(top / "variants.txt", ["707-320", "Falcon 900"])
+    write_text(top / "images_variant_trainval.txt", ["1 707-320", "2 Falcon 900", "3 707-320"])
+    write_text(top / "images_variant_test.txt", ["4 Falcon 900"])
+    write(top / "images", range(1, 5), "{}.jpg")
 
 
 def test_the_makers_training_and_test_parts() -> None:
@@ -115,12 +115,12 @@ def test_images_that_are_left_as_they_are_must_agree() -> None:
 
 
 def test_a_validation_part_beside_a_test_part_joins_training() -> None:
-    place = ROOT / "dtd" / "dtd"
+    top = ROOT / "dtd" / "dtd"
     for part, number in (("train", 10), ("val", 20), ("test", 30)):
         files = [f"dots/{number}.png", f"lines/{number + 1}.png"]
-        write_text(place / "labels" / f"{part}1.txt", files)
-        write(place / "images" / "dots", [number])
-        write(place / "images" / "lines", [number + 1])
+        write_text(top / "labels" / f"{part}1.txt", files)
+        write(top / "images" / "dots", [number])
+        write(top / "images" / "lines", [number + 1])
     data = torchvision("DTD", size=8)
     assert numbers(data.train) == [10, 11, 20, 21]
     assert numbers(data.test) == [30, 31]
@@ -139,13 +139,13 @@ def test_other_words_for_validation_are_found() -> None:
 
 
 def test_where_the_test_part_has_no_labels_validation_is_the_test() -> None:
-    place = ROOT / "clevr" / "CLEVR_v1.0"
+    top = ROOT / "clevr" / "CLEVR_v1.0"
     for part, number in (("train", 10), ("val", 20), ("test", 30)):
-        write(place / "images" / part, [number, number + 1], "CLEVR_{}.png")
+        write(top / "images" / part, [number, number + 1], "CLEVR_{}.png")
         scenes = [
             {"image_filename": f"CLEVR_{number + i}.png", "objects": [{}] * (3 + i)} for i in (0, 1)
         ]
-        write_text(place / "scenes" / f"CLEVR_{part}_scenes.json", [json.dumps({"scenes": scenes})])
+        write_text(top / "scenes" / f"CLEVR_{part}_scenes.json", [json.dumps({"scenes": scenes})])
     data = torchvision("CLEVRClassification", size=8)
     assert numbers(data.train) == [10, 11]
     assert numbers(data.test) == [20, 21]
@@ -188,9 +188,17 @@ def test_emnist_stands_upright() -> None:
     assert torch.equal(data.train.inputs.squeeze(1), torch.from_numpy(IMAGES))
 
 
-def test_generated_images_need_no_files() -> None:
+class FewFakes(datasets.FakeData):
+    """Fewer and smaller images than the thousand of 224 pixels that FakeData has by itself."""
+
+    def __init__(self) -> None:
+        super().__init__(50, (3, 8, 8))
+
+
+def test_generated_images_need_no_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets, "FakeData", FewFakes)
     data = torchvision("FakeData", size=4)
-    assert (len(data.train), len(data.test)) == (800, 200)
+    assert (len(data.train), len(data.test)) == (40, 10)
     assert data.spec.num_outputs == 10
     assert not ROOT.exists()
 
@@ -205,9 +213,9 @@ def test_a_second_start_decodes_nothing_unless_files_came_or_went(
     with monkeypatch.context() as patch:
         patch.setattr(torchvision_sets, "decode", lambda *a: pytest.fail("decoded again"))
         assert torchvision("FGVCAircraft").checksum() == first
-    place = ROOT / "fgvc-aircraft-2013b" / "data"
-    write(place / "images", [5], "{}.jpg")
-    write_text(place / "images_variant_test.txt", ["4 Falcon 900", "5 707-320"])
+    top = ROOT / "fgvc-aircraft-2013b" / "data"
+    write(top / "images", [5], "{}.jpg")
+    write_text(top / "images_variant_test.txt", ["4 Falcon 900", "5 707-320"])
     assert len(torchvision("FGVCAircraft").test) == 2
 
 
@@ -223,13 +231,13 @@ def test_every_set_that_is_missing_says_what_it_looked_for(name: str) -> None:
         f"data=torchvision data.name={name}: the files are not there and could not be downloaded"
     )
     assert said.startswith(start)
-    places = torchvision_sets.PLACES.get(name, ("its files",))
-    assert f"Looked for {', '.join(places)} in data." in said
+    paths = torchvision_sets.PATHS.get(name, ("its files",))
+    assert f"Looked for {', '.join(paths)} in data." in said
 
 
 def test_every_class_of_torchvision_is_known_to_be_one_or_the_other() -> None:
-    # A new version may bring new ones: they are tried, but say in PLACES what they read.
-    unknown = set(classification_sets()) - set(torchvision_sets.PLACES) - NEEDS_NO_FILES
+    # A new version may bring new ones: they are tried, but say in PATHS what they read.
+    unknown = set(classification_sets()) - set(torchvision_sets.PATHS) - NEEDS_NO_FILES
     assert unknown == {"LSUN"}
     assert set(NOT_CLASSIFICATION) <= set(datasets.__all__)
 
@@ -266,15 +274,15 @@ def test_an_image_that_cannot_be_read_is_told() -> None:
 
 def test_lists_that_cannot_be_read_are_told() -> None:
     write_aircraft()
-    place = ROOT / "fgvc-aircraft-2013b" / "data"
-    write_text(place / "images_variant_test.txt", ["4 Concorde"])
+    top = ROOT / "fgvc-aircraft-2013b" / "data"
+    write_text(top / "images_variant_test.txt", ["4 Concorde"])
     with pytest.raises(UserError, match="its files below .* cannot be read .*Concorde"):
         torchvision("FGVCAircraft")
-    write_text(place / "images_variant_test.txt", ["4"])
+    write_text(top / "images_variant_test.txt", ["4"])
     with pytest.raises(UserError, match="its files below .* cannot be read .not enough values"):
         torchvision("FGVCAircraft")
-    write_text(place / "images_variant_test.txt", ["4 Falcon 900"])
-    (place / "images_variant_trainval.txt").write_text("")
+    write_text(top / "images_variant_test.txt", ["4 Falcon 900"])
+    (top / "images_variant_trainval.txt").write_text("")
     with pytest.raises(UserError, match="its images below .* cannot be read .there are none"):
         torchvision("FGVCAircraft")
 

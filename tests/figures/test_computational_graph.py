@@ -14,10 +14,11 @@ from running import CONF
 
 from experiments.errors import UserError
 from experiments.figures.computational_graph import computational_graph, steps
-from experiments.figures.expressions import RULES, parse
-from experiments.figures.graphs import build_graph, function_of, number_text
-from experiments.figures.themes import LIGHT
-from experiments.figures.typed import understood
+from experiments.figures.graph.command_line import as_hydra_reads
+from experiments.figures.graph.expressions import RULES, parse
+from experiments.figures.graph.graphs import build_graph, function_of
+from experiments.figures.page.sheet import number_text
+from experiments.figures.page.themes import LIGHT
 
 NEURON = "sigmoid(w0*x0 + w1*x1 + w2)"
 AT = {"w0": 2, "x0": -1, "w1": -3, "x1": -2, "w2": -3}
@@ -27,7 +28,7 @@ THERE = {"v1": 1.5, "w1": 1, "x": 0.5, "b1": 0.1, "v2": -1, "w2": -2, "b2": 0.3,
 
 def test_the_lectures_example_as_it_is_typed(tmp_path: Path) -> None:
     typed = ["figure=computational_graph", "expr=(x + y) * z", "x=-2", "y=5", "z=-4"]
-    numbers = drawing_of(tmp_path, *understood(typed, CONF)).numbers
+    numbers = drawing_of(tmp_path, *as_hydra_reads(typed, CONF)).numbers
     assert numbers["output"] == -12
     assert numbers["gradients"] == {"x": -4, "y": -4, "z": 3}
     q, f = numbers["nodes"][-2:]
@@ -39,7 +40,7 @@ def test_the_lectures_example_as_it_is_typed(tmp_path: Path) -> None:
 
 def test_the_values_of_another_expression_are_its_own(tmp_path: Path) -> None:
     typed = ["figure=computational_graph", "expr=x * w", "x=3", "w=0.5"]
-    numbers = drawing_of(tmp_path, *understood(typed, CONF)).numbers
+    numbers = drawing_of(tmp_path, *as_hydra_reads(typed, CONF)).numbers
     assert numbers["values"] == {"x": 3, "w": 0.5}
     assert numbers["gradients"] == {"x": 0.5, "w": 3}
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from figure_drawings import drawing_of
-from overlap import assert_legible, texts
+from overlap import LAST_ROW, assert_legible, smallest_letters, texts
 
 from experiments.errors import UserError
 from experiments.figures.convolution import convolution
-from experiments.figures.themes import LIGHT
+from experiments.figures.page.themes import LIGHT
 
 SIZES = [
     {},
@@ -104,7 +104,9 @@ def test_a_stride_with_a_remainder_says_what_is_left_out() -> None:
     ids=str,
 )
 def test_labels_do_not_overlap(sizes: dict[str, int]) -> None:
-    assert_legible(convolution(**sizes))
+    drawing = convolution(**sizes)
+    assert_legible(drawing)
+    assert smallest_letters(drawing) >= (LAST_ROW if not sizes else 0)
 
 
 BAD = [

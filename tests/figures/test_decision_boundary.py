@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 import torch
 from figure_drawings import drawing_of
-from overlap import assert_legible
+from matplotlib.colors import to_hex
+from matplotlib.contour import QuadContourSet
+from overlap import LAST_ROW, assert_legible, smallest_letters
 
-from experiments.building import load_data
 from experiments.errors import UserError
-from experiments.runs import Run, load_run
+from experiments.figures.decision_boundary import Field, draw_fields
+from experiments.figures.page.themes import LIGHT
+from experiments.training.build import load_data
+from experiments.training.load import Run, load_run
 
 FIGURE = "figure=decision_boundary"
 QUICK = ["trainer.max_epochs=1", "resolution=9", "data.num_samples=200", "model.hidden=[6]"]
@@ -68,6 +72,20 @@ def test_the_linear_models_boundary_is_a_line(made: tuple[Path, Any]) -> None:
 
 def test_labels_do_not_overlap(made: tuple[Path, Any]) -> None:
     assert_legible(made[1])
+    assert smallest_letters(made[1]) >= LAST_ROW
+
+
+def test_each_region_has_its_classs_colour_and_each_row_its_layers() -> None:
+    line, points = np.linspace(-1, 1, 5), np.zeros((1, 2))
+    classes = np.tile([0, 0, 1, 1, 2], (5, 1))
+    one, zero = np.array([1]), np.array([0])
+    field = Field("depth", "moons", 0.5, line, line, classes, points, one, zero, 9, (16, 16))
+    figure = draw_fields([[field]], LIGHT)
+    [axes] = figure.axes
+    [regions] = [c for c in axes.collections if isinstance(c, QuadContourSet) and c.filled]
+    found = [to_hex(colour) for colour in regions.get_facecolor()]
+    assert found == [LIGHT.washed(colour) for colour in LIGHT.colours[:3]]
+    assert axes.get_ylabel().split() == ["MLP,", "2", "hidden", "layers", "of", "16"]
 
 
 def test_the_lectures_point_a_hidden_layer_solves_xor(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,16 @@ import numpy as np
 import pytest
 import torch
 from figure_drawings import drawing_of
-from overlap import assert_legible
+from overlap import LAST_ROW, assert_legible, smallest_letters
 from running import plain
 from torch import nn
 
-from experiments.building import build_datamodule, load_data
 from experiments.errors import UserError
-from experiments.figures.directions import random_direction
-from experiments.runs import load_run
+from experiments.figures.drawn.landscape_pictures import PATH_INCHES
+from experiments.figures.measured.network_losses import random_direction
+from experiments.record.record import read_record, write_record
+from experiments.training.build import build_datamodule, load_data
+from experiments.training.load import load_run
 
 FIGURE = "figure=loss_landscape"
 SMALL = ["data=moons", "data.num_samples=200", "trainer.max_epochs=4", "model.hidden=[5]"]
@@ -56,6 +59,18 @@ def test_a_point_of_the_plane_by_hand(made: tuple[Path, Any]) -> None:
     assert plane["loss"][0, 3] == pytest.approx(expected, rel=1e-4)
     assert plane["along_first"][[0, -1]] == pytest.approx(plane["loss"][2, [0, -1]], rel=1e-5)
     assert plane["along_second"][[0, -1]] == pytest.approx(plane["loss"][[0, -1], 2], rel=1e-5)
+
+
+def test_the_path_is_framed_in_one_unit_and_the_network_named(made: tuple[Path, Any]) -> None:
+    numbers = made[1].numbers
+    assert numbers["title"] == "mlp of 5 on moons: L over 144 training points"
+    path = numbers["path"]
+    extents = [path[key][-1] - path[key][0] for key in ("a", "b")]
+    assert extents[0] / extents[1] == pytest.approx(PATH_INCHES[0] / PATH_INCHES[1])
+    inside = path["points"] - [path["a"][0], path["b"][0]]
+    assert (inside > 0.1 * np.array(extents)).all()
+    assert (inside < 0.9 * np.array(extents)).all()
+    assert smallest_letters(made[1]) >= LAST_ROW
 
 
 def test_the_path_is_that_of_the_run(made: tuple[Path, Any]) -> None:
@@ -120,6 +135,7 @@ def test_a_convolutional_run_with_normalisation(tmp_path: Path) -> None:
         (["run=nowhere"], "nowhere is not a run folder: there is no such folder"),
         (["run=empty"], "empty is not a run folder: it has no record.json"),
         (["run=bare"], "bare: there is no checkpoint last.ckpt to load. Present: none"),
+        (["run=elsewhere"], "run=elsewhere: its data have changed since: as many points, of other"),
         (["weights=first"], "weights=first: there is no such weights. Choices: last, best"),
         (["radius=0"], "radius=0: allowed is a number above 0"),
         (["num_points=0"], "num_points=0: allowed is at least 1"),
@@ -132,6 +148,8 @@ def test_bad_input(made: tuple[Path, Any], tmp_path: Path, given: list[str], mes
     Path("bare").mkdir()
     for name in ("config.yaml", "record.json", "history.csv"):
         (Path("bare") / name).write_bytes((source / name).read_bytes())
+    shutil.copytree(source, "elsewhere")
+    write_record(Path("elsewhere"), {**read_record(source), "data_checksum": "0" * 32})
     with pytest.raises(UserError, match=message):
         drawing_of(tmp_path, FIGURE, *given)
 

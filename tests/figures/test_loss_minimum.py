@@ -11,8 +11,8 @@ from figure_drawings import drawing_of
 from overlap import assert_legible
 from running import plain
 
-from experiments.building import build_datamodule, load_data
 from experiments.errors import UserError
+from experiments.training.build import build_datamodule, load_data
 
 FIGURE = "figure=loss_minimum"
 DATA = ["model=linear", "data=sine", "data.num_samples=100", "data.noise=0.3"]

@@ -10,10 +10,10 @@ from figure_drawings import drawing_of
 from overlap import assert_legible, texts
 from running import plain
 
-from experiments.building import build_module, load_data
 from experiments.errors import UserError
-from experiments.figures.drawing import Drawing
-from experiments.figures.themes import LIGHT
+from experiments.figures.page.drawing import Drawing
+from experiments.figures.page.themes import LIGHT
+from experiments.training.build import build_module, load_data
 
 
 def network(tmp_path: Path, *overrides: str) -> Drawing:

@@ -6,13 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
-from figure_drawings import drawing_of
-from overlap import assert_legible, collisions
+from figure_drawings import composition_of, drawing_of
+from matplotlib.text import Text
+from overlap import LAST_ROW, assert_legible, collisions, smallest_letters
 
 from experiments.errors import UserError
+from experiments.figures.page.composing import Composition
+from experiments.figures.page.drawing import Drawing
+from experiments.figures.page.making import compute_drawing
+from experiments.figures.page.themes import LIGHT
 
 FIGURE = "figure=optimizer_trajectories"
 BY_HAND: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -47,11 +53,17 @@ def by_hand(make: Callable[..., torch.optim.Optimizer], start: Any, steps: int) 
 
 
 @pytest.fixture(scope="module")
-def default(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    return drawing_of(tmp_path_factory.mktemp("default"), FIGURE)
+def composition(tmp_path_factory: pytest.TempPathFactory) -> Composition:
+    """Return one composition for all surfaces: to compose six optimizers takes a second."""
+    return composition_of(tmp_path_factory.mktemp("default"), FIGURE)
 
 
-def test_on_beale_each_path_is_torchs_own_step_for_step(default: Any) -> None:
+@pytest.fixture(scope="module")
+def default(composition: Composition) -> Drawing:
+    return compute_drawing(composition.config(), composition)
+
+
+def test_on_beale_each_path_is_torchs_own_step_for_step(default: Drawing) -> None:
     numbers = default.numbers
     assert list(numbers["paths"]) == list(BY_HAND)
     for name, make in BY_HAND.items():
@@ -65,36 +77,76 @@ def test_on_beale_each_path_is_torchs_own_step_for_step(default: Any) -> None:
         assert found["end"] == ""
 
 
-def test_labels_do_not_overlap(default: Any) -> None:
+def test_labels_do_not_overlap(default: Drawing) -> None:
     assert_legible(default)
+    assert smallest_letters(default) >= LAST_ROW
 
 
-@pytest.mark.parametrize("surface", ["rosenbrock", "saddle", "ravine", "six_hump_camel"])
-def test_labels_do_not_overlap_on_other_surfaces(tmp_path: Path, surface: str) -> None:
-    drawing = drawing_of(tmp_path, FIGURE, f"surface={surface}", "frames=1")
+@pytest.mark.parametrize("surface", ["rosenbrock", "saddle", "six_hump_camel"])
+def test_labels_do_not_overlap_on_other_surfaces(composition: Composition, surface: str) -> None:
+    config = composition.config() | {"surface": surface, "frames": 1}
+    drawing = compute_drawing(config, composition)
     assert all(one["end"] == "" for one in drawing.numbers["paths"].values())
     assert collisions(drawing.pictures["optimizer_trajectories"]) == []
 
 
 def test_gradient_descent_on_the_ravine_is_its_closed_form(tmp_path: Path) -> None:
-    """theta_k = ((1 - lr)^k x_0, (1 - 20 lr)^k y_0)."""
-    given = [FIGURE, "surface=ravine", "optim=[sgd]", "optim.lr=0.04", "steps=30", "frames=1"]
+    """theta_k = ((1 - lr)^k x_0, (1 - 100 lr)^k y_0)."""
+    given = [FIGURE, "surface=ravine", "optim=[sgd]", "optim.lr=0.008", "steps=30", "frames=1"]
     numbers = drawing_of(tmp_path, *given, "start=[-4,2]").numbers
     k = np.arange(31)
-    expected = np.stack([-4 * 0.96**k, 2 * 0.2**k], axis=1)
+    expected = np.stack([-4 * 0.992**k, 2 * 0.2**k], axis=1)
     np.testing.assert_allclose(numbers["paths"]["sgd"]["theta"], expected, atol=1e-12)
-    assert numbers["paths"]["sgd"]["lr"] == 0.04
+    assert numbers["paths"]["sgd"]["lr"] == 0.008
 
 
-def test_a_path_that_leaves_the_picture_is_cut_and_said(tmp_path: Path) -> None:
-    """From lr = 2/20 on gradient descent diverges on the ravine: |1 - 20 lr| > 1."""
-    given = [FIGURE, "surface=ravine", "optim=[sgd]", "optim.lr=0.11", "start=[-4,2]", "frames=1"]
+def test_a_path_that_leaves_the_picture_is_drawn_to_its_end_and_said(tmp_path: Path) -> None:
+    """From lr = 2/100 on gradient descent diverges on the ravine: |1 - 100 lr| > 1."""
+    given = [FIGURE, "surface=ravine", "optim=[sgd]", "optim.lr=0.022", "start=[-4,2]", "frames=1"]
     drawing = drawing_of(tmp_path, *given)
     path = drawing.numbers["paths"]["sgd"]
     # |y_k| = 2 * 1.2^k is above 3.2 from k = 3 on.
     assert path["end"] == "left the picture at step 3"
-    assert len(path["theta"]) == 3
+    k = np.arange(201)
+    expected = np.stack([-4 * 0.978**k, 2 * (-1.2) ** k], axis=1)
+    np.testing.assert_allclose(path["theta"], expected, rtol=1e-9)
     assert "left the picture at step 3" in drawing.said[0]
+    figure = assert_legible_with(drawing, "sgd left the picture at step 3", "sgd, lr 0.022")
+    right = figure.axes[1].get_ylim()
+    assert right[1] < float(path["f"][-1])  # it leaves that panel through the top, not its scale
+
+
+def test_a_path_without_numbers_ends_where_they_do(tmp_path: Path) -> None:
+    given = [FIGURE, "surface=ravine", "optim=[sgd]", "optim.lr=1e9", "steps=50", "frames=1"]
+    path = drawing_of(tmp_path, *given).numbers["paths"]["sgd"]
+    # |y_k| = 1.5 (1e11)^k, and f = 50 y^2 overflows where it is above 1e153: at k = 14.
+    assert path["end"] == "left the picture at step 1, no finite number at step 14"
+    assert len(path["theta"]) == 14
+
+
+def test_momentum_wins_in_the_ravine_each_lr_being_in_the_picture(
+    composition: Composition,
+) -> None:
+    """Gradient descent takes 1 - lr of x at each step; momentum 0.9 about sqrt(0.9) of all."""
+    config = composition.config() | {"surface": "ravine", "frames": 1}
+    drawing = compute_drawing(config, composition)
+    paths = drawing.numbers["paths"]
+    gaps = {name: float(path["f"][-1]) for name, path in paths.items()}
+    best = (9 * (1 - 2 / 101) ** 200) ** 2 / 2  # of any rate: gradient descent at its best one
+    assert gaps["momentum"] < 1e-3 * best
+    assert gaps["nesterov"] == min(gaps.values())
+    assert_legible_with(drawing, *(f"{name}, lr {path['lr']:g}" for name, path in paths.items()))
+
+
+def assert_legible_with(drawing: Drawing, *words: str) -> Any:
+    """Assert that a picture says some words, none upon others, and return it."""
+    draw = drawing.pictures["optimizer_trajectories"]
+    assert collisions(draw) == []
+    with mpl.rc_context(LIGHT.settings):
+        figure = draw(LIGHT)
+    written = {text.get_text() for text in figure.findobj(Text)}
+    assert set(words) <= written
+    return figure
 
 
 def test_any_optimizer_of_the_catalogue(tmp_path: Path) -> None:
@@ -134,9 +186,9 @@ def test_the_slice_of_a_network(tmp_path: Path) -> None:
     ("given", "message"),
     [
         (["surface=bale"], "surface=bale: there is no such surface.*Did you mean surface=beale"),
-        (["start=[9,9]", "optim=[sgd]"], r"start=\[9.0, 9.0\]: allowed is a point of the picture"),
+        (["start=[9,9]", "optim=[sgd]"], r"start=\[9.0,9.0\]: allowed is a point of the picture"),
         (["start=3", "optim=[sgd]"], "start=3: allowed is a point"),
-        (["x_range=[2,1]", "optim=[sgd]"], r"x_range=\[2, 1\]: allowed is a range \[low,high\]"),
+        (["x_range=[2,1]", "optim=[sgd]"], r"x_range=\[2,1\]: allowed is a range \[low,high\]"),
         (["steps=0"], "steps=0: allowed is a whole number of at least 1"),
         (["optim=[sgd,muon]"], "optim=muon: it is made for the matrices of a network"),
         (["optim.lr=-1", "optim=[sgd]"], "optim.lr=-1: allowed is a number above 0"),

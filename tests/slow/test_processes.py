@@ -8,26 +8,22 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from processes import TRAIN, ended, started, wait_until
 from running import QUIET, ROOT, run_folders
 
 from experiments import load_run
-from experiments.resuming import is_alive
+from experiments.record.claim import is_held
+from experiments.record.record import read_record
+from experiments.training.load import Run
 
 pytestmark = pytest.mark.slow
 
-TRAIN = [sys.executable, str(ROOT / "train.py")]
 LONG = ["logger=none", "model=mlp", "trainer.max_epochs=3000"]
-
-
-def started(*overrides: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*TRAIN, *overrides], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
 
 
 def wait_for_epoch(process: subprocess.Popen[str], number: int) -> None:
@@ -38,59 +34,43 @@ def wait_for_epoch(process: subprocess.Popen[str], number: int) -> None:
     raise AssertionError(process.communicate()[1])
 
 
-def test_ctrl_c_marks_the_run_and_says_how_to_continue() -> None:
-    process = started(*LONG)
-    wait_for_epoch(process, 3)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    [folder] = run_folders()
-    assert f"To continue: python train.py resume={folder}" in out
-    assert "Traceback" not in out + err
-    record = load_run(folder).record
-    assert record["status"] == "interrupted"
-    assert record["epochs"] >= 3
+def test_two_runs_at_once_get_two_folders_and_a_signal_marks_a_run() -> None:
+    """Ctrl-C says how to continue; SIGTERM, as clusters send it, is in the record."""
+    both = [started(*LONG) for _ in range(2)]
+    for process in both:
+        wait_for_epoch(process, 3)
+    for process, sent, code in zip(both, (signal.SIGINT, signal.SIGTERM), (130, 143), strict=True):
+        process.send_signal(sent)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == code
+        assert "Traceback" not in out + err
+        assert "GPU available" not in out
+        [folder] = [f for f in run_folders() if read_record(f)["environment"]["pid"] == process.pid]
+        assert f"train.py resume={folder}\n" in out
+        assert "To continue: " in out
+        record = read_record(folder)
+        assert (record["status"], record["error"]) == ("interrupted", f"stopped by {sent.name}")
+        assert record["epochs"] >= 3
+    assert len(run_folders()) == 2
 
 
-def test_sigterm_marks_the_run_too() -> None:
-    process = started(*LONG)
-    wait_for_epoch(process, 2)
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
-    assert process.returncode == 143
-    [folder] = run_folders()
-    record = load_run(folder).record
-    assert (record["status"], record["error"]) == ("interrupted", "stopped by SIGTERM")
-
-
-def test_a_killed_run_never_looks_whole_and_can_be_resumed() -> None:
-    reference = started(*QUIET, "model=mlp", "trainer.max_epochs=60", "hydra.run.dir=whole")
-    reference.communicate(timeout=300)
-    process = started("logger=none", "model=mlp", "trainer.max_epochs=60")
+def test_a_killed_run_never_looks_whole_and_can_be_resumed(
+    command: Callable[..., object], train_run: Callable[..., Run]
+) -> None:
+    overrides = ["model=mlp", "trainer.max_epochs=60"]
+    process = started("logger=none", *overrides)
     wait_for_epoch(process, 7)
     [folder] = run_folders(Path("outputs"))
-    assert is_alive(folder)
+    assert is_held(folder)
     process.kill()
     process.communicate()
-    assert not is_alive(folder)
+    assert not is_held(folder)
     assert json.loads((folder / "record.json").read_text())["status"] == "running"
-    resumed = started(*QUIET, f"resume={folder}")
-    _, err = resumed.communicate(timeout=300)
-    assert resumed.returncode == 0, err
-    run, whole = load_run(folder), load_run("whole")
+    command(*QUIET, f"resume={folder}")
+    run, whole = load_run(folder), train_run(*overrides)
     assert run.record["status"] == "completed"
     assert run.history == whole.history
     assert run.record["metrics"] == whole.record["metrics"]
-
-
-def test_two_runs_in_the_same_second_get_two_folders() -> None:
-    both = [started(*QUIET, "model=linear", "trainer.max_epochs=1") for _ in range(2)]
-    for process in both:
-        out, err = process.communicate(timeout=120)
-        assert err == ""
-        assert "GPU available" not in out
-    assert len(run_folders()) == 2
-    assert all(load_run(folder).record["status"] == "completed" for folder in run_folders())
 
 
 def test_a_rank_that_dies_ends_the_run_as_failed() -> None:
@@ -102,7 +82,11 @@ def test_a_rank_that_dies_ends_the_run_as_failed() -> None:
         text=True,
         check=True,
     ).stdout
-    [rank] = [line.split()[0] for line in children.splitlines() if "experiments.fitting" in line]
+    [rank] = [
+        line.split()[0]
+        for line in children.splitlines()
+        if "experiments.training.other_rank" in line
+    ]
     os.kill(int(rank), signal.SIGKILL)
     process.communicate(timeout=120)
     assert process.returncode not in (0, None)
@@ -147,6 +131,37 @@ def test_help_completion_and_configuration_need_no_torch() -> None:
         subprocess.run([sys.executable, "-c", script, *arguments], check=True, capture_output=True)
 
 
+def test_a_job_finds_imported_what_it_needs(tmp_path: Path) -> None:
+    # What it imports itself, every job of every sweep imports: 0.15 s of each went unseen once.
+    script = (
+        "import sys\n"
+        "from experiments.config.launch import Launch\n"
+        "from experiments.record.folder import read_config\n"
+        "from experiments.sweep.jobs.server import warm_up\n"
+        "warm_up()\n"
+        "before = set(sys.modules)\n"
+        "from experiments.training.run import train\n"
+        "from pathlib import Path\n"
+        "config = read_config(Path(sys.argv[1]))\n"
+        "config['paths']['output'] = sys.argv[2]\n"
+        "train(config, Launch([], is_quiet=True))\n"
+        "# Of data and catalogue only what the config names.\n"
+        "ours = tuple('experiments.' + room for room in ('training', 'config', 'record'))\n"
+        "others = ('lightning', 'torchmetrics', 'hydra', 'omegaconf')\n"
+        "new = set(sys.modules) - before\n"
+        "print(sorted(name for name in new if name.startswith((*ours, *others))))\n"
+    )
+    subprocess.run([*TRAIN, *QUIET, "model=mlp", "trainer.max_epochs=1"], check=True)
+    [folder] = run_folders()
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(folder), str(tmp_path)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_the_progress_bar_is_for_terminals(tmp_path: Path) -> None:
     script = f"{' '.join(TRAIN)} logger=none model=mlp trainer.max_epochs=3"
     done = subprocess.run(
@@ -156,40 +171,40 @@ def test_the_progress_bar_is_for_terminals(tmp_path: Path) -> None:
     assert "Epoch" in done.stdout
 
 
-def test_a_run_killed_amid_an_epoch_ends_as_the_one_that_was_not() -> None:
-    """By SIGKILL, in a process of its own; all steps and moments: tests/test_execution.py."""
+def test_a_run_killed_amid_an_epoch_ends_as_the_one_that_was_not(
+    command: Callable[..., object], train_run: Callable[..., Run]
+) -> None:
+    """By SIGKILL, in a process of its own; all steps and moments: tests/training/test_calls.py."""
     overrides = ["logger=none", "model=mlp", "model.dropout=0.3", "data=moons", "seed=3"]
-    overrides += ["data.num_samples=20000", "data.batch_size=8", "trainer.max_epochs=4"]
+    overrides += ["data.num_samples=8000", "data.batch_size=8", "trainer.max_epochs=4"]
     overrides += ["checkpoint.every_n_steps=50", "data.val_fraction=0.1"]
     process = started(*overrides)
     wait_for_epoch(process, 1)
     [folder] = run_folders()
     last = folder / "checkpoints" / "last.ckpt"
-    # Its line is printed before the checkpoint of the epoch is written: 1,800 steps each.
-    until = time.monotonic() + 60
-    step = 0
-    while (step <= 1800 or step % 1800 == 0) and time.monotonic() < until:
-        step = torch.load(last, weights_only=True)["global_step"] if last.is_file() else 0
+
+    def steps() -> int:
+        return torch.load(last, weights_only=True)["global_step"] if last.is_file() else 0
+
+    # Its line is printed before the checkpoint of the epoch is written: 720 steps each.
+    wait_until(lambda: steps() > 720 and steps() % 720)
     process.kill()
     process.communicate()
-    assert torch.load(last, weights_only=True)["global_step"] % 1800  # amid an epoch
-    subprocess.run([*TRAIN, f"resume={folder}", "logger=none"], check=True, capture_output=True)
-    subprocess.run([*TRAIN, *overrides], check=True, capture_output=True)
-    resumed, whole = (load_run(path) for path in run_folders())
+    assert steps() % 720  # amid an epoch
+    command(*QUIET, f"resume={folder}")
+    resumed, whole = load_run(folder), train_run(*overrides)
     assert resumed.history == whole.history
     assert resumed.record["metrics"] == whole.record["metrics"]
     for name, value in whole.module("last").state_dict().items():
         assert torch.equal(resumed.module("last").state_dict()[name], value)
 
 
-def test_a_compiled_network_learns_the_same() -> None:
+def test_a_compiled_network_learns_the_same(train_run: Callable[..., Run]) -> None:
     overrides = ["logger=none", "model=mlp", "model.hidden=[16]", "trainer.max_epochs=2"]
-    for compiles in ("false", "true"):
-        done = subprocess.run(
-            [*TRAIN, *overrides, f"compile={compiles}"], capture_output=True, text=True, check=True
-        )
-    assert "Compiling the network" in done.stdout
-    plain, compiled = (load_run(path) for path in run_folders())
+    process = started(*overrides, "compile=true")
+    assert "Compiling the network" in ended(process)
+    [compiled] = [load_run(folder) for folder in run_folders()]
+    plain = train_run(*overrides)
     for row, reference in zip(compiled.history, plain.history, strict=True):
         assert row == pytest.approx(reference, rel=1e-3)
     # What is saved is the network itself, which needs no compiler.
@@ -215,3 +230,43 @@ def test_a_second_start_opens_no_image_file_again(tmp_path: Path) -> None:
         for _ in range(2)
     ]
     assert said == ["True True", "False True"]
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"PYTHONIOENCODING": "latin-1"},
+        {"PYTHONUTF8": "0", "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"},
+    ],
+    ids=["latin-1", "C"],
+)
+def test_a_sweep_whose_output_is_redirected_in_another_encoding(variables: dict[str, str]) -> None:
+    # It shows neither the mark before each line nor the lines around panels.
+    typed = ["-m", "progress=none", "model=linear", "trainer.max_epochs=1", "seed=0,1"]
+    done = subprocess.run(
+        [*TRAIN, *typed, "logger.mode=offline", "logger.notes='→ 5 µm'"],
+        env={**os.environ, **variables},
+        capture_output=True,
+        check=True,
+    )
+    assert done.stderr == b""
+    said = done.stdout.decode("latin-1")
+    assert "[2/2] ? completed" in said
+    assert {load_run(folder).record["status"] for folder in run_folders()} == {"completed"}
+
+
+def test_the_task_of_a_one_task_job_trains_in_two_processes(
+    command: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Lightning took it for all of SLURM's tasks: alone, it trained on its half of each batch.
+    job = {"SLURM_NTASKS": "1", "SLURM_JOB_ID": "71", "SLURM_JOB_NAME": "train", "RANK": "1"}
+    for name in ("PROCID", "LOCALID", "NODEID"):
+        job[f"SLURM_{name}"] = "0"
+    for name, value in job.items():
+        monkeypatch.setenv(name, value)
+    tiny = [*QUIET, "logger=none", "model=linear", "trainer.max_epochs=2", "data=moons"]
+    assert command(*tiny, "trainer=ddp_cpu").code == 0
+    assert command(*tiny).code == 0
+    shared, alone = (read_record(folder) for folder in run_folders())
+    assert [r["environment"]["num_devices"] for r in (shared, alone)] == [2, 1]
+    assert shared["metrics"] == pytest.approx(alone["metrics"], rel=1e-3)

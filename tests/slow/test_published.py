@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from running import ROOT
 
-from experiments.runs import Run
+from experiments.training.load import Run
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,8 @@ def test_a_seed_of_the_mnist1d_cnn(train_run: Callable[..., Run]) -> None:
 def test_the_first_epoch_of_deepobs_fmnist_2c2d(train_run: Callable[..., Run]) -> None:
     # Measured: 86.4 % (seed 0, one thread). The bound leaves room for other processors, whose sums
     # round otherwise: an epoch at this lr ends in noise of some points.
-    run = train_run("experiment=deepobs_fmnist_2c2d", "trainer.max_epochs=1")
+    epoch = ["trainer.max_epochs=1", "trainer.threads=1"]
+    run = train_run("experiment=deepobs_fmnist_2c2d", *epoch)
     assert run.record["num_parameters"] == 3_274_634
     assert run.record["steps"] == 469
     assert run.record["metrics"]["test/accuracy"] > 0.80

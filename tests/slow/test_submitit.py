@@ -2,38 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from running import ROOT, run_folders
+from processes import MISBEHAVING, is_alive, started, wait_until
+from running import run_folders
 
-from experiments.records import Record, read_history, read_record
+from experiments.record.history import read_history
+from experiments.record.record import Record, read_record
 
 pytestmark = pytest.mark.slow
 
-HERE = Path(__file__).resolve().parent
-TRAIN = [sys.executable, str(ROOT / "train.py"), "-m", "hydra/launcher=slurm"]
-QUICK = ["model=mlp", "logger=none", "progress=none"]
-MISBEHAVING = str(HERE.parent / "sweep")
-LOCAL = ["hydra.launcher.cluster=local", *QUICK]
-
-
-def started(*overrides: str, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*TRAIN, *overrides],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **environment},
-    )
+FAKE_SLURM = Path(__file__).with_name("fake_slurm.py")
+SWEEP = ["-m", "hydra/launcher=slurm", "model=mlp", "logger=none", "progress=none"]
+LOCAL = [*SWEEP, "hydra.launcher.cluster=local"]
 
 
 def hanging(*seeds: int) -> list[str]:
@@ -43,19 +29,8 @@ def hanging(*seeds: int) -> list[str]:
 
 
 def records() -> dict[int, Record]:
-    found = {}
-    for folder in run_folders():
-        record = read_record(folder)
-        found[record["seed"]] = record
-    return found
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 90) -> Any:
-    until = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.05)
-    return found
+    every = [read_record(folder) for folder in run_folders()]
+    return {record["seed"]: record for record in every}
 
 
 def under_way() -> list[int]:
@@ -72,21 +47,15 @@ def pid_of(seed: int) -> int:
     return records()[seed]["environment"]["pid"]
 
 
-def is_alive(pid: int) -> bool:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
-
-
-def test_one_of_four_fails_and_the_same_command_goes_on(tmp_path: Path) -> None:
+def test_one_of_two_fails_and_the_same_command_goes_on() -> None:
     bad = "+callbacks.bad={_target_:misbehaving.AtEpoch,how:raise,seed:1,unless:'mended'}"
-    command = [*LOCAL, "seed=range(0,4)", "trainer.max_epochs=3", bad]
+    command = [*LOCAL, "seed=0,1", "trainer.max_epochs=3", bad]
     process = started(*command, PYTHONPATH=MISBEHAVING)
     out, err = process.communicate(timeout=150)
     assert process.returncode == 1, out + err
     assert "RuntimeError: this callback raises" in err
     statuses = {seed: record["status"] for seed, record in records().items()}
-    assert statuses == {0: "completed", 1: "failed", 2: "completed", 3: "completed"}
+    assert statuses == {0: "completed", 1: "failed"}
     before = {seed: record for seed, record in records().items() if seed != 1}
     Path("mended").touch()
     again = started(*command, "sweep.retry_failed=true", PYTHONPATH=MISBEHAVING)
@@ -96,7 +65,7 @@ def test_one_of_four_fails_and_the_same_command_goes_on(tmp_path: Path) -> None:
     after = records()
     assert after.pop(1)["status"] == "completed"
     assert after == before
-    [folder] = [folder for folder in run_folders() if "seed=1" in folder.name]
+    [folder] = [folder for folder in run_folders() if "seed-1" in folder.name]
     assert [row["epoch"] for row in read_history(folder)] == [1, 2, 3]
     # Nothing is kept of jobs that went well.
     [sweep_dir] = Path("outputs/sweeps").iterdir()
@@ -106,8 +75,8 @@ def test_one_of_four_fails_and_the_same_command_goes_on(tmp_path: Path) -> None:
 def test_slurm_arrays_ends_and_a_ctrl_c(tmp_path: Path) -> None:
     slurm = tmp_path / "slurm"
     slurm.mkdir()
-    subprocess.run([sys.executable, str(HERE / "fake_slurm.py"), "install", slurm], check=True)
-    command = [*QUICK, "seed=0,1", "trainer.max_epochs=3", *hanging(0, 1)]
+    subprocess.run([sys.executable, FAKE_SLURM, "install", slurm], check=True)
+    command = [*SWEEP, "seed=0,1", "trainer.max_epochs=3", *hanging(0, 1)]
     asked = ["hydra.launcher.partition=gpu", "hydra.launcher.mem_gb=2"]
     asked += ["+hydra.launcher.additional_parameters.nice=7"]
     own = {"PATH": f"{slurm}:{os.environ['PATH']}", "PYTHONPATH": MISBEHAVING}
@@ -132,7 +101,7 @@ def test_slurm_arrays_ends_and_a_ctrl_c(tmp_path: Path) -> None:
         process.kill()
     assert process.returncode == 130, out + err
     assert records()[1]["status"] == "interrupted"
-    assert "To continue: python" in err
+    assert "To continue: " in err
     wait_until(lambda: not is_alive(other), seconds=5)
     Path("mended").touch()
     again = started(*command, *asked, "sweep.retry_failed=true", **own)

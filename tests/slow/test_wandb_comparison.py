@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 import wandb
 from running import ROOT, run_folders
-from tracking.test_remote import check_same
-from tracking.test_summary import ID, small, written
-from tracking.wandb_server import Seen, wandb_server
+from tracking.remote_runs import check_same, check_same_files, read_runs
+from tracking.sweep_folders import mirror_once, whole
+from tracking.test_summary import kept_id, small, written
+from tracking.wandb_server import CANARY, Seen, wandb_server
 
-from experiments.tracking.remote import read_runs
+from experiments.record.folder import read_config
+from experiments.record.record import read_record
 
 pytestmark = pytest.mark.slow
 
-CANARY = "c0ffee" * 6 + "cafe"
 WANDB = Path(sys.executable).with_name("wandb")
 
 
@@ -53,15 +54,33 @@ def test_a_real_sweep_is_read_back(server: Seen, monkeypatch: pytest.MonkeyPatch
     said = called(server, sys.executable, ROOT / "train.py", "-m", *fast, *swept)
     for name in ("WANDB_BASE_URL", "WANDB_API_KEY"):
         monkeypatch.setenv(name, with_key(server)[name])
-    folders = {folder.name: folder for folder in run_folders()}
+    folders = {read_record(folder)["wandb_id"]: folder for folder in run_folders()}
     runs = read_runs("wandb:me/experiments/mine")
-    assert {run.name for run in runs} == set(folders)
+    by_id = {run.url.rpartition("/")[2]: run for run in runs}
+    assert set(by_id) == set(folders)
     assert len(runs) == 4
-    for run in runs:
-        check_same(run, folders[run.name])
+    for run_id, folder in folders.items():
+        assert run_id is not None
+        words = read_config(folder)["activation"]["name"], "mlp", "digits"
+        assert all(word in by_id[run_id].name for word in words)
+        check_same_files(by_id[run_id], folder)
     assert CANARY not in said
     for path in Path().glob("**/*"):
         assert not path.is_file() or CANARY.encode() not in path.read_bytes(), path
+
+
+def test_a_run_that_was_offline_is_synced_and_read_back(
+    server: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = whole(1)
+    mirror_once()
+    [folder] = Path("outputs/wandb").glob("offline-run-*")
+    called(server, WANDB, "sync", folder)
+    for name in ("WANDB_BASE_URL", "WANDB_API_KEY"):
+        monkeypatch.setenv(name, with_key(server)[name])
+    wandb.teardown()
+    [run] = read_runs("wandb:me/experiments/activations")
+    check_same(run, job.folder)
 
 
 def test_a_verdict_that_was_offline_is_synced_and_synced_again(server: Seen) -> None:
@@ -69,8 +88,8 @@ def test_a_verdict_that_was_offline_is_synced_and_synced_again(server: Seen) -> 
         assert written(small(num_seeds)).startswith("W&B: offline")
         [folder] = Path("outputs/wandb").glob("offline-run-*")
         called(server, WANDB, "sync", folder)
-        assert list(server.runs) == [ID]
+        run_id = kept_id()
+        assert list(server.runs) == [run_id]
         pair = small(num_seeds)["tasks"][0]["pairs"][0]
-        assert server.summary(ID)["difference/elu-relu"] == pair["difference"]
-        assert [row["_step"] for row in server.history(ID)] == [0]
-        assert server.exit_codes[ID] == 0
+        assert server.summary(run_id)["difference/elu-relu"] == pair["difference"]
+        assert server.exit_codes[run_id] == 0

@@ -10,6 +10,7 @@ import pytest
 from experiments.errors import UserError
 from experiments.sweep.declaration import (
     Declaration,
+    check_allowed,
     declare,
     meaning,
     read_declarations,
@@ -71,6 +72,44 @@ def test_a_control_is_known_by_its_meaning() -> None:
 def test_a_declaration_that_contradicts_the_sweep_is_refused(node: dict, said: str) -> None:
     with pytest.raises(UserError, match=said):
         declared("activation=relu,tanh", "optim.lr=0.1,1", **node)
+
+
+def test_a_command_that_gives_a_factor_one_value_leaves_it_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    node = {"factor": ["activation", "optim.lr"], "control": ["relu", "default"]}
+    said = declared("activation=relu", "optim.lr=0.1,1e-3", **node)
+    assert (said.factor, said.control) == (["optim.lr"], ["0.001"])
+    assert "activation=relu is one value: activation" in capsys.readouterr().out
+    said = declared("activation=relu", "optim.lr=0.1", **node)
+    assert (said.factor, said.control) == ([], None)
+    # What is typed is meant.
+    with pytest.raises(UserError, match="sweep.factor=activation: this sweep does not vary it"):
+        declared("activation=relu", "sweep.factor=activation", factor="activation")
+
+
+def test_a_choice_of_another_package_varies_what_it_sets() -> None:
+    arms = "experiment/arms@_global_=a,b"
+    said = declared(arms, factor="model", control="mlp")
+    assert (said.factor, said.control) == (["model"], ["mlp"])
+    # Its own key is none that runs have; a comparison finds what differs.
+    assert declared(arms).factor == []
+    assert declared(arms, "optim=sgd,adam").factor == ["optim"]
+
+
+def test_what_may_differ_beside_the_factor_is_declared(tmp_path: Path) -> None:
+    said = declared("optim=sgd,gd", allow="data.batch_size")
+    assert said.allow == ["data.batch_size"]
+    declare(tmp_path, declared("optim=sgd,gd"), "python train.py")
+    declare(tmp_path, said, "python train.py")
+    assert [one["allow"] for one in read_declarations(tmp_path)] == [[], ["data.batch_size"]]
+
+
+def test_a_key_of_nothing_cannot_be_allowed() -> None:
+    options: dict[str, list[str] | None] = {"data.batch_size": [], "optim": ["sgd"]}
+    check_allowed(["data.batch_size", "optim", "environment.device", "data_checksum"], options.get)
+    with pytest.raises(UserError, match=r"sweep.allow=data.batchsize: no configuration"):
+        check_allowed(["data.batch_size", "data.batchsize"], options.get)
 
 
 @pytest.mark.parametrize(

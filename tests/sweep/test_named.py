@@ -1,10 +1,9 @@
-"""The sweeps of sweeps/, and the one that the README shows, are what they declare."""
+"""The sweeps of sweeps/, and the one that docs/sweeps.md shows, are what they declare."""
 
 from __future__ import annotations
 
 import math
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +12,9 @@ from composers import composer_of
 from omegaconf import OmegaConf
 from running import ROOT, choices, plain
 
+from experiments.comparison.statistics.planning import fewest_seeds
+from experiments.config.overrides import is_within
+from experiments.record.identity import flat
 from experiments.sweep.declaration import Declaration, seeds_of
 from experiments.sweep.grid import Cell, Grid, grid_of
 
@@ -30,7 +32,7 @@ SIZES = {
 
 
 def read(*typed: str) -> tuple[Grid, list[Cell], Declaration, list[dict[str, Any]]]:
-    """Return what a command asks for: the grid, its jobs, what it declares, and their configs."""
+    """Return what a command asks for: its grid, jobs, declaration, and the first seed's configs."""
     with composer_of(*typed) as composer:
         sweeper: Any = OmegaConf.to_container(composer.master.hydra.sweeper)
         node: Any = OmegaConf.to_container(composer.master.sweep)
@@ -40,7 +42,9 @@ def read(*typed: str) -> tuple[Grid, list[Cell], Declaration, list[dict[str, Any
             node, composer.master.protocol, grid, lambda k: composer.value_of(grid.fixed, k)
         )
         cells = grid.cells(composer.value_of)
-        return grid, cells, said, [composer.config(cell.overrides) for cell in cells]
+        # Seeds are the outermost loop: these are the jobs of the first one.
+        first = cells[: len(cells) // max(1, len(said.seeds))]
+        return grid, cells, said, [composer.config(cell.overrides) for cell in first]
 
 
 def test_the_issue_has_a_file_for_each_question() -> None:
@@ -50,15 +54,40 @@ def test_the_issue_has_a_file_for_each_question() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_named_sweep_is_what_it_declares(name: str) -> None:
     _, cells, said, configs = read(f"sweeps={name}")
-    settings = {str({**config, "seed": 0}) for config in configs}
-    assert len(settings) == SIZES[name]
-    assert len(cells) == SIZES[name] * len(said.seeds)
-    assert len({str(config) for config in configs}) == len(cells)
+    assert len({config["seed"] for config in configs}) == 1
+    assert len({str(config) for config in configs}) == len(configs) == SIZES[name]
+    assert len(set(cells)) == len(cells) == SIZES[name] * len(said.seeds)
     assert said.control is not None
     assert said.delta == 0.005
     assert said.protocol == "fixed"
     # Holm's sharpest step: 2 * 2^-S <= 0.05 / m, with m comparisons against the control.
     assert len(said.seeds) >= 1 + math.log2((SIZES[name] - 1) / 0.05)
+
+
+IDEAS = {
+    "cnn_vs_mlp": 2,
+    "full_batch": 2,
+    "nonlinearity": 2,
+    "optimizers": 5,
+    "shifted_images": 4,
+    "sigmoid_in_depth": 4,
+}
+
+
+@pytest.mark.parametrize("name", IDEAS)
+def test_an_idea_of_the_lecture_declares_all_that_decides_it(name: str) -> None:
+    _, cells, said, configs = read(f"experiment={name}")
+    assert len(configs) == IDEAS[name]
+    assert len(cells) == IDEAS[name] * len(said.seeds)
+    assert said.control is not None
+    assert len(said.control) == len(said.factor)
+    assert said.delta is not None
+    assert said.delta >= 0.02
+    assert len(said.seeds) >= fewest_seeds(family=IDEAS[name] - 1)
+    # Nothing differs that was not declared, so that nothing withholds.
+    every = [flat(config) for config in configs]
+    differing = {k for each in every for k in each if len({str(one.get(k)) for one in every}) > 1}
+    assert not {key for key in differing if not is_within(key, (*said.factor, *said.allow))}
 
 
 @pytest.mark.parametrize("optim", ["sgd", "momentum", "adagrad", "rmsprop", "adam"])
@@ -78,10 +107,9 @@ def test_every_loss_has_the_output_that_it_takes() -> None:
     assert (pairs["nll"], pairs["brier"], pairs["focal"]) == ("log_softmax", "softmax", "identity")
 
 
-def test_the_sweep_that_the_readme_shows(tmp_path: Path) -> None:
-    [text] = re.findall(
-        r"```yaml\n(# @package _global_.*?)```", (ROOT / "README.md").read_text(), re.S
-    )
+def test_the_sweep_that_the_page_shows() -> None:
+    page = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8")
+    [text] = re.findall(r"```yaml\n(# @package _global_.*?)```", page, re.S)
     node = yaml.safe_load(text)
     sweeper = node["hydra"]["sweeper"]
     with composer_of() as composer:

@@ -13,15 +13,16 @@ import pytest
 from composers import composer_of
 from sweep_folders import write_run
 
+from experiments.config.composer import Composer
 from experiments.errors import UserError
-from experiments.sweep.board import Board
-from experiments.sweep.composition import Composer
+from experiments.record.metric import mean_score
 from experiments.sweep.declaration import Declaration, read_declarations
 from experiments.sweep.grid import Cell, Grid, grid_of
-from experiments.sweep.job import Result
-from experiments.sweep.selection import Trial, selection_of
-from experiments.sweep.source import Source
-from experiments.sweep.sweeping import Sweep
+from experiments.sweep.jobs.board import Board
+from experiments.sweep.jobs.job import Result
+from experiments.sweep.jobs.source import JobSource
+from experiments.sweep.selection import TriedValues, selection_of
+from experiments.sweep.sweep import Sweep
 from experiments.sweep.tuning import evenly_spaced, trial_cell, tune
 
 NODE: dict[str, Any] = {
@@ -48,9 +49,13 @@ class Closed:
         self.most = most
         self.done: list[str] = []
         self.configs: list[dict[str, Any]] = []
+        self.examiner = self
 
     def check(self, config: dict[str, Any], overrides: Sequence[str]) -> None:
         """All keys are right."""
+
+    def check_values(self, config: dict[str, Any]) -> None:
+        pass
 
     def checksum(self, config: dict[str, Any]) -> str:
         return "c"
@@ -58,9 +63,7 @@ class Closed:
     def measures(self, config: dict[str, Any]) -> list[str]:
         return ["loss", "accuracy"]
 
-    def carry_out(
-        self, source: Source, board: Board, composer: Composer, retry_failed: bool
-    ) -> None:
+    def run_jobs(self, source: JobSource, board: Board) -> None:
         while (job := source.take()) is not None:
             if len(self.done) == self.most:
                 raise KeyboardInterrupt
@@ -122,21 +125,22 @@ def test_both_stages(composer: Composer, tmp_path: Path) -> None:
     assert declared["tuning"] == NODE["tuning"]
 
 
-@pytest.mark.parametrize("most", [0, 7, 35, 36, 38, 41])
+@pytest.mark.parametrize("most", [0, 3, 11, 12, 14, 17])
 def test_interrupted_anywhere_it_repeats_nothing(
     composer: Composer, tmp_path: Path, most: int
 ) -> None:
-    first, second = Closed(most), Closed()
+    three = grid("optim.search={lr:[0.01,0.1,1]}")
+    first, second, third = Closed(most), Closed(), Closed()
     with pytest.raises(KeyboardInterrupt):
-        tune(sweep_of(composer, grid(), first, tmp_path), grid(), NODE)
-    tune(sweep_of(composer, grid(), second, tmp_path), grid(), NODE)
+        tune(sweep_of(composer, three, first, tmp_path), three, NODE)
+    tune(sweep_of(composer, three, second, tmp_path), three, NODE)
     assert len(first.done) == most
-    assert len(first.done + second.done) == len({*first.done, *second.done}) == 42
-    third = Closed()
-    tune(sweep_of(composer, grid(), third, tmp_path), grid(), NODE)
+    # Two settings, three values of lr, two tuning seeds; then three fresh seeds.
+    assert len(first.done + second.done) == len({*first.done, *second.done}) == 12 + 6
+    tune(sweep_of(composer, three, third, tmp_path), three, NODE)
     assert third.done == []
     # More seeds are more final runs and no further tuning.
-    more = grid(seeds=(0, 1, 2, 3))
+    more = grid("optim.search={lr:[0.01,0.1,1]}", seeds=(0, 1, 2, 3))
     tune(sweep_of(composer, more, third, tmp_path), more, NODE)
     assert [config["seed"] for config in third.configs] == [3, 3]
 
@@ -151,21 +155,24 @@ def test_a_value_on_the_edge_is_undertuned(composer: Composer, tmp_path: Path, c
 
 def test_a_diverged_run_counts_as_the_worst() -> None:
     trials = [
-        Trial({"optim.lr": 1.0}, [0.99, 0.99, None]),
-        Trial({"optim.lr": 0.1}, [0.7, 0.7, 0.7]),
-        Trial({"optim.lr": 0.01}, [0.7, 0.7, 0.7]),
-        Trial({"optim.lr": 0.001}, [None, None, None]),
+        TriedValues({"optim.lr": 1.0}, [0.99, 0.99, None]),
+        TriedValues({"optim.lr": 0.1}, [0.7, 0.7, 0.7]),
+        TriedValues({"optim.lr": 0.01}, [0.7, 0.7, 0.7]),
+        TriedValues({"optim.lr": 0.001}, [None, None, None]),
     ]
     assert selection_of([], trials, {"lr": 0.01}, "val/accuracy").chosen == 1  # the first of equals
     assert selection_of([], trials, {"lr": 0.01}, "val/accuracy").default == 2
     assert selection_of([], trials, {"lr": 5}, "val/loss").chosen == 1
     assert selection_of([], trials[3:], {"lr": 5}, "val/accuracy").chosen is None
-    assert trials[0].mean(math.inf) == math.inf
-    assert trials[0].mean(0.0) == pytest.approx(0.66)
+    assert mean_score(trials[0].scores, "val/loss") == math.inf
+    assert mean_score(trials[0].scores, "val/accuracy") == pytest.approx(0.66)
 
 
 def test_a_diverged_run_is_worse_than_any_r2() -> None:
-    values = [Trial({"optim.lr": 1.0}, [None, -0.2, None]), Trial({"optim.lr": 0.1}, [-0.3] * 3)]
+    values = [
+        TriedValues({"optim.lr": 1.0}, [None, -0.2, None]),
+        TriedValues({"optim.lr": 0.1}, [-0.3] * 3),
+    ]
     assert selection_of([], values, {}, "val/r2").chosen == 1
 
 
@@ -186,18 +193,18 @@ def test_words_and_lists_are_tuned_and_have_no_edge(
 class Failing(Closed):
     """Of the tuning runs, one of sgd fails in a way that says nothing of the setting."""
 
-    def carry_out(self, source: Source, *others: Any) -> None:
+    def run_jobs(self, source: JobSource, board: Board) -> None:
         job = source.take()
         assert job is not None
         source.ended(job, Result("failed", None, "killed"))
-        super().carry_out(source, *others)
+        super().run_jobs(source, board)
 
 
 def test_nothing_is_chosen_while_a_tuning_run_has_failed(
     composer: Composer, tmp_path: Path, capsys
 ) -> None:
-    this = sweep_of(composer, grid(), Failing(), tmp_path)
-    [(_, result)] = tune(this, grid(), NODE)
+    two = grid("optim.search={lr:[0.1,0.3]}")
+    [(_, result)] = tune(sweep_of(composer, two, Failing(), tmp_path), two, NODE)
     assert result.outcome == "failed"
     assert not (tmp_path / "selection.json").exists()
     assert "No values are chosen before every tuning run" in capsys.readouterr().out
@@ -213,17 +220,17 @@ class Hopeless(Closed):
 def test_a_metric_that_no_run_measures_is_refused_before_the_first_run(
     composer: Composer, tmp_path: Path
 ) -> None:
-    carrier = Hopeless()
-    this = sweep_of(composer, grid(), carrier, tmp_path, metric="test/accuracy")
+    carrier, two = Hopeless(), grid("optim.search={lr:[0.1,0.3]}")
+    this = sweep_of(composer, two, carrier, tmp_path, metric="test/accuracy")
     with pytest.raises(
         UserError, match=r"sweep.metric=test/accuracy.*test/loss, test/mae, test/r2"
     ):
-        tune(this, grid(), NODE)
+        tune(this, two, NODE)
     assert carrier.done == []
     assert list(tmp_path.iterdir()) == []
     # Not named, it is what they do measure.
-    this = sweep_of(composer, grid(), carrier, tmp_path)
-    found = tune(this, grid(), NODE)
+    this = sweep_of(composer, two, carrier, tmp_path)
+    found = tune(this, two, NODE)
     assert this.declaration.metric == "test/loss"
     # None has a val/loss to choose by.
     assert [result.outcome for _, result in found] == ["failed", "failed"]

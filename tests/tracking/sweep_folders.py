@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +13,18 @@ from typing import Any
 from omegaconf import OmegaConf
 from running import plain
 
-from experiments.records import SCHEMA, HistoryFile, Record, now, write_atomic, write_record
+from experiments.record.folder import write_atomic
+from experiments.record.history import HistoryFile
+from experiments.record.record import SCHEMA, Record, now, write_record
 from experiments.tracking.mirror import Mirror
 
 SWEEP = Path("outputs/sweeps/activations")
+
+
+@functools.cache
+def config_text(overrides: tuple[str, ...]) -> str:
+    """Return config.yaml of a run with seed 0; composing it takes longer than the rest of a job."""
+    return OmegaConf.to_yaml(OmegaConf.create(plain("model=mlp", "seed=0", *overrides)))
 
 
 class Job:
@@ -32,8 +42,8 @@ class Job:
         self.folder = parent / f"seed={seed}-{identity[:8]}"
         with contextlib.suppress(FileExistsError):
             self.folder.mkdir(parents=True)
-            config = OmegaConf.create(plain("model=mlp", f"seed={seed}", *overrides))
-            write_atomic(self.folder / "config.yaml", OmegaConf.to_yaml(config))
+            text = re.sub("^seed: 0$", f"seed: {seed}", config_text(overrides), flags=re.MULTILINE)
+            write_atomic(self.folder / "config.yaml", text)
         empty: Any = dict.fromkeys(Record.__annotations__)
         self.record: Record = {
             **empty,
@@ -42,6 +52,7 @@ class Job:
             "setting": "5e" * 8,
             "seed": seed,
             "metrics": {},
+            "overrides": [],
             "status": "running",
             "num_parameters": 10,
             "data_checksum": "c0",
@@ -53,7 +64,9 @@ class Job:
 
     @property
     def name(self) -> str:
-        return self.folder.name
+        """Return what W&B shows."""
+        typed = [o for o in self.record["overrides"] if not o.startswith("seed=")]
+        return " ".join(["digits mlp relu adam", *typed, f"seed={self.record['seed']}"])
 
     def train(self, *epochs: int) -> None:
         """Write a row for each epoch."""

@@ -83,10 +83,28 @@ def test_the_record_has_it_before_wandb_is_asked(
 
     monkeypatch.setenv("WANDB_SWEEP_ID", "swept")
     monkeypatch.setenv("WANDB_RUN_ID", "given-by-agent")
-    monkeypatch.setattr("experiments.tracking.logger.start_wandb", refuse)
+    monkeypatch.setattr("experiments.tracking.wandb_run.start_wandb", refuse)
     assert command("model=mlp", "trainer.max_epochs=1").code == 1
     [folder] = run_folders()
     assert load_run(folder).record["wandb_id"] == "given-by-agent"
+
+
+@pytest.mark.parametrize(
+    ("argument", "override"),
+    [
+        ("model.norm_groups=None", "model.norm_groups=null"),
+        ("optim.no_decay=[None, 'bias']", "optim.no_decay=[null,bias]"),
+        ("optim.weight_decay=0.0", "optim.weight_decay=0.0"),
+        ("test=False", "test=false"),
+        ("optim.search={'lr': [None, True], 'eps': {}}", "optim.search={lr:[null,true],eps:{}}"),
+        ("activation.name=None", "activation=null"),
+        ("data.path=/a b/c", "data.path=/a b/c"),
+        ("logger.notes=None of it", "logger.notes=None of it"),
+        ("seed=3", "seed=3"),
+    ],
+)
+def test_values_are_spelled_as_hydra_spells_them(argument: str, override: str) -> None:
+    assert agent.choices([argument]) == [override]
 
 
 LEAVING = {

@@ -4,32 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import wandb
 from comparison.verdicts import KINDS, matrix, of_loss, several_tasks, small
-from tracking.wandb_server import Seen, wandb_server
+from tracking.wandb_server import CANARY, Seen
 
-from experiments import combinations
 from experiments.errors import UserError
 from experiments.tracking import dashboard
 from experiments.tracking.dashboard import build, save, serialise, sweeps_of
-
-CANARY = "c0ffee" * 6 + "cafe"
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
-    """A W&B server of our own, with a key for it in the environment."""
-    wandb.teardown()
-    with wandb_server() as seen:
-        monkeypatch.setenv("WANDB_BASE_URL", seen.url)
-        monkeypatch.setenv("WANDB_API_KEY", CANARY)
-        yield seen
-        # While the server is there: W&B's service would wait for one that is gone.
-        wandb.teardown()
+from experiments.training import check as combinations
 
 
 def section_of(verdict: Any, **more: Any) -> Any:
@@ -114,7 +99,7 @@ def test_runs_outside_of_sweeps_are_found_by_their_settings() -> None:
     verdict["runs"][0]["folder"] = "outputs/runs/2026-11-27/09-30-00-0a1b2c3d"
     [runs] = section_of(verdict)["runSets"]
     [one] = runs["filters"]["filters"]
-    assert one["key"] == {"section": "run", "name": "group"}
+    assert one["key"] == {"section": "config", "name": "setting"}
     assert one["value"] == [setting["identity"] for setting in verdict["tasks"][0]["settings"]]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.records import HistoryFile
+from experiments.record.history import HistoryFile
 from experiments.tracking.growth import GrowingHistory
 
 

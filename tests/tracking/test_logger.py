@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,12 +13,12 @@ import pytest
 import wandb
 from lightning.pytorch.callbacks import Callback
 from running import run_folders
-from tracking.wandb_server import Seen, wandb_server
+from tracking.remote_runs import SOURCE, check_same, read_runs
+from tracking.wandb_server import CANARY, Seen
 
 from experiments import load_run
-from experiments.tracking.server import choose_mode, has_key
+from experiments.tracking.reachable import choose_mode, has_key
 
-CANARY = "c0ffee" * 6 + "cafe"
 WANDB = Path(sys.executable).with_name("wandb")
 FAST = ["progress=none", "model=mlp", "trainer.max_epochs=2"]
 
@@ -28,15 +29,6 @@ def _afresh() -> Iterator[None]:
     wandb.teardown()
     yield
     wandb.teardown()
-
-
-@pytest.fixture
-def server(_afresh: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
-    """A W&B server of our own, with a key for it in the environment."""
-    with wandb_server() as seen:
-        monkeypatch.setenv("WANDB_BASE_URL", seen.url)
-        monkeypatch.setenv("WANDB_API_KEY", CANARY)
-        yield seen
 
 
 def leet(*arguments: str | Path) -> str:
@@ -65,7 +57,7 @@ def test_without_a_key_a_run_is_offline_and_says_so(command: Callable) -> None:
     run, seen = load_run(run_folder), inspect(folder)
     record = run.record
     assert record["wandb_id"] in folder.name
-    assert record["wandb_id"].startswith(record["identity"][:8])
+    assert re.fullmatch(r"4-mlp-\S*digits-relu-adam\S*-[0-9a-f]{8}", record["wandb_id"])
     assert seen["summary"]["test/accuracy"] == pytest.approx(record["metrics"]["test/accuracy"])
     # The best of each metric, and apart from it the metrics of the selected weights.
     best = min(row["val/loss"] for row in run.history)
@@ -80,6 +72,9 @@ def test_without_a_key_a_run_is_offline_and_says_so(command: Callable) -> None:
     assert set(seen["tags"]) == {"mlp", "relu", "adam", "digits", "mine"}
     assert seen["notes"] == "why"
     assert (seen["state"], seen["exit_code"]) == ("finished", 0)
+    rows = leet("--json", folder)
+    for row in run.history:
+        assert json.dumps(row["train/loss"])[:12] in rows
     # The confusion matrix and the mistakes, with their images.
     files = {path.name.partition("_")[0] for path in (folder / "files" / "media").glob("**/*.*")}
     assert {"confusion", "worst"} <= files
@@ -91,29 +86,26 @@ def test_without_a_key_a_run_is_offline_and_says_so(command: Callable) -> None:
     assert len(images) >= len(mistakes["data"])
 
 
-def test_the_logged_rows_are_those_of_the_history(command: Callable) -> None:
-    command(*FAST)
-    [folder], [run_folder] = offline_runs(), run_folders()
-    text = leet("--json", folder)
-    for row in load_run(run_folder).history:
-        assert json.dumps(row["train/loss"])[:12] in text
-
-
-def test_media_can_be_switched_off(command: Callable) -> None:
-    command(*FAST, "logger.media=false")
-    [folder] = offline_runs()
-    assert not (folder / "files" / "media").exists()
-
-
-def test_the_best_checkpoint_becomes_an_artifact_on_request(command: Callable) -> None:
+def test_without_media_and_with_the_best_checkpoint_on_request(command: Callable) -> None:
     command(*FAST, "logger.log_model=true", "logger.media=false")
-    [run_folder] = run_folders()
+    [folder], [run_folder] = offline_runs(), run_folders()
+    assert not (folder / "files" / "media").exists()
     staged = [p.read_bytes() for p in Path("outputs/wandb").glob("artifacts/**/*") if p.is_file()]
     assert (run_folder / "checkpoints" / "best.ckpt").read_bytes() in staged
 
 
-def test_a_crash_reaches_wandb_as_failed(command: Callable) -> None:
-    answer = command(*FAST, "+callbacks.broken._target_=test_door.Broken")
+class Broken(Callback):
+    """An error amid training."""
+
+    def on_train_epoch_start(self, trainer, pl_module) -> None:
+        raise RuntimeError("as asked for")
+
+
+def test_a_crash_reaches_wandb_as_failed(
+    command: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.training.build.build_callbacks", lambda config: [Broken()])
+    answer = command(*FAST)
     assert answer.code == 1
     [folder] = offline_runs()
     assert inspect(folder)["exit_code"] == 1
@@ -143,19 +135,9 @@ def test_wandb_disabled(command: Callable, monkeypatch: pytest.MonkeyPatch) -> N
     assert load_run(folder).record["wandb_id"] is None
 
 
-def test_the_four_runs_of_a_multirun_are_four_runs_of_wandb(command: Callable) -> None:
-    answer = command("-m", *FAST, "activation=relu,tanh", "seed=0,1", "logger.media=false")
-    assert answer.code == 0
-    folders = offline_runs()
-    runs = [load_run(folder) for folder in run_folders()]
-    assert len(folders) == 4
-    assert {folder.name.rpartition("-")[2] for folder in folders} == {
-        run.record["identity"] for run in runs
-    }
-
-
 def test_online_where_a_key_is_set_and_the_server_answers(command: Callable, server: Seen) -> None:
-    answer = command(*FAST, "logger.media=false", "hydra.mode=RUN")
+    further = ["log_full_loss=true", "trainer.log_every_n_steps=7", "logger.media=false"]
+    answer = command(*FAST, *further, "hydra.mode=RUN")
     assert answer.code == 0
     assert "W&B: online." in answer.out
     [folder] = run_folders()
@@ -163,17 +145,22 @@ def test_online_where_a_key_is_set_and_the_server_answers(command: Callable, ser
     run_id = run.record["wandb_id"]
     assert run_id
     upserted = server.runs[run_id]
-    assert upserted["groupName"] == run.record["setting"]
+    assert upserted["displayName"] == "digits mlp relu adam trainer.max_epochs=2 seed=0"
+    words, digest = "digits mlp relu adam trainer.max_epochs=2", run.record["setting"][:6]
+    assert upserted["groupName"] == f"{words} ({digest})"
     assert json.loads(upserted["config"])["model"]["value"]["name"] == "mlp"
     rows = [row for row in server.history(run_id) if "val/loss" in row]
     assert [row["epoch"] for row in rows] == [1, 2]
     assert [row["train/loss"] for row in rows] == pytest.approx(
-        [row["train/loss"] for row in run.history]
+        [row["train/loss"] for row in run.history if row["val/loss"] is not None]
     )
     assert server.summary(run_id)["test/accuracy"] == pytest.approx(
         run.record["metrics"]["test/accuracy"]
     )
     assert server.exit_codes[run_id] == 0
+    [brought] = read_runs(SOURCE)
+    check_same(brought, folder)
+    assert brought.sweep is None
     # The server did get the key; no file did.
     assert any(CANARY in header for header in server.headers)
     for path in Path().glob("**/*"):
@@ -182,16 +169,18 @@ def test_online_where_a_key_is_set_and_the_server_answers(command: Callable, ser
     assert CANARY not in answer.out + answer.err
 
 
-def test_a_run_of_a_sweep_has_its_identity_as_id_and_the_sweep_as_job_type(
+@pytest.mark.usefixtures("lent_server")
+def test_a_run_of_a_sweep_has_an_id_of_its_own_and_the_sweep_as_job_type(
     command: Callable, server: Seen
 ) -> None:
     assert command("-m", *FAST, "logger.media=false", "seed=0,1").code == 0
     runs = [load_run(folder) for folder in run_folders()]
-    assert set(server.runs) == {run.record["identity"] for run in runs}
+    assert set(server.runs) == {run.record["wandb_id"] for run in runs}
     for run in runs:
-        upserted = server.runs[run.record["identity"]]
+        upserted = server.runs[str(run.record["wandb_id"])]
         assert upserted["jobType"] == run.folder.parent.name
-        assert upserted["groupName"] == runs[0].record["setting"]
+        assert upserted["groupName"].endswith(f"({run.record['setting'][:6]})")
+        assert json.loads(upserted["config"])["identity"]["value"] == run.record["identity"]
 
 
 class Interrupted(Callback):
@@ -206,7 +195,7 @@ def test_a_resumed_run_goes_on_in_the_same_run_of_wandb(
     command: Callable, server: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("experiments.building.build_callbacks", lambda config: [Interrupted()])
+        patch.setattr("experiments.training.build.build_callbacks", lambda config: [Interrupted()])
         assert command(*FAST, "logger.media=false").code == 130
     [folder] = run_folders()
     run_id = load_run(folder).record["wandb_id"]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +11,10 @@ import pytest
 import wandb
 from tracking.offline_runs import offline_runs
 from tracking.sweep_folders import SWEEP, Job, epochs, look, mirror_once, wait_until, whole
-from tracking.wandb_server import Seen, wandb_server
+from tracking.wandb_server import CANARY, Seen, wandb_server
 
 from experiments.tracking import mirrored
 from experiments.tracking.mirror import Mirror
-
-CANARY = "c0ffee" * 6 + "cafe"
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
-    """A W&B server of our own, with a key for it in the environment."""
-    wandb.teardown()
-    with wandb_server() as seen:
-        monkeypatch.setenv("WANDB_BASE_URL", seen.url)
-        monkeypatch.setenv("WANDB_API_KEY", CANARY)
-        yield seen
-        # While the server is there: W&B's service would wait for one that is gone.
-        wandb.teardown()
 
 
 def sent_epochs(server: Seen, run_id: str) -> list[int]:
@@ -38,7 +22,10 @@ def sent_epochs(server: Seen, run_id: str) -> list[int]:
     return epochs(server.history(run_id)) if run_id in server.stream else []
 
 
-def test_online_and_live(server: Seen, capfd: pytest.CaptureFixture[str]) -> None:
+def test_online_and_live(
+    server: Seen, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.tracking.mirror.NOTICE_SECONDS", 60)  # a busy machine's
     job = Job(1)
     job.train(1)
     mirror = Mirror(SWEEP)
@@ -57,7 +44,8 @@ def test_online_and_live(server: Seen, capfd: pytest.CaptureFixture[str]) -> Non
     job.end()
     assert mirror.finish() == 0
     sent = server.runs["01" * 8]
-    assert (sent["groupName"], sent["jobType"]) == ("5e" * 8, "activations")
+    assert sent["displayName"] == "digits mlp relu adam seed=1"
+    assert (sent["groupName"], sent["jobType"]) == ("digits mlp relu adam (5e5e5e)", "activations")
     assert json.loads(sent["config"])["model"]["value"]["name"] == "mlp"
     assert epochs(server.history("01" * 8)) == [1, 2, 3, 4]
     assert [row["_step"] for row in server.history("01" * 8)] == [0, 1, 2, 3]
@@ -90,6 +78,7 @@ def test_a_server_that_goes_away(
 ) -> None:
     monkeypatch.setitem(mirrored.CHEAP, "init_timeout", 1)
     monkeypatch.setitem(mirrored.CHEAP, "finish_timeout", 1)
+    monkeypatch.setattr("experiments.tracking.mirror.NOTICE_SECONDS", 60)
     wandb.teardown()
     mirror = Mirror(SWEEP)
     job = Job(1)
@@ -102,13 +91,48 @@ def test_a_server_that_goes_away(
     look(mirror)
     whole(2)
     assert mirror.finish() == 0
-    assert list(offline_runs()) == ["seed=2-02020202"]
+    assert list(offline_runs()) == ["digits mlp relu adam seed=2"]
     said = capfd.readouterr()
     assert said.out == "W&B: online.\nW&B: offline, because 127.0.0.1 does not answer.\n"
     assert said.err.startswith("W&B: the server takes nothing more. To go on later: python -m")
     # The next launch tells all.
     mirror_once()
-    assert set(offline_runs()) == {"seed=1-01010101", "seed=2-02020202"}
+    assert set(offline_runs()) == {"digits mlp relu adam seed=1", "digits mlp relu adam seed=2"}
+    wandb.teardown()
+
+
+def test_what_lost_its_server_is_sent_by_hand_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    wandb.teardown()
+    whole(3)
+    mirror_once()  # offline for want of a key, and left there
+    whole(1), whole(2)
+    with wandb_server() as gone:
+        monkeypatch.setenv("WANDB_BASE_URL", gone.url)
+        monkeypatch.setenv("WANDB_API_KEY", CANARY)
+        mirror = Mirror(SWEEP)
+        mirror.sink.mode("auto", Path("outputs/wandb"))
+    mirror.sink.check_server()
+    mirror.look()
+    assert mirror.finish() == 0
+    assert len(offline_runs()) == 3
+    with wandb_server() as seen:
+        monkeypatch.setenv("WANDB_BASE_URL", seen.url)
+        monkeypatch.setenv("WANDB_API_KEY", CANARY)
+        mirror_once()  # the launcher's own, with another launch of the sweep
+        assert (seen.runs, len(offline_runs())) == ({}, 3)
+        counts = []
+        for _ in range(2):
+            mirror = Mirror(SWEEP, sends_offline=True)
+            mirror.look()
+            assert mirror.finish() == 0
+            counts.append(seen.operations.count("UpsertBucket"))
+        assert counts[0] == counts[1]
+        assert {run_id: epochs(seen.history(run_id)) for run_id in seen.runs} == {
+            "01" * 8: [1, 2, 3],
+            "02" * 8: [1, 2, 3],
+        }
+        # Else a later sync would send them once more.
+        assert list(offline_runs()) == ["digits mlp relu adam seed=3"]
     wandb.teardown()
 
 
@@ -121,9 +145,7 @@ def test_what_hangs_is_left(
     whole(1), whole(2)
     mirror = Mirror(SWEEP, patience_seconds=0.1)
     mirror.look()
-    started = time.monotonic()
-    assert mirror.finish() == 2
-    assert time.monotonic() - started < 5
+    assert mirror.finish() == 2  # of which none is done yet
     assert capfd.readouterr().out.startswith("W&B: runs still to write: 2. To go on later: python")
     release.set()
 
@@ -141,9 +163,9 @@ def test_a_run_that_the_server_refuses(
     monkeypatch.setattr(wandb, "init", refusing)
     whole(1), whole(2)
     mirror_once()
-    assert set(offline_runs()) == {"seed=1-01010101"}
+    assert set(offline_runs()) == {"digits mlp relu adam seed=1"}
     assert epochs(server.history("02" * 8)) == [1, 2, 3]
     line = "W&B: offline, because the server refused the run (deleted once).\n"
     assert sorted(capfd.readouterr().out.splitlines(keepends=True)) == [line, "W&B: online.\n"]
     mirror_once()
-    assert set(offline_runs()) == {"seed=1-01010101"}
+    assert set(offline_runs()) == {"digits mlp relu adam seed=1"}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,15 +15,14 @@ import wandb
 from comparison.verdicts import KINDS, several_tasks, small, troubled
 from PIL import Image
 from tracking.offline_runs import OfflineRun, offline_runs
-from tracking.wandb_server import Seen, wandb_server
+from tracking.wandb_server import CANARY, Seen, wandb_server
 
 from experiments.tracking import summary
 from experiments.tracking.mirrored import CHEAP
-from experiments.tracking.summary import JOB_TYPE, run_id, scalars, write_summary
+from experiments.tracking.state import State, read_state, write_state
+from experiments.tracking.summary import JOB_TYPE, scalars, write_summary
 
-CANARY = "c0ffee" * 6 + "cafe"
 PAGE = '<html><head><meta http-equiv="Content-Security-Policy"></head><body>é</body></html>'
-ID = run_id("activations")
 
 
 @pytest.fixture(autouse=True)
@@ -30,15 +31,6 @@ def _afresh() -> Iterator[None]:
     wandb.teardown()
     yield
     wandb.teardown()
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Seen]:
-    """A W&B server of our own, with a key for it in the environment."""
-    with wandb_server() as seen:
-        monkeypatch.setenv("WANDB_BASE_URL", seen.url)
-        monkeypatch.setenv("WANDB_API_KEY", CANARY)
-        yield seen
 
 
 def report(verdict: Any) -> Path:
@@ -60,6 +52,14 @@ def written(verdict: Any, mode: str = "auto") -> str:
     )
 
 
+def kept_id() -> str:
+    """Return the id that the report folder has kept."""
+    state = read_state(Path("outputs/reports/activations"))
+    assert state is not None
+    assert re.fullmatch("verdict-activations-[0-9a-f]{8}", state.wandb_id)
+    return state.wandb_id
+
+
 def only_run() -> OfflineRun:
     """Return the one offline run."""
     [run] = offline_runs().values()
@@ -79,11 +79,11 @@ def test_offline() -> None:
     [folder] = Path("outputs/wandb").glob("offline-run-*")
     assert line == (
         "W&B: offline, because no key is configured (wandb login sets one). "
-        f"The verdict is {folder.absolute()}"
+        f"The verdict is {folder}"
     )
     run = only_run()
     assert (run.id, run.name, run.group, run.job_type) == (
-        ID,
+        kept_id(),
         "activations",
         "activations",
         JOB_TYPE,
@@ -98,9 +98,12 @@ def test_offline() -> None:
     assert run.summary["p_holm/elu-relu"] == pair["p_holm"]
     assert run.summary["mean/relu"] == verdict["tasks"][0]["settings"][0]["mean"]
     assert run.summary["headline"].startswith("maxout beats relu by 0.65 points")
-    [row] = run.rows
-    pictures = {"plots/seeds", "plots/curves-val-accuracy"}
-    assert {name.partition(".")[0] for name in row} >= {"settings", "pairs", "report", *pictures}
+    # In the history W&B would draw curves of one point: of a table's number of columns.
+    assert run.rows == []
+    assert set(run.summary) >= {"settings", "pairs", "report", "pictures"}
+    assert run.summary["pairs"]["_type"] == run.summary["pictures"]["_type"] == "table-file"
+    assert run.summary["report"]["_type"] == "html-file"
+    assert [row["name"] for row in table("pictures")] == ["curves-val-accuracy", "seeds"]
 
 
 def test_tables() -> None:
@@ -128,23 +131,33 @@ def test_files_are_an_artifact_and_the_page_is_left_as_it_is() -> None:
         assert not path.is_file() or path.name.startswith(".") or path.read_bytes() in staged
     [page] = Path("outputs/wandb").glob("offline-run-*/files/media/html/*.html")
     assert page.read_text(encoding="utf-8") == PAGE
-    pictures = list(Path("outputs/wandb").glob("offline-run-*/files/media/images/plots/*.png"))
-    assert sorted(path.name.rpartition("_0_")[0] for path in pictures) == [
-        "curves-val-accuracy",
-        "seeds",
-    ]
 
 
 def test_written_again_offline_it_takes_the_place_of_the_one_before() -> None:
     written(small())
+    first_id = kept_id()
     [before] = Path("outputs/wandb").glob("offline-run-*")
-    stranger = before.with_name(f"offline-run-20000101_000000-{ID}")
+    stranger = before.with_name(f"offline-run-20000101_000000-{first_id}")
     other = before.with_name("offline-run-20000101_000000-0123")
     stranger.mkdir(), other.mkdir()
     written(small(3))
     stranger.rmdir(), other.rmdir()  # neither was written by us
     assert only_run().config["design"]["seeds"] == [0, 1, 2]
-    assert only_run().id == ID
+    assert only_run().id == kept_id() == first_id
+
+
+def test_the_same_comparison_in_another_folder_is_another_run() -> None:
+    """A colleague's verdict of the same name takes no place of ours; an older id is kept."""
+    written(small())
+    first_id = kept_id()
+    shutil.move("outputs/reports/activations", "outputs/reports/ours")
+    written(small())
+    assert kept_id() != first_id
+    assert len(list(Path("outputs/wandb").glob("offline-run-*"))) == 2
+    old = State("verdict-activations-25be62c8", "online", "20260101_000000", finished=True)
+    write_state(Path("outputs/reports/activations"), old)
+    written(small())
+    assert kept_id() == old.wandb_id
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
@@ -168,26 +181,27 @@ def test_online_and_written_again(server: Seen, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("WANDB_RUN_ID", "agents")
     monkeypatch.setenv("WANDB_SWEEP_ID", "agents")
     line = written(small())
-    assert line == f"W&B: online. The verdict is {server.url}/me/experiments/runs/{ID}"
-    assert list(server.runs) == [ID]
-    sent = server.runs[ID]
+    run_id = kept_id()
+    assert line == f"W&B: online. The verdict is {server.url}/me/experiments/runs/{run_id}"
+    assert list(server.runs) == [run_id]
+    sent = server.runs[run_id]
     assert (sent["groupName"], sent["jobType"]) == ("activations", JOB_TYPE)
     assert sent["notes"] == "\n".join(small()["headline"])
-    assert server.exit_codes[ID] == 0
-    assert "verdict/sigmoid-relu" in server.summary(ID)
+    assert server.exit_codes[run_id] == 0
+    assert "verdict/sigmoid-relu" in server.summary(run_id)
     [made] = [one for one in server.artifacts if one["artifactTypeName"] == JOB_TYPE]
     assert made["artifactCollectionName"] == "verdict-activations"
     there = {"report.html", "verdict.json", "plots/seeds.png", "plots/seeds.svg"}
-    assert {f"artifacts/{name}" for name in there} <= set(server.uploads)
+    assert {f"artifacts/{name}" for name in there} <= set(server.files)
     assert PAGE.encode() in server.files.values()
     # A verdict without sigmoid: nothing of it is left.
     verdict = small()
     verdict["tasks"][0]["settings"].pop(), verdict["tasks"][0]["pairs"].pop()
     written(verdict)
-    assert list(server.runs) == [ID]
-    assert "verdict/elu-relu" in server.summary(ID)
-    assert "verdict/sigmoid-relu" not in server.summary(ID)
-    assert [row["_step"] for row in server.history(ID)] == [0]
+    assert list(server.runs) == [run_id]
+    assert "verdict/elu-relu" in server.summary(run_id)
+    assert "verdict/sigmoid-relu" not in server.summary(run_id)
+    assert server.history(run_id) == []
     assert not list(Path("outputs/wandb").glob("offline-run-*"))
     assert any(CANARY in header for header in server.headers)
     for path in Path().glob("**/*"):
@@ -213,16 +227,20 @@ def test_what_goes_wrong_spoils_nothing_and_reaches_wandb_as_failed(
 
 def test_a_server_that_goes_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(CHEAP, "finish_timeout", 1)
-    tell = summary.tell
+    log_verdict = summary.log_verdict
     with contextlib.ExitStack() as stack:
         seen = stack.enter_context(wandb_server())
         monkeypatch.setenv("WANDB_BASE_URL", seen.url)
         monkeypatch.setenv("WANDB_API_KEY", CANARY)
 
-        def tell_and_lose(*arguments: Any) -> None:
-            tell(*arguments)
+        def log_and_lose(*arguments: Any) -> None:
+            log_verdict(*arguments)
             stack.close()
 
-        monkeypatch.setattr(summary, "tell", tell_and_lose)
+        monkeypatch.setattr(summary, "log_verdict", log_and_lose)
         line = written(small())
-    assert line == "W&B: the server takes nothing more; the verdict is not there."
+    [folder] = Path("outputs/wandb").glob("run-*")
+    assert line == (
+        "W&B: the server has not taken all of the verdict in time. All is on disk; to send it: "
+        f"wandb sync --include-online {folder}"
+    )

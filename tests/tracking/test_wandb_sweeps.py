@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 import yaml
-from running import CONF, ROOT, plain
+from running import ROOT, plain
 from tracking.wandb_sweeps_server import sweeps
 from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
 
 from experiments.tracking.agent import choices
+from experiments.tracking.wandb_run import PROJECT
 
 FILES = {path.stem: path for path in sorted((ROOT / "sweeps" / "wandb").glob("*.yaml"))}
 ACCURACY = "val/accuracy"
@@ -69,8 +70,7 @@ def test_a_file_is_what_wandb_and_this_project_take(name: str) -> None:
     assert sweeps.schema_violations_from_proposed_config(config) == []
     assert config["name"] == name
     assert (ROOT / config["program"]).is_file()
-    logger = yaml.safe_load((CONF / "logger" / "wandb.yaml").read_text(encoding="utf-8"))
-    assert config["project"] == logger["project"]
+    assert config["project"] == PROJECT
     assert config["metric"]["name"] == ACCURACY
     assert config["parameters"]["test"] == {"value": False}
 

@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tracking.wandb_server import Seen
 
-MOST_ROWS = 1000
-"""Rows of a history that one answer holds."""
-
 
 def state_of(run_id: str, seen: Seen) -> str:
     """Return W&B's state of a run."""
@@ -18,11 +15,10 @@ def state_of(run_id: str, seen: Seen) -> str:
     return "running" if exit_code is None else "failed" if exit_code else "finished"
 
 
-def node_of(run_id: str, seen: Seen, whole: bool) -> dict[str, Any]:
-    """Return a run as a page of runs has it, or as a page without configs and summaries has it."""
+def node_of(run_id: str, seen: Seen) -> dict[str, Any]:
+    """Return a run as a page without configs and summaries has it."""
     sent = seen.runs[run_id]
-    rows = seen.history(run_id) if run_id in seen.stream else []
-    node = {
+    return {
         "id": f"storage-{run_id}",
         "projectId": "7",
         "name": run_id,
@@ -38,23 +34,9 @@ def node_of(run_id: str, seen: Seen, whole: bool) -> dict[str, Any]:
         "description": None,
         "commit": None,
         "readOnly": False,
-        "historyLineCount": len(rows),
+        "historyLineCount": len(seen.history(run_id)) if run_id in seen.stream else 0,
         "user": {"name": "me", "username": "me"},
     }
-    if not whole:
-        return node
-    summary = seen.summary(run_id) if run_id in seen.stream else {}
-    return node | {
-        "config": sent.get("config") or "{}",
-        "summaryMetrics": json.dumps(summary),
-        "systemMetrics": "{}",
-        "historyKeys": keys_of(rows),
-    }
-
-
-def keys_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return what W&B knows of a history without reading it."""
-    return {"lastStep": max((row["_step"] for row in rows), default=-1), "keys": {}}
 
 
 def fits(sent: dict[str, Any], filters: dict[str, Any]) -> bool:
@@ -64,13 +46,13 @@ def fits(sent: dict[str, Any], filters: dict[str, Any]) -> bool:
     return any(all(sent.get(k) == v for k, v in choice.items()) for choice in choices)
 
 
-def runs_page(query: str, variables: dict[str, Any], seen: Seen) -> dict[str, Any]:
+def runs_page(variables: dict[str, Any], seen: Seen) -> dict[str, Any]:
     """Return a page of a project's runs that fit the filters, behind the one that was seen last."""
     ids = [i for i in seen.runs if fits(seen.runs[i], json.loads(variables["filters"]))]
     start = int(variables.get("cursor") or 0)
     end = start + variables["perPage"]
     edges = [
-        {"node": node_of(run_id, seen, "...RunFragment" in query), "cursor": str(number)}
+        {"node": node_of(run_id, seen), "cursor": str(number)}
         for number, run_id in enumerate(ids[start:end], start + 1)
     ]
     return {
@@ -84,11 +66,29 @@ def runs_page(query: str, variables: dict[str, Any], seen: Seen) -> dict[str, An
     }
 
 
-def history_page(variables: dict[str, Any], seen: Seen) -> list[str]:
-    """Return the rows of a history between two steps, as many as one answer holds."""
-    run_id, low, high = variables["run"], variables["minStep"], variables["maxStep"]
-    rows = [row for row in seen.history(run_id) if low <= row["_step"] < high]
-    return [json.dumps(row) for row in rows[: min(variables["pageSize"], MOST_ROWS)]]
+def files_page(variables: dict[str, Any], seen: Seen) -> dict[str, Any]:
+    """Return those of the asked files that were put for a run."""
+    run_id = variables["name"]
+    paths = {name: f"{run_id}/{name}" for name in variables["fileNames"]}
+    edges = [
+        {
+            "node": {
+                "id": path,
+                "name": name,
+                "url": f"{seen.url}/get/{path}",
+                "directUrl": f"{seen.url}/get/{path}",
+                "sizeBytes": len(seen.files[path]),
+                "mimetype": None,
+                "updatedAt": None,
+                "md5": None,
+            },
+            "cursor": name,
+        }
+        for name, path in paths.items()
+        if path in seen.files
+    ]
+    page = {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}}
+    return {"internalId": "7", "run": {"fileCount": len(edges), "files": page}}
 
 
 def upsert_view(variables: dict[str, Any], seen: Seen) -> dict[str, Any]:
@@ -144,25 +144,16 @@ def artifact(operation: str, variables: dict[str, Any], seen: Seen) -> dict[str,
     return None
 
 
-def answer(
-    operation: str, query: str, variables: dict[str, Any], seen: Seen
-) -> dict[str, Any] | None:
+def answer(operation: str, variables: dict[str, Any], seen: Seen) -> dict[str, Any] | None:
     """Return the data of a GraphQL answer, or None for an operation that is not known here."""
     if variables.get("project", seen.project) != seen.project:
         return {"project": None}
     if operation == "GetDefaultEntity":
         return {"viewer": {"id": "u", "entity": "me"}}
     if operation == "Runs":
-        return {"project": runs_page(query, variables, seen)}
-    if operation == "RunHistoryKeys":
-        keys = (
-            keys_of(seen.history(variables["name"])) if variables["name"] in seen.stream else None
-        )
-        return {"project": {"run": {"historyKeys": keys}}}
-    if operation == "RunParquetHistory":
-        return {"project": {"run": {"parquetHistory": {"parquetUrls": [], "liveData": []}}}}
-    if operation == "HistoryPage":
-        return {"project": {"run": {"history": history_page(variables, seen)}}}
+        return {"project": runs_page(variables, seen)}
+    if operation == "RunFiles":
+        return {"project": files_page(variables, seen)}
     if operation == "UpsertView2":
         return upsert_view(variables, seen)
     if operation == "View":

@@ -6,16 +6,20 @@ import base64
 import gzip
 import json
 import re
+import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tracking import wandb_api_server, wandb_sweeps_server
 from tracking.wandb_sweeps_server import Sweep
+
+CANARY = "c0ffee" * 6 + "cafe"
+"""A key for the server, which must not stand in any file."""
 
 
 @dataclass
@@ -28,8 +32,7 @@ class Seen:
         runs: by id, the variables of its last UpsertBucket.
         stream: by id, the lines of each file of its file stream.
         exit_codes: by id.
-        uploads: path of each file that was put.
-        files: content of each file that was put, by its path.
+        files: content of each file that was put, by its path: of one of a run, RUN/NAME.
         sweeps: by name.
         views: workspaces by id, as they were sent.
         artifacts: as they were created.
@@ -42,7 +45,6 @@ class Seen:
     runs: dict[str, dict[str, Any]] = field(default_factory=dict)
     stream: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     exit_codes: dict[str, int] = field(default_factory=dict)
-    uploads: list[str] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     headers: list[str] = field(default_factory=list)
     sweeps: dict[str, Sweep] = field(default_factory=dict)
@@ -64,7 +66,8 @@ def bucket(variables: dict[str, Any], seen: Seen) -> dict[str, Any]:
     """Answer UpsertBucket."""
     run_id = variables.get("name") or variables.get("id")
     seen.runs.setdefault(run_id, {}).update({k: v for k, v in variables.items() if v is not None})
-    project = {"id": "p", "name": "experiments", "entity": {"id": "e", "name": "me"}}
+    entity = {"id": "e", "name": variables.get("entity") or "me"}
+    project = {"id": "p", "name": variables.get("project") or "experiments", "entity": entity}
     return {
         "upsertBucket": {
             "bucket": {
@@ -110,9 +113,7 @@ def name_of(query: str) -> str:
     return named[1] if named else ""
 
 
-def answer(
-    operation: str, query: str, variables: dict[str, Any], seen: Seen
-) -> dict[str, Any] | None:
+def answer(operation: str, variables: dict[str, Any], seen: Seen) -> dict[str, Any] | None:
     """Return the data of a GraphQL answer, or None for an operation that is not known here."""
     viewer = {"id": "u", "entity": "me", "username": "me", "flags": "{}",
               "teams": {"edges": [{"node": {"name": "me"}}]}}  # fmt: skip
@@ -125,25 +126,35 @@ def answer(
                           "bucket": resume_status(variables["name"], seen)}}  # fmt: skip
     if operation == "CreateRunFiles":
         names = variables.get("files", [])
-        files = [{"name": n, "uploadUrl": f"{seen.url}/put/{n}"} for n in names]
+        run_id = variables["run"]
+        files = [{"name": n, "uploadUrl": f"{seen.url}/put/{run_id}/{n}"} for n in names]
         return {
             "createRunFiles": {
-                "runID": variables.get("run", "r"),
+                "runID": run_id,
                 "uploadHeaders": [],
                 "files": files,
             }
         }
     of_sweeps = wandb_sweeps_server.answer(operation, variables, seen)
-    return of_sweeps or wandb_api_server.answer(operation, query, variables, seen)
+    return of_sweeps or wandb_api_server.answer(operation, variables, seen)
 
 
 @contextmanager
 def wandb_server() -> Iterator[Seen]:
     """Serve on a free port for the length of the block."""
     seen = Seen()
+    connections: set[socket.socket] = set()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            super().setup()
+            connections.add(self.connection)
+
+        def finish(self) -> None:
+            connections.discard(self.connection)
+            super().finish()
 
         def log_message(self, *arguments: Any) -> None:
             pass
@@ -153,20 +164,22 @@ def wandb_server() -> Iterator[Seen]:
             return gzip.decompress(raw) if self.headers.get("Content-Encoding") == "gzip" else raw
 
         def _send(self, content: Any) -> None:
-            raw = json.dumps(content).encode()
+            self._send_bytes(json.dumps(content).encode(), "application/json")
+
+        def _send_bytes(self, raw: bytes, kind: str) -> None:
             self.send_response(200)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(raw)))
             self.end_headers()
             self.wfile.write(raw)
 
         def do_GET(self) -> None:
-            self._send({})
+            """Give a file that was put; anything else asks whether the server is there."""
+            content = seen.files.get(self.path.removeprefix("/get/"), b"{}")
+            self._send_bytes(content, "application/octet-stream")
 
         def do_PUT(self) -> None:
-            path = self.path.removeprefix("/put/")
-            seen.files[path] = self._body()
-            seen.uploads.append(path)
+            seen.files[self.path.removeprefix("/put/")] = self._body()
             self._send({})
 
         def do_POST(self) -> None:
@@ -183,7 +196,7 @@ def wandb_server() -> Iterator[Seen]:
             query = body.get("query") or ""
             operation = body.get("operationName") or name_of(query)
             seen.operations.append(operation)
-            data = answer(operation, query, body.get("variables") or {}, seen)
+            data = answer(operation, body.get("variables") or {}, seen)
             self._send({"data": data} if data else {"errors": [{"message": "not here"}]})
 
         def _stream(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -212,4 +225,7 @@ def wandb_server() -> Iterator[Seen]:
     finally:
         server.shutdown()
         server.server_close()
+        for connection in list(connections):  # a client that keeps one would still be served
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         thread.join()

@@ -2,23 +2,31 @@
 
 A difference between two settings that was not declared withholds their verdict, for nobody can
 tell it from the factor's; a mixture that is alike in both, as of two commits in a sweep that was
-extended, is told and does no harm, since every seed of one has its partner in the other.
+extended, is told and does no harm, since every seed of one has its partner in the other. A mixture
+of settings of the training that no sweep declares, as of two sweeps of other budgets, withholds: a
+mean over both answers no question.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from experiments.comparison import words
 from experiments.comparison.design import Design
-from experiments.comparison.levels import flat, word_of
-from experiments.comparison.scoring import Scored, Setting, Task
+from experiments.comparison.reading import distinct_configs
+from experiments.comparison.scoring import Setting, Task, number_or_word
+from experiments.config.overrides import is_within
+from experiments.errors import few, spelled
+from experiments.record.record import Record
 
 LISTED_ONLY = ("environment.host", "environment.threads")
 """What cannot change a result by itself, or only the last bits of its sums."""
-OF_THE_TASK = ("data.name", "data._target_", "data_checksum")
 NOT_ASKED = ("environment.pid",)
+CONTENT = "data_checksum"
+CODE = "code."
+"""A mixture of these withholds also where all settings have the same one: a mean over two contents
+is that of no data set, and one over two texts of a class that of no class."""
+AFTER = " after "
 ABSENT = "(none)"
 
 
@@ -29,75 +37,112 @@ class Confounds:
     Attributes:
         between: keys that differ between settings, and what each setting has.
         alike: keys of which all settings have the same mixture, and its values.
-        allowed: those of `between` that the user has allowed.
+        allowed: those of `between` that were allowed, by the sweep's file or as typed.
+        undeclared: those of `between` of which a setting has a mixture that no sweep declares.
     """
 
     between: dict[str, dict[int, frozenset[str]]]
     alike: dict[str, frozenset[str]]
     allowed: dict[str, dict[int, frozenset[str]]]
-
-    def of_pair(self, a: int, b: int) -> list[str]:
-        """Return the keys in which two settings differ."""
-        return [key for key, values in self.between.items() if values.get(a) != values.get(b)]
+    undeclared: set[str]
 
 
-def confounds_of(task: Task, design: Design, allow: Sequence[str] = ()) -> Confounds:
+def confounds_of(task: Task, design: Design) -> Confounds:
     """Return what differs between the settings of a task, and what is mixed alike in all."""
-    found = {
-        index: values_by_key(setting, design)
+    by_setting = {
+        index: facts_of(setting, design)
         for index, setting in enumerate(task.settings)
         if setting.runs
     }
-    keys = sorted({key for values in found.values() for key in values})
-    between: dict[str, dict[int, frozenset[str]]] = {}
-    alike: dict[str, frozenset[str]] = {}
-    allowed: dict[str, dict[int, frozenset[str]]] = {}
-    for key in keys:
-        values = {index: one.get(key, frozenset([ABSENT])) for index, one in found.items()}
+    differing = Confounds({}, {}, {}, set())
+    for key in sorted({key for facts in by_setting.values() for key in facts}):
+        values = {index: frozenset(facts.get(key, [ABSENT])) for index, facts in by_setting.items()}
+        if is_content(key):  # not known of some is no difference
+            values = {index: texts for index, texts in values.items() if texts != {ABSENT}}
         different = set(values.values())
-        if len(different) == 1:
+        is_accident = is_mixed_by_accident(key, different, task, design)
+        if len(different) == 1 and not is_accident:
             [mixture] = different
             if len(mixture) > 1:
-                alike[key] = mixture
+                differing.alike[key] = mixture
         elif key in LISTED_ONLY:
-            alike[key] = frozenset().union(*different)
-        elif is_allowed(key, allow):
-            allowed[key] = values
+            differing.alike[key] = frozenset().union(*different)
+        elif is_within(key, design.allow):
+            differing.allowed[key] = values
         else:
-            between[key] = values
-    return Confounds(between, alike, allowed)
+            differing.between[key] = values
+            if is_accident:
+                differing.undeclared.add(key)
+    return differing
 
 
-def is_allowed(key: str, allow: Iterable[str]) -> bool:
-    """Return whether a key, or a part of the configuration that holds it, was allowed by name."""
-    return any(key == one or key.startswith(f"{one}.") for one in allow)
+def facts_of(setting: Setting, design: Design) -> dict[str, set[str]]:
+    """Return what the runs of a setting were made with beside factor and seed, by key."""
+    facts: dict[str, set[str]] = {}
+    runs = [scored.run for scored in setting.every]
+    for config in distinct_configs(runs):
+        for key, value in design.beside(config).items():
+            facts.setdefault(key, set()).add(spelled(value))
+    for run in runs:
+        if (content := content_of(run.record)) is not None:
+            facts.setdefault(CONTENT, set()).add(content)
+        for key, text in code_of_run(run.record).items():
+            facts.setdefault(key, set()).add(text)
+        for key, text in environment_of(run.record["environment"]).items():
+            facts.setdefault(key, set()).add(text)
+    return facts
 
 
-def values_by_key(setting: Setting, design: Design) -> dict[str, frozenset[str]]:
-    """Return every value that the runs of a setting have of each key."""
-    found: dict[str, set[str]] = {}
-    seen: set[tuple[int, int]] = set()
-    for one in setting.every:
-        # Configs and environments of many runs are the same objects, or equal.
-        for key, value in facts_of(one, design, seen).items():
-            found.setdefault(key, set()).add(value)
-    return {key: frozenset(values) for key, values in found.items()}
+def is_mixed_by_accident(
+    key: str, different: set[frozenset[str]], task: Task, design: Design
+) -> bool:
+    """Return whether runs of one setting differ in what should be one question's: a mean over them
+    answers none.
+
+    A sweep may vary a key on purpose. Of runs at W&B, which has no declarations, those of one sweep
+    do. Where a run was made is no question; a sweep may be extended after a commit.
+    """
+    if is_content(key):
+        return any(is_mixed(contents) for contents in different)
+    is_one = all(len(texts) == 1 for texts in different)
+    if is_one or key.startswith("environment.") or is_within(key, design.varied):
+        return False
+    if design.declared_at is not None:
+        return True
+    values: dict[tuple[int, str], set[str]] = {}
+    for index, setting in enumerate(task.settings):
+        for run in (scored.run for scored in setting.every):
+            if run.sweep is not None and key in (beside := design.beside(run.config)):
+                values.setdefault((index, run.sweep), set()).add(spelled(beside[key]))
+    return not any(len(texts) > 1 for texts in values.values())
 
 
-def facts_of(one: Scored, design: Design, seen: set[tuple[int, int]]) -> dict[str, str]:
-    """Return what a run was made with beside factor and seed, as texts by key."""
-    facts: dict[str, str] = {}
-    config = one.run.config
-    mark = (id(config["model"]), 0)
-    if mark not in seen:
-        seen.add(mark)
-        facts |= {
-            key: word_of(value)
-            for key, value in flat(config).items()
-            if key != "seed" and key not in OF_THE_TASK and not design.holds(key)
-        }
-    facts["data_checksum"] = one.run.record["data_checksum"]
-    return facts | environment_of(one.run.record["environment"])
+def is_mixed(contents: frozenset[str]) -> bool:
+    """Return whether runs of one setting were trained on several contents of their data, or one
+    run on several: its test points may be among those that it was trained on.
+    """
+    return len(contents) > 1 or any(AFTER in content for content in contents)
+
+
+def is_content(key: str) -> bool:
+    """Return whether a key says what runs were made of: data, or a module of somebody's code."""
+    return key == CONTENT or key.startswith(CODE)
+
+
+def code_of_run(record: Record) -> dict[str, str]:
+    """Return which text each module of somebody else's had, and which before; by key."""
+    earlier = record["earlier_code"] or []
+    return {
+        f"{CODE}{name}": AFTER.join([text, *(e[name] for e in reversed(earlier) if name in e)])
+        for name, text in (record["code"] or {}).items()
+    }
+
+
+def content_of(record: Record) -> str | None:
+    """Return which data a run was trained on, and on which before; None where it is not known."""
+    earlier = record["earlier_data"] or []
+    checksum = record["data_checksum"]
+    return AFTER.join([checksum, *reversed(earlier)]) if checksum else None
 
 
 def environment_of(environment: Mapping[str, object]) -> dict[str, str]:
@@ -111,16 +156,18 @@ def environment_of(environment: Mapping[str, object]) -> dict[str, str]:
     return {key: value for key, value in facts.items() if key not in NOT_ASKED}
 
 
+def joined(texts: Iterable[str]) -> str:
+    return " and ".join(sorted(texts, key=number_or_word))
+
+
 def sentences_of(task: Task, values: Mapping[str, Mapping[int, frozenset[str]]]) -> list[str]:
-    """Return what each key is in which settings, in words."""
-    return [f"{key}: {each_of(task, by_setting)}" for key, by_setting in values.items()]
-
-
-def each_of(task: Task, by_setting: Mapping[int, frozenset[str]]) -> str:
-    """Return the values, each with the settings that have it, the rarest first."""
-    groups: dict[str, list[str]] = {}
-    for index, values in by_setting.items():
-        name = ", ".join(task.settings[index].levels.values())
-        groups.setdefault(" and ".join(sorted(values)), []).append(name)
-    rarest = sorted(groups.items(), key=lambda group: len(group[1]))
-    return "; ".join(f"{words.few(names)} {value}" for value, names in rarest)
+    """Return what each key is in which settings: its values, the rarest first."""
+    sentences = []
+    for key, by_setting in values.items():
+        groups: dict[str, list[str]] = {}
+        for index, texts in by_setting.items():
+            groups.setdefault(joined(texts), []).append(task.settings[index].name)
+        rarest = sorted(groups.items(), key=lambda group: len(group[1]))
+        each = "; ".join(f"{few(names)} {value}" for value, names in rarest)
+        sentences.append(f"{key}: {each}")
+    return sentences

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from experiments.comparison.levels import flat, is_same, values_of
-from experiments.comparison.reading import FoundRun, Reading
-from experiments.derived import is_higher_better
-from experiments.errors import check_choice, hint, listed, user_error
+from experiments.comparison.declared import FOLLOWS_SEED, following_seed, varied_in
+from experiments.comparison.levels import level_of
+from experiments.comparison.reading import Config, FoundRun, Reading, distinct_configs
+from experiments.config.overrides import is_same, is_within
+from experiments.config.schema import COMPARISONS
+from experiments.errors import check_choice, listed, refuse_unless, spelled, user_error
+from experiments.likeness import hint
+from experiments.record.identity import flat
+from experiments.record.metric import Added, is_higher_better, known_as
 
-COMPARISONS = ("control", "all_pairs")
+Dict = dict[str, Any]
+"""A part of the verdict, of plain values as JSON has them."""
 DECLARED = ("factor", "control", "metric", "delta", "comparisons", "protocol")
 """What a declaration fixes; that further values or seeds are added later changes no question."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """What was typed; None for what was not.
+    """What was typed of a design, see there; None for what was not.
 
-    Attributes:
-        factor: the keys under comparison.
-        control: a value of each.
-        metric: what is compared.
-        delta: the smallest difference that matters, in the metric's unit.
-        comparisons: control, or all_pairs.
-        alpha: the chance of any false claim.
-        allow: keys in which settings may differ beside the factor.
+    The keys of `allow` join those that were declared.
     """
 
     factor: list[str] | None = None
@@ -47,19 +47,17 @@ class Design:
     Attributes:
         factor: the keys under comparison, one or two.
         control: a value of each; None: all pairs.
-        metric: what is compared.
-        delta: the smallest difference that matters; None: not declared.
-        comparisons: control, or all_pairs.
-        protocol: fixed, or tuned.
+        delta: the smallest difference that matters, in the metric's unit; None: not declared.
+        allow: keys in which settings may differ beside the factor.
         alpha: the chance of any false claim in the family.
-        seeds: those that were declared.
         order: the declared values of each key, in their order.
         companions: keys that the sweep varies along with the factor, as losses and phi_out.
         tuned: keys whose values tuning chose.
+        varied: keys that a declaration gives several values.
+        following_seed: keys that a declaration gives the run's seed.
         declared_at: when the design was declared, None where it was not.
         source: declared, typed, or default.
-        changes: what was changed after it had been declared.
-        commands: what was typed to make the runs.
+        added: what the runs measured beside, by name, with which way is better.
     """
 
     factor: list[str]
@@ -68,25 +66,33 @@ class Design:
     delta: float | None
     comparisons: str
     protocol: str
+    allow: list[str]
     alpha: float
     seeds: list[int]
     order: dict[str, list[str]]
     companions: frozenset[str]
     tuned: frozenset[str]
+    varied: frozenset[str]
+    following_seed: frozenset[str]
     declared_at: str | None
     source: str
     changes: list[str]
     commands: list[str]
+    added: Added = field(default_factory=dict)
 
     @property
     def higher_is_better(self) -> bool:
-        """Whether the larger of two values is the better one."""
-        return is_higher_better(self.metric)
+        return is_higher_better(self.metric, self.added)
 
     @property
     def is_accuracy(self) -> bool:
-        """Whether the metric is a share of points, shown in percent."""
+        """Whether chance and the binomial standard error are known of the metric."""
         return self.metric.rpartition("/")[2] == "accuracy"
+
+    @property
+    def is_share(self) -> bool:
+        """Whether the metric is a share of points, shown in percent."""
+        return known_as(self.metric).is_share
 
     @property
     def validation_metric(self) -> str:
@@ -95,8 +101,18 @@ class Design:
 
     def holds(self, key: str) -> bool:
         """Return whether a dotted key is part of what is compared, on purpose."""
-        own = (*self.factor, *self.companions, *self.tuned)
-        return any(key == one or key.startswith(f"{one}.") for one in own)
+        return is_within(key, (*self.factor, *self.companions, *self.tuned))
+
+    def beside(self, config: Config) -> dict[str, Any]:
+        """Return what a run was made with beside what is compared, its seed, and its data set."""
+        seed, name = config.get("seed"), self.metric.rpartition("/")[2]
+        # One name may stand for two metrics: averaged by class, or by point.
+        meant = {k: v for k, v in (config.get("metrics") or {}).items() if k == name}
+        return {f"metrics.{k}": json.dumps(v, sort_keys=True) for k, v in meant.items()} | {
+            key: FOLLOWS_SEED if key in self.following_seed and value == seed else value
+            for key, value in flat(config).items()
+            if key not in ("seed", "data.name", "data._target_") and not self.holds(key)
+        }
 
 
 def design_of(reading: Reading, request: Request) -> Design:
@@ -105,83 +121,73 @@ def design_of(reading: Reading, request: Request) -> Design:
     Raises:
         UserError: the sweeps declare different things, or a word is none that the runs know.
     """
-    last = {sweep: said[-1] for sweep, said in reading.declarations.items() if said}
-    typed = {
-        field.name: getattr(request, field.name)
-        for field in fields(request)
-        if field.name in DECLARED and getattr(request, field.name) is not None
-    }
+    by_sweep = {sweep: entries for sweep, entries in reading.declarations.items() if entries}
+    last = {sweep: entries[-1] for sweep, entries in by_sweep.items()}
+    asked = vars(request).items()
+    typed = {key: value for key, value in asked if key in DECLARED and value is not None}
     declared = {key: agreed(key, last, typed) for key in DECLARED}
-    said = {**declared, **typed}
-    factor = said["factor"] or default_factor(reading.runs)
+    wanted = {**declared, **typed}
+    factor = wanted["factor"] or varied_keys(reading.runs)
+    if not wanted["factor"] and len(factor) != 1:
+        raise user_error("factor_open", choices=listed(factor) or "nothing")
     check_factor(factor, reading.runs)
-    tuned = frozenset(key for sweep in last for key in tuned_keys(reading.selections.get(sweep)))
-    comparisons = said["comparisons"] or "control"
+    comparisons = wanted["comparisons"] or "control"
+    # A sweep varies together with its factor whatever stands in the same rows.
+    rows = [row for declaration in last.values() for row in declaration["cases"]]
+    together = {name for row in rows if any(key in row for key in factor) for name in row}
+    selections = [reading.selections[sweep] for sweep in last if sweep in reading.selections]
+    trials = [t for chosen in selections for s in chosen["settings"] for t in s["trials"]]
     check_choice("comparisons", comparisons, COMPARISONS)
     design = Design(
         factor=factor,
         control=None,
-        metric=metric_of(said["metric"], reading.runs),
-        delta=said["delta"],
+        metric=metric_of(wanted["metric"], reading.runs),
+        delta=wanted["delta"],
         comparisons=comparisons,
-        protocol=said["protocol"] or "fixed",
+        protocol=wanted["protocol"] or "fixed",
+        allow=[*allowed_by_all(last.values()), *request.allow],
         alpha=request.alpha,
-        seeds=sorted({seed for one in last.values() for seed in one["seeds"]}),
+        seeds=sorted({seed for declaration in last.values() for seed in declaration["seeds"]}),
         order={key: order_of(key, last.values()) for key in factor},
-        companions=frozenset(companions_of(factor, last.values())),
-        tuned=tuned,
-        declared_at=min((said[0]["declared_at"] for said in declarations(reading)), default=None),
+        companions=frozenset(together - set(factor) - {"seed"}),
+        tuned=frozenset(key for trial in trials for key in trial["values"]),
+        varied=varied_in(last.values()),
+        following_seed=following_seed(last.values()),
+        declared_at=min((entries[0]["declared_at"] for entries in by_sweep.values()), default=None),
         source="declared" if last and not typed else "typed" if typed else "default",
         changes=changes_of(reading, declared, typed) if last else [],
-        commands=list(dict.fromkeys(one["command"] for one in last.values())),
+        commands=list(dict.fromkeys(declaration["command"] for declaration in last.values())),
+        added=added_to(reading.runs),
     )
     check_numbers(design)
-    control = control_of(design, said["control"], reading.runs)
+    control = control_of(design, wanted["control"], reading.runs)
     if request.comparisons == "control" and control is None:
-        raise user_error("control_open", factor=said_of(factor))
+        raise user_error("control_open", factor=spelled(factor))
     return replace(design, control=control, comparisons=comparisons if control else "all_pairs")
-
-
-def declarations(reading: Reading) -> Iterable[list[dict[str, Any]]]:
-    """Return the declarations of each sweep that has some."""
-    return (said for said in reading.declarations.values() if said)
 
 
 def agreed(key: str, last: Mapping[str, Mapping[str, Any]], typed: Mapping[str, Any]) -> Any:
     """Return what all sweeps declare alike, or raise UserError where it was not typed either."""
-    values = {sweep: one.get(key) for sweep, one in last.items()}
+    values = {sweep: declaration.get(key) for sweep, declaration in last.items()}
     different = {repr(value): value for value in values.values()}
     if len(different) > 1 and key not in typed:
-        each = "; ".join(f"{sweep}: {said_of(value)}" for sweep, value in values.items())
+        each = "; ".join(f"{sweep}: {spelled(value)}" for sweep, value in values.items())
         name = "protocols_differ" if key == "protocol" else "designs_differ"
         raise user_error(name, key=key, each=each)
     return next(iter(different.values()), None) if key not in typed or len(different) == 1 else None
 
 
-def said_of(value: Any) -> str:
-    """Return a declared value as it is typed."""
-    return f"[{','.join(map(str, value))}]" if isinstance(value, list) else str(value)
-
-
-def tuned_keys(selection: Mapping[str, Any] | None) -> set[str]:
-    """Return the keys that tuning chose values of."""
-    settings = selection["settings"] if selection else []
-    return {key for one in settings for trial in one["trials"] for key in trial["values"]}
-
-
-def default_factor(runs: Sequence[FoundRun]) -> list[str]:
-    """Return the one key that varies, groups by their names, or raise UserError."""
-    varied = varied_keys(runs)
-    if len(varied) != 1:
-        raise user_error("factor_open", choices=listed(varied) or "nothing")
-    return varied
+def allowed_by_all(declarations: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the keys that every declaration allows to differ."""
+    each = [declaration.get("allow") or [] for declaration in declarations]
+    return [key for key in each[0] if all(key in keys for keys in each)] if each else []
 
 
 def varied_keys(runs: Sequence[FoundRun]) -> list[str]:
     """Return what differs between runs beside the seed: keys, or the group they belong to."""
     seen: dict[str, set[str]] = {}
-    for run in {id(run.config["model"]): run for run in runs}.values():
-        for key, value in flat(run.config).items():
+    for config in distinct_configs(runs):
+        for key, value in flat(config).items():
             seen.setdefault(key, set()).add(repr(value))
     keys = [key for key, values in seen.items() if len(values) > 1 and key != "seed"]
     groups = {key.removesuffix(".name") for key in keys if key.endswith(".name")}
@@ -192,112 +198,89 @@ def varied_keys(runs: Sequence[FoundRun]) -> list[str]:
 def check_factor(factor: Sequence[str], runs: Sequence[FoundRun]) -> None:
     """Raise UserError for a factor that is no key of the runs, or that does not vary."""
     if len(factor) > 2 or len(set(factor)) < len(factor):
-        raise user_error("too_many_factors", given=said_of(list(factor)))
+        raise user_error("too_many_factors", given=spelled(list(factor)))
     for key in factor:
-        if not any(values_of(run.config, key) for run in runs):
-            every = dict.fromkeys(
-                name
-                for run in runs
-                for one in flat(run.config)
-                for name in (one, one.partition(".")[0])
-            )
-            varied = listed(varied_keys(runs)) or "nothing"
-            raise user_error(
-                "unknown_factor", given=key, choices=varied, hint=hint("factor=", key, every)
-            )
-        found = {values_of(run.config, key) for run in runs}
-        if len(found) < 2:
-            only = next(iter(found))
-            raise user_error(
-                "constant_factor",
-                given=key,
-                value=only[1] if only else "none",
-                choices=listed(varied_keys(runs)) or "nothing",
-            )
+        levels = {level_of(run.config, key) for run in runs}
+        if len(levels) > 1:
+            continue
+        [level] = levels
+        varied = listed(varied_keys(runs)) or "nothing"
+        if level is None:
+            like = hint("factor=", key, varied_keys(runs))
+            raise user_error("unknown_factor", given=key, choices=varied, hint=like)
+        raise user_error("constant_factor", given=key, value=level.name, choices=varied)
 
 
-def metric_of(said: str | None, runs: Sequence[FoundRun]) -> str:
+def added_to(runs: Sequence[FoundRun]) -> dict[str, Any]:
+    """Return what runs measured beside what is always measured, by name."""
+    return {name: node for run in runs for name, node in (run.config.get("metrics") or {}).items()}
+
+
+def metric_of(declared: str | None, runs: Sequence[FoundRun]) -> str:
     """Return the metric: the declared one, else the test's accuracy or loss, else validation's."""
-    there = list(dict.fromkeys(name for run in runs for name in run.record["metrics"]))
-    if said is not None:
-        if there:
-            check_choice("metric", said, sorted(there))
-        return said
+    measured = list(dict.fromkeys(name for run in runs for name in run.record["metrics"]))
+    if declared is not None:
+        if measured:
+            check_choice("metric", declared, sorted(measured))
+        return declared
     for name in ("test/accuracy", "test/loss", "val/accuracy", "val/loss"):
-        if name in there:
+        if name in measured:
             return name
-    return there[0] if there else "test/accuracy"
+    return measured[0] if measured else "test/accuracy"
 
 
-def order_of(key: str, said: Iterable[Mapping[str, Any]]) -> list[str]:
+def order_of(key: str, declarations: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the values of a key in the order in which sweeps declare them."""
-    found: dict[str, None] = {}
-    for one in said:
-        places = [one["values"], *one["cases"], *one["when"].values()]
-        for place in places:
-            found |= dict.fromkeys(map(str, place.get(key, [])))
-    return list(found)
-
-
-def companions_of(factor: Sequence[str], said: Iterable[Mapping[str, Any]]) -> set[str]:
-    """Return keys that a sweep varies together with its factor: those of the same rows."""
-    found: set[str] = set()
-    for one in said:
-        for row in one["cases"]:
-            if any(key in row for key in factor):
-                found |= set(row)
-    return found - set(factor) - {"seed"}
+    values: dict[str, None] = {}
+    for declaration in declarations:
+        grids = [declaration["values"], *declaration["cases"], *declaration["when"].values()]
+        for grid in grids:
+            values |= dict.fromkeys(map(str, grid.get(key, [])))
+    return list(values)
 
 
 def changes_of(
     reading: Reading, declared: Mapping[str, Any], typed: Mapping[str, Any]
 ) -> list[str]:
     """Return what was changed after it had been declared: declared anew, or typed otherwise."""
-    found = []
-    for sweep, said in reading.declarations.items():
-        for before, after in itertools.pairwise(said):
-            found += [
-                f"{sweep}: {key} was {said_of(before.get(key))}, and since "
-                f"{after['declared_at']} is {said_of(after.get(key))}"
-                for key in DECLARED
-                if before.get(key) != after.get(key)
+    changes = []
+    for sweep, declarations in reading.declarations.items():
+        for before, after in itertools.pairwise(declarations):
+            changes += [
+                f"{sweep}: {key} was {spelled(before.get(key))}, and since "
+                f"{after['declared_at']} is {spelled(after.get(key))}"
+                for key in (*DECLARED, "allow")
+                if (before.get(key) or None) != (after.get(key) or None)
             ]
-    for key, value in typed.items():
-        if declared[key] is not None and said_of(declared[key]) != said_of(value):
-            found.append(f"{key} was declared as {said_of(declared[key])}; typed: {said_of(value)}")
-    return found
+    return changes + [
+        f"{key} was declared as {spelled(declared[key])}; typed: {spelled(value)}"
+        for key, value in typed.items()
+        if declared[key] is not None and spelled(declared[key]) != spelled(value)
+    ]
 
 
 def check_numbers(design: Design) -> None:
     """Raise UserError for a delta or an alpha that is none."""
-    if design.delta is not None and not design.delta > 0:
-        raise user_error(
-            "not_allowed",
-            key="delta",
-            given=design.delta,
-            allowed="a number above 0, in the metric's unit (0.005 is half a point of accuracy)",
-            instead=0.005,
-        )
-    if not 0 < design.alpha < 1:
-        raise user_error(
-            "not_allowed", key="alpha", given=design.alpha, allowed="0 to 1", instead=0.05
-        )
+    delta, alpha = design.delta, design.alpha
+    above = "a number above 0, in the metric's unit (0.005 is half a point of accuracy)"
+    refuse_unless(delta is None or delta > 0, "delta", delta, above, 0.005)
+    refuse_unless(0 < alpha < 1, "alpha", alpha, "0 to 1", 0.05)
 
 
 def control_of(
-    design: Design, said: Sequence[str] | None, runs: Sequence[FoundRun]
+    design: Design, wanted: Sequence[str] | None, runs: Sequence[FoundRun]
 ) -> list[str] | None:
     """Return the names of the control's levels, or raise UserError for one that no run has."""
-    if not said:
+    if not wanted:
         return None
-    if len(said) != len(design.factor):
-        raise user_error("controls", given=listed(said), factor=listed(design.factor))
+    if len(wanted) != len(design.factor):
+        raise user_error("controls", given=listed(wanted), factor=listed(design.factor))
     names = []
-    for key, word in zip(design.factor, said, strict=True):
-        values = filter(None, (values_of(run.config, key) for run in runs))
-        there = list(dict.fromkeys(name for _, name in values))
-        same = [name for name in there if is_same(name, word)]
+    for key, word in zip(design.factor, wanted, strict=True):
+        levels = filter(None, (level_of(run.config, key) for run in runs))
+        known = list(dict.fromkeys(level.name for level in levels))
+        same = [name for name in known if is_same(name, word)]
         if not same:
-            check_choice("control", word, there)
+            check_choice("control", word, known)
         names.append(same[0])
     return names

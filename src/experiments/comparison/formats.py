@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from experiments.record.metric import known_as
+
 NOTHING = "–"
 MINUS = "−"
 MOST_DECIMALS = 8
@@ -28,29 +30,27 @@ class Unit:
 
     @property
     def factor(self) -> float:
-        """What a value is multiplied with."""
         return 100.0 if self.is_points else 1.0
 
     @property
-    def sign(self) -> str:
-        """What stands behind a value, in a heading: % or nothing."""
-        return "%" if self.is_points else ""
-
-    @property
-    def of_differences(self) -> str:
-        """What stands behind a difference: points or nothing."""
-        return "points" if self.is_points else ""
+    def axis_format(self) -> str:
+        """The format of d3 by which an axis writes values."""
+        return ".1~%" if self.is_points else "~g"
 
     def bare(self, value: float | None) -> str:
         """Return a value without its sign.
 
         >>> Unit(True, 2).bare(0.8776), Unit(False, 3).bare(-1.5), Unit(True, 2).bare(None)
         ('87.76', '−1.500', '–')
+        >>> Unit(True, 2).bare(-2e-17), Unit(False, 4).bare(2e-17)
+        ('0.00', '2e−17')
         """
         if value is None:
             return NOTHING
         scaled = value * self.factor
-        if abs(scaled) >= 1e7 or (scaled and abs(scaled) < 0.5 * 10.0**-MOST_DECIMALS):
+        # Of points that is what rounding leaves of a difference.
+        is_tiny = not self.is_points and 0 < abs(scaled) < 0.5 * 10.0**-MOST_DECIMALS
+        if abs(scaled) >= 1e7 or is_tiny:
             return f"{scaled:.3g}".replace("-", MINUS)
         text = f"{scaled:.{self.decimals}f}"
         is_zero = not text.strip("-0.")
@@ -83,8 +83,8 @@ class Unit:
         if difference is None:
             return NOTHING
         text = f"{abs(difference) * self.factor:.6g}"
-        one = "point" if text == "1" else "points"
-        return f"{text} {one}" if self.is_points else text
+        word = "point" if text == "1" else "points"
+        return f"{text} {word}" if self.is_points else text
 
     def interval(self, ends: Sequence[float] | None) -> str:
         """Return an interval of values.
@@ -95,7 +95,6 @@ class Unit:
         return NOTHING if ends is None else f"[{self.bare(ends[0])}, {self.bare(ends[1])}]"
 
     def changes(self, ends: Sequence[float] | None) -> str:
-        """Return an interval of differences."""
         return NOTHING if ends is None else f"[{self.change(ends[0])}, {self.change(ends[1])}]"
 
 
@@ -117,6 +116,12 @@ def unit_of(verdict: Mapping[str, Any], task: Mapping[str, Any]) -> Unit:
         sizes = [abs(s["mean"]) for s in task["settings"] if s["mean"]]
         decimals = 3 - math.floor(math.log10(median(sizes))) if sizes else 4
     return Unit(False, min(MOST_DECIMALS, max(0, decimals)))
+
+
+def unit_of_metric(metric: str) -> Unit:
+    """Return how a metric is written that no declared difference gives digits to."""
+    is_share = known_as(metric).is_share
+    return Unit(is_share, 2 if is_share else 4)
 
 
 def percent(share: float | None) -> str:
@@ -163,3 +168,11 @@ def short(value: Any) -> str:
     if isinstance(value, int):
         return str(value)
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def rounded(value: float | None) -> float | None:
+    """Return a number with two digits more than the page writes, which keeps the page small.
+
+    With one digit more, every twentieth value in percent would be rounded twice, to another one.
+    """
+    return None if value is None else float(f"{value:.7g}")

@@ -4,33 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from experiments.records import NOT_IN_IDENTITY, canonical
+from experiments.config.overrides import is_same
+from experiments.errors import spelled
+from experiments.record.identity import canonical, flat
 
 Config = Mapping[str, Any]
 
 
-def flat(config: Config) -> dict[str, Any]:
-    """Return the values of a config that may change a result, by their dotted keys.
+class Level(NamedTuple):
+    """The value of a factor: what tells it from others, as a text, and what it is called."""
 
-    >>> flat({"optim": {"name": "sgd", "lr": 0.10, "search": {"lr": [1]}}, "seed": 3})
-    {'optim.name': 'sgd', 'optim.lr': 0.1, 'seed': 3}
-    """
-    found: dict[str, Any] = {}
-
-    def walk(node: Mapping[str, Any], path: str) -> None:
-        for key, value in node.items():
-            place = f"{path}.{key}" if path else str(key)
-            if place in NOT_IN_IDENTITY:
-                continue
-            if isinstance(value, Mapping):
-                walk(value, place)
-            else:
-                found[place] = canonical(value)
-
-    walk(config, "")
-    return found
+    values: str
+    name: str
 
 
 def select(config: Config, key: str) -> Any:
@@ -47,42 +34,25 @@ def select(config: Config, key: str) -> Any:
     return node
 
 
-def values_of(
-    config: Config, key: str, without: frozenset[str] = frozenset()
-) -> tuple[str, str] | None:
-    """Return the value of a factor: what tells it from others, and its name.
+def level_of(config: Config, key: str, without: frozenset[str] = frozenset()) -> Level | None:
+    """Return the value of a factor, or None where a run has none.
 
-    A choice of a group is called by the group's own name, and told by all of its values.
+    A choice of a group is called by the group's own name, and told by all of its values. Keys in
+    `without` do not count, as those that tuning chose.
 
-    Args:
-        config: of a run.
-        key: the factor.
-        without: dotted keys that do not count, as those that tuning chose.
-
-    >>> values_of({"optim": {"name": "sgd", "lr": 0.1}}, "optim", frozenset({"optim.lr"}))
-    ('{"optim.name": "sgd"}', 'sgd')
-    >>> values_of({"model": {"hidden": [64, 64.0]}}, "model.hidden")
-    ('[64, 64]', '[64,64]')
+    >>> level_of({"optim": {"name": "sgd", "lr": 0.1}}, "optim", frozenset({"optim.lr"}))
+    Level(values='{"optim.name": "sgd"}', name='sgd')
+    >>> level_of({"model": {"hidden": [64, 64.0]}}, "model.hidden")
+    Level(values='[64, 64]', name='[64,64]')
     """
     value = select(config, key)
     if value is None:
         return None
     if isinstance(value, Mapping):
         own = {k: v for k, v in flat({key: value}).items() if k not in without}
-        return json.dumps(own, sort_keys=True), str(value.get("name", key))
+        return Level(json.dumps(own, sort_keys=True), str(value.get("name", key)))
     plain = canonical(value)
-    return json.dumps(plain), word_of(plain)
-
-
-def word_of(value: Any) -> str:
-    """Return a plain value as one types it.
-
-    >>> word_of(0.001), word_of([64, 64]), word_of(None), word_of(True), word_of("full")
-    ('0.001', '[64,64]', 'null', 'true', 'full')
-    """
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, separators=(",", ":"))
+    return Level(json.dumps(plain), spelled(plain))
 
 
 def is_part_of(config: Config, key: str, word: str) -> bool:
@@ -91,18 +61,5 @@ def is_part_of(config: Config, key: str, word: str) -> bool:
     >>> is_part_of({"optim": {"name": "sgd", "lr": 0.1}}, "optim.lr", "1e-1")
     True
     """
-    found = values_of(config, key)
-    return found is not None and is_same(found[1], word)
-
-
-def is_same(name: str, word: str) -> bool:
-    """Return whether two words mean the same value.
-
-    >>> is_same("0.001", "1e-3"), is_same("[64,64]", "[64, 64]"), is_same("relu", "elu")
-    (True, True, False)
-    """
-    a, b = name.replace(" ", ""), word.replace(" ", "")
-    try:
-        return float(a) == float(b)
-    except ValueError:
-        return a == b
+    level = level_of(config, key)
+    return level is not None and is_same(level.name, word)

@@ -3,49 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from experiments.comparison import words
-from experiments.comparison.design import Design
-from experiments.comparison.factorial import Contrast, Factorial, factorial
+from experiments.comparison.design import Design, Dict
+from experiments.comparison.pairs import LEARNING, index_of_control, seeds_needed
+from experiments.comparison.scoring import Task
+from experiments.comparison.statistics.factorial import Contrast, Factorial, factorial
 
-Dict = dict[str, Any]
+Levels = Sequence[Sequence[str]]
+"""Of either factor."""
 
 
-def matrix_dict(one: Any, design: Design, control: int | None) -> Dict | None:
+def matrix_dict(task: Task, design: Design) -> Dict | None:
     """Return the matrix of a task of two factors; None for one factor.
 
     Effects are of the seeds that all combinations have; with fewer than two of them, or with a
     combination that was not run, there is a table of means and nothing more.
-
-    Args:
-        one: a task as it was judged.
-        design: of the comparison.
-        control: the index of the control among its settings.
     """
     if len(design.factor) != 2:
         return None
     levels = [
-        list(dict.fromkeys(setting.levels[key] for setting in one.task.settings))
+        list(dict.fromkeys(setting.levels[key] for setting in task.settings))
         for key in design.factor
     ]
-    scores, seeds = scores_of(one.task, design.factor, levels)
-    place = place_of(one, design.factor, levels, control)
+    seeds = sorted({seed for setting in task.settings for seed in setting.scores})
+    scores = scores_of(task, levels, seeds)
     # Everything a cell shows is of that cell's own seeds.
-    found = None
-    if place is not None and scores.size:
-        found = factorial(
-            scores,
-            place,
-            design.delta,
-            alpha=design.alpha,
-            higher_is_better=design.higher_is_better,
-        )
-    said: Dict = {
-        "task": one.task.name,
+    matrix: Dict = {
+        "task": task.name,
         "factors": list(design.factor),
         "levels": levels,
         "means": cells(scores, np.mean, 1),
@@ -56,92 +45,95 @@ def matrix_dict(one: Any, design: Design, control: int | None) -> Dict | None:
         "shares": None,
         "sentences": [],
     }
-    if found is not None and place is not None:
-        said |= effects_of(found, design, levels, place)
-        said["seeds"] = [seeds[index] for index in found.seeds]
-        said["sentences"] = words.of_matrix(said, design)
-    return said
+    control = index_of_control(task, design)
+    if control is None or not scores.size:
+        return matrix
+    cell = cell_of(task, control, levels)
+    effects = factorial(
+        scores, cell, design.delta, alpha=design.alpha, higher_is_better=design.higher_is_better
+    )
+    if effects is not None:
+        matrix |= effects_dict(effects, design, levels, cell)
+        matrix["seeds"] = [seeds[index] for index in effects.seeds]
+        if any(setting.not_learned for setting in task.settings):
+            leave_open(matrix)
+        matrix["sentences"] = words.of_matrix(matrix, design)
+    return matrix
 
 
-def scores_of(
-    task: Any, factor: Sequence[str], levels: Sequence[Sequence[str]]
-) -> tuple[np.ndarray, list[int]]:
-    """Return the scores as an array (A, B, S), NaN where there is none, and the seeds."""
-    seeds = sorted({seed for setting in task.settings for seed in setting.scores})
+def leave_open(matrix: Dict) -> None:
+    """Call no effects equivalent: settings that have learned nothing are alike in that alone."""
+    for effect in (*matrix["main"], *matrix["interaction"]["cells"]):
+        if effect["verdict"] == "equivalent":
+            effect["verdict"], effect["remedy"] = "inconclusive", LEARNING
+
+
+def scores_of(task: Task, levels: Levels, seeds: Sequence[int]) -> np.ndarray:
+    """Return the scores as an array (A, B, S), NaN where there is none."""
     scores = np.full((len(levels[0]), len(levels[1]), len(seeds)), math.nan)
-    for setting in task.settings:
-        a, b = (levels[i].index(setting.levels[key]) for i, key in enumerate(factor))
+    for index, setting in enumerate(task.settings):
+        cell = cell_of(task, index, levels)
         for seed, score in setting.scores.items():
-            scores[a, b, seeds.index(seed)] = score
-    return scores, seeds
+            scores[(*cell, seeds.index(seed))] = score
+    return scores
 
 
-def place_of(
-    one: Any, factor: Sequence[str], levels: Sequence[Sequence[str]], control: int | None
-) -> tuple[int, int] | None:
-    """Return the row and column of the control."""
-    if control is None:
-        return None
-    own = one.task.settings[control].levels
-    return levels[0].index(own[factor[0]]), levels[1].index(own[factor[1]])
+def cell_of(task: Task, setting: int, levels: Levels) -> tuple[int, int]:
+    first, second = task.settings[setting].levels.values()
+    return levels[0].index(first), levels[1].index(second)
 
 
-def cells(scores: np.ndarray, statistic: Any, fewest: int) -> list[list[float | None]]:
+def cells(
+    scores: np.ndarray, statistic: Callable[[np.ndarray], Any], fewest: int
+) -> list[list[float | None]]:
     """Return a statistic of the finite scores of each cell, None where there are too few."""
-    return [
-        [
-            float(statistic(known)) if len(known := cell[np.isfinite(cell)]) >= fewest else None
-            for cell in row
-        ]
-        for row in scores
-    ]
+    known = [[cell[np.isfinite(cell)] for cell in row] for row in scores]
+    return [[float(statistic(c)) if len(c) >= fewest else None for c in row] for row in known]
 
 
-def effects_of(
-    found: Factorial, design: Design, levels: Sequence[Sequence[str]], place: tuple[int, int]
+def effects_dict(
+    effects: Factorial, design: Design, levels: Levels, control: tuple[int, int]
 ) -> Dict:
     """Return main effects, interaction, and shares of variance."""
-    n = len(found.seeds)
-    main = [
-        {
-            "factor": key,
-            "level": levels[index][contrast.levels[0]],
-            "against": levels[index][place[index]],
-            **contrast_dict(contrast),
-        }
-        for index, key in enumerate(design.factor)
-        for contrast in found.main[index]
-    ]
-    shares = found.shares
     first, second = design.factor
+    parts = (first, second, f"{first} x {second}", "seed", "rest")
     return {
-        "main": main,
-        "main_p": dict(zip(design.factor, found.main_p, strict=True)),
+        "main": [
+            {
+                "factor": key,
+                "level": names[contrast.levels[0]],
+                "against": names[own],
+                **contrast_dict(contrast),
+                "seeds_to_settle": to_settle(contrast, len(contrasts), design),
+            }
+            for key, names, own, contrasts in zip(
+                design.factor, levels, control, effects.main, strict=True
+            )
+            for contrast in contrasts
+        ],
+        "main_p": dict(zip(design.factor, effects.main_p, strict=True)),
         "interaction": {
-            "p": found.interaction_p,
-            "n": n,
+            "p": effects.interaction_p,
+            "n": len(effects.seeds),
             "cells": [
                 {
                     "levels": [levels[0][contrast.levels[0]], levels[1][contrast.levels[1]]],
                     **contrast_dict(contrast),
                 }
-                for contrast in found.interaction
+                for contrast in effects.interaction
             ],
         },
-        "shares": None
-        if shares is None
-        else {
-            first: shares.first,
-            second: shares.second,
-            f"{first} x {second}": shares.interaction,
-            "seed": shares.seed,
-            "rest": shares.rest,
-        },
+        "shares": effects.shares and dict(zip(parts, effects.shares.values(), strict=True)),
     }
 
 
+def to_settle(contrast: Contrast, family: int, design: Design) -> int | None:
+    """Return how many seeds would settle an effect that is open, None where none would."""
+    is_open = contrast.verdict == "inconclusive"
+    return seeds_needed(contrast.effect, family, design) if is_open else None
+
+
 def contrast_dict(contrast: Contrast) -> Dict:
-    """Return one effect."""
     effect = contrast.effect
     return {
         "difference": effect.difference,
@@ -149,5 +141,6 @@ def contrast_dict(contrast: Contrast) -> Dict:
         "p": effect.p,
         "p_holm": contrast.p_holm,
         "verdict": contrast.verdict,
+        "remedy": None,
         "n": effect.n,
     }

@@ -1,23 +1,126 @@
-"""What is said of each pair of settings that is compared."""
+"""The settings of a task that are compared, and what is said of each pair of them."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from experiments.comparison import words
-from experiments.comparison.design import Design
-from experiments.comparison.judged import Judged
-from experiments.comparison.paired import Effect, Pair, compare_pair, holm, verdict_of
-from experiments.comparison.planning import (
+from experiments.comparison.confounds import (
+    CODE,
+    CONTENT,
+    Confounds,
+    confounds_of,
+    is_mixed,
+)
+from experiments.comparison.design import Design, Dict
+from experiments.comparison.reading import Reading
+from experiments.comparison.scoring import Task, number_or_word
+from experiments.comparison.statistics.paired import Effect, Pair, compare_pair, holm, verdict_of
+from experiments.comparison.statistics.planning import (
     detectable,
     fewest_seeds,
     seeds_to_find,
     seeds_to_settle,
 )
-from experiments.errors import listed
+from experiments.comparison.tuned import Tuned, tuned_of
+from experiments.config.overrides import is_same
+from experiments.errors import listed, user_error
+from experiments.likeness import hint
 
-Dict = dict[str, Any]
+
+class Gap(NamedTuple):
+    """Why nothing may be said of a pair, and what would let something be said."""
+
+    reason: str
+    remedy: str
+
+
+LEARNING = "runs that learn more than to guess (more epochs, another learning rate)"
+"""What equivalence asks for where settings are alike in having learned nothing."""
+NO_SEED = Gap("the two have no seed in common", "seeds that both settings have")
+
+
+@dataclass
+class Judged:
+    """A task with all that is said of it.
+
+    Attributes:
+        control: the index of the control, None for all pairs.
+        tuned: what tuning found for each setting, by its index.
+        family: how many comparisons there are.
+    """
+
+    task: Task
+    control: int | None
+    confounds: Confounds
+    tuned: dict[int, Tuned]
+    family: int
+
+    @property
+    def compared(self) -> list[tuple[int, int]]:
+        """The pairs of settings that are compared, the control last."""
+        number = len(self.task.settings)
+        if self.control is not None:
+            return [(index, self.control) for index in range(number) if index != self.control]
+        return [(a, b) for b in range(number) for a in range(b + 1, number)]
+
+    def name(self, index: int) -> str:
+        return self.task.settings[index].name
+
+
+def judge(task: Task, reading: Reading, design: Design) -> Judged:
+    """Return a task with its control found, its confounds listed, its tuning looked at."""
+    control = index_of_control(task, design)
+    number = len(task.settings)
+    # All pairs count as many comparisons as there are; none of them is chosen afterwards.
+    is_every_pair = control is None or design.comparisons == "all_pairs"
+    family = number * (number - 1) // 2 if is_every_pair else number - 1
+    tuned = {
+        index: tuned_of([scored.run for scored in setting.every], reading, design)
+        for index, setting in enumerate(task.settings)
+    }
+    return Judged(
+        task,
+        None if is_every_pair else control,
+        confounds_of(task, design),
+        {index: own for index, own in tuned.items() if own is not None},
+        max(1, family),
+    )
+
+
+def index_of_control(task: Task, design: Design) -> int | None:
+    """Return which setting is the control, or raise UserError where several could be."""
+    if design.control is None:
+        return None
+    wanted = list(zip(design.factor, design.control, strict=True))
+    meant = [
+        index
+        for index, setting in enumerate(task.settings)
+        if not setting.is_to_come
+        and all(is_called(setting.levels[key], word) for key, word in wanted)
+    ]
+    names = [setting.name for setting in task.settings if not setting.is_to_come]
+    given = ", ".join(design.control)
+    if len(meant) > 1:
+        choices = listed(task.settings[index].name for index in meant)
+        raise user_error("several_controls", given=given, choices=choices)
+    if not meant:
+        like = hint("control=", given, names)
+        choices = listed(names)
+        raise user_error("no_control", given=given, task=task.name, choices=choices, hint=like)
+    return meant[0]
+
+
+def is_called(name: str, word: str) -> bool:
+    """Return whether a level is meant by a word, which may leave out what tells it from others.
+
+    >>> is_called("sgd (lr=0.1)", "sgd"), is_called("0.001", "1e-3"), is_called("adamw", "adam")
+    (True, True, False)
+    """
+    return is_same(name, word) or name.startswith(f"{word} (")
 
 
 def finite_or_none(value: float | None) -> float | None:
@@ -27,15 +130,15 @@ def finite_or_none(value: float | None) -> float | None:
 
 def pair_dicts(judged: Judged, design: Design) -> list[Dict]:
     """Return what is said of each pair that is compared, adjusted for the family."""
-    found = [(a, b, pair_of(judged, a, b, design)) for a, b in judged.compared]
+    pairs = [(a, b, pair_of(judged, a, b, design)) for a, b in judged.compared]
     # The family was declared: a comparison that has no p counts all the same.
     adjusted = holm(
-        [math.nan if pair is None else pair.p for _, _, pair in found] or [math.nan],
+        [math.nan if pair is None else pair.p for _, _, pair in pairs] or [math.nan],
         family=judged.family,
     )
     return [
         pair_dict(judged, a, b, pair, finite_or_none(float(p)), design)
-        for (a, b, pair), p in zip(found, adjusted, strict=False)
+        for (a, b, pair), p in zip(pairs, adjusted, strict=False)
     ]
 
 
@@ -58,25 +161,38 @@ def pair_dict(
     judged: Judged, a: int, b: int, pair: Pair | None, p_holm: float | None, design: Design
 ) -> Dict:
     """Return what is said of one pair."""
-    found = {"a": a, "b": b, "name": f"{judged.name(a)} against {judged.name(b)}"}
-    found |= unmeasured(judged, design) if pair is None else measured(judged, pair, p_holm, design)
-    reasons = reasons_to_withhold(judged, a, b)
-    if pair is not None and reasons:
-        found["verdict"], found["reason"] = "withheld", "; ".join(reasons)
-    return {**found, "sentence": words.sentence_of(judged, found, design)}
+    names = judged.name(a), judged.name(b)
+    known = {"a": a, "b": b, "name": f"{names[0]} against {names[1]}"}
+    known |= unmeasured(judged, design) if pair is None else measured(judged, pair, p_holm, design)
+    gaps = gaps_of(judged, a, b)
+    if known.get("verdict") == "equivalent":
+        # Two that have learned nothing are alike in that alone.
+        settings = (judged.task.settings[index] for index in (a, b))
+        gaps += [Gap(why, LEARNING) for setting in settings if (why := setting.not_learned)]
+    if pair is None:
+        gaps = why_unmeasured(judged, a, b) or [NO_SEED, *gaps]
+    if gaps:
+        known["verdict"], known["reason"] = "withheld", "; ".join(gap.reason for gap in gaps)
+        known["remedy"] = ", and ".join(dict.fromkeys(gap.remedy for gap in gaps))
+    return {**known, "sentence": words.of_pair(known, names, design)}
 
 
 def unmeasured(judged: Judged, design: Design) -> Dict:
-    """Return what is said of two settings that have no seed in common."""
-    known = (*Effect.__annotations__, *Pair.__annotations__, "p_holm", "detectable")
+    """Return the numbers of two settings that have no seed in common: none."""
+    numbers = (*Effect.__annotations__, *Pair.__annotations__, "p_holm", "detectable")
     return {
-        **dict.fromkeys(known),
+        **dict.fromkeys(numbers),
         "n": 0,
         "level": 1 - design.alpha / judged.family,
-        "verdict": "withheld",
-        "reason": "the two have no seed in common",
         "seeds_needed": fewest_seeds(judged.family, design.alpha),
     }
+
+
+def why_unmeasured(judged: Judged, *indices: int) -> list[Gap]:
+    """Return which of some settings have not come to any result."""
+    names = [judged.name(index) for index in indices if not judged.task.settings[index].runs]
+    missing = f"finished run of {' and '.join(names)}"
+    return [Gap(f"there is no {missing}", f"a {missing}")] if names else []
 
 
 def measured(judged: Judged, pair: Pair, p_holm: float | None, design: Design) -> Dict:
@@ -102,6 +218,7 @@ def measured(judged: Judged, pair: Pair, p_holm: float | None, design: Design) -
         "reason": words.too_few_seeds(pair.n, family, alpha)
         if is_open and not is_possible
         else None,
+        "remedy": None,
         "seeds_needed": seeds_needed(pair, family, design) if is_open else None,
         "detectable": finite_or_none(least),
     }
@@ -115,23 +232,45 @@ def plain(value: Any) -> Any:
     return finite_or_none(value) if isinstance(value, float) else value
 
 
-def seeds_needed(pair: Pair, family: int, design: Design) -> int | None:
+def seeds_needed(pair: Effect, family: int, design: Design) -> int | None:
     """Return how many seeds in all would settle a pair, as far as its deviation so far tells."""
     if design.delta is not None:
-        found = seeds_to_settle(pair.sd, design.delta, family, alpha=design.alpha)
-    else:
-        found = seeds_to_find(pair.sd, pair.difference, family, alpha=design.alpha)
-    return found
+        return seeds_to_settle(pair.sd, design.delta, family, alpha=design.alpha)
+    return seeds_to_find(pair.sd, pair.difference, family, alpha=design.alpha)
 
 
-def reasons_to_withhold(judged: Judged, a: int, b: int) -> list[str]:
+def are_different(key: str, values: Mapping[int, frozenset[str]], a: int, b: int) -> bool:
+    """Return whether two settings have other values of a key; code that only one of them has is
+    what it is made of.
+    """
+    is_of_one = key.startswith(CODE) and (a not in values or b not in values)
+    return not is_of_one and values.get(a) != values.get(b)
+
+
+def gaps_of(judged: Judged, a: int, b: int) -> list[Gap]:
     """Return why nothing may be said of a pair, whatever its numbers."""
-    keys = judged.confounds.of_pair(a, b)
-    reasons = []
+    between = judged.confounds.between
+    keys = [key for key, values in between.items() if are_different(key, values, a, b)]
+    gaps = []
     if keys:
-        reasons.append(f"the two also differ in {listed(keys)}")
+        allowed = f"sweep.allow=[{','.join(keys)}] where that belongs to the question"
+        alike = f"runs that are alike in {listed(keys)}, or {allowed}"
+        gaps.append(Gap(f"the two also differ in {listed(keys)}", alike))
+    elif CONTENT in between:
+        reason = "their runs were trained on several contents of one data set"
+        gaps.append(Gap(reason, "runs on one content, in a folder of their own"))
+    mixed = {
+        key: sorted({*between[key].get(a, ()), *between[key].get(b, ())}, key=number_or_word)
+        for key in judged.confounds.undeclared - {CONTENT}
+    }
+    several = {k: v for k, v in sorted(mixed.items()) if is_mixed(frozenset(v))}
+    if several and not keys:
+        named = listed(f"{key} ({words.few(values)})" for key, values in several.items())
+        reason = f"their runs mix values that no sweep declares together: {named}"
+        gaps.append(Gap(reason, f"runs of one value of {listed(several)}"))
     for index in (a, b):
         tuned = judged.tuned.get(index)
         if tuned is not None and tuned.is_undertuned:
-            reasons.append(f"{judged.name(index)} is undertuned ({tuned.reason})")
-    return reasons
+            reason = f"{judged.name(index)} is undertuned ({tuned.reason})"
+            gaps.append(Gap(reason, f"a wider search for {judged.name(index)}"))
+    return gaps

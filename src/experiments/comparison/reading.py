@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from experiments.comparison.contradictions import contradiction_of
 from experiments.errors import UserError, user_error
-from experiments.records import CONFIG, RECORD, Record, read_history, read_record
+from experiments.record.code import change_of_code, changes
+from experiments.record.folder import CONFIG, RECORD, read_config
+from experiments.record.history import read_history
+from experiments.record.plain_yaml import from_yaml
+from experiments.record.record import Record, read_record
 
 Config = dict[str, Any]
 Row = dict[str, float | None]
@@ -24,7 +30,7 @@ SELECTION = "selection.json"
 TUNING = "tuning"
 DEEPEST = 4
 """How far below a given folder runs are looked for: outputs/sweeps/NAME/tuning/RUN is four."""
-NO_SWEEPS = ("checkpoints", "wandb", "reports")
+WITHOUT_RUNS = ("checkpoints", "wandb", "reports")
 
 # The reader in C takes 1 ms for a config, the one in Python 7 ms.
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -36,7 +42,6 @@ class FoundRun:
 
     Attributes:
         folder: where it lies; of a run on W&B's server its address.
-        record: record.json.
         config: the resolved config, nested. Runs of one setting may share it: it is not to be
             changed.
         sweep: the folder of its sweep, or None.
@@ -49,10 +54,19 @@ class FoundRun:
     sweep: str | None
     history: Callable[[], list[Row]]
 
+    def curve(self, metric: str) -> tuple[list[int], list[float]]:
+        """Return the steps at which a metric was a number, rising, and those numbers."""
+        points = [
+            (int(row["step"] or 0), value)
+            for row in self.history()
+            if (value := row.get(metric)) is not None and math.isfinite(value)
+        ]
+        return [step for step, _ in points], [value for _, value in points]
+
 
 @dataclass(frozen=True)
-class Unread:
-    """A run that cannot be read, and why."""
+class LeftOut:
+    """A run that is not compared, or a file that cannot be read, and why."""
 
     folder: str
     reason: str
@@ -63,21 +77,26 @@ class Reading:
     """All that was found.
 
     Attributes:
-        runs: those under comparison.
         tuning: those that a `protocol=tuned` made to choose values.
-        unread: what looks like a run and cannot be read.
         declarations: of each sweep that has them, the declarations, the first one first.
         selections: of each tuned sweep, what was tried and chosen.
     """
 
     runs: list[FoundRun] = field(default_factory=list)
     tuning: list[FoundRun] = field(default_factory=list)
-    unread: list[Unread] = field(default_factory=list)
+    unread: list[LeftOut] = field(default_factory=list)
     declarations: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     selections: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def read_runs(places: Sequence[Path]) -> Reading:
+def distinct_configs(runs: Iterable[FoundRun]) -> list[Config]:
+    """Return the configs of runs, of those that were parsed as one, and so differ in the seed at
+    most, the last.
+    """
+    return list({id(run.config["model"]): run.config for run in runs}.values())
+
+
+def read_runs(folders: Sequence[Path]) -> Reading:
     """Read every run in and below these folders, each once.
 
     Raises:
@@ -86,30 +105,45 @@ def read_runs(places: Sequence[Path]) -> Reading:
     reading = Reading()
     parse = ConfigReader()
     seen: set[str] = set()
-    for place in places:
-        if not place.is_dir():
-            raise user_error("no_such_runs", path=place)
-        for folder in run_folders(str(place), DEEPEST):
-            if os.path.realpath(folder) not in seen:
-                seen.add(os.path.realpath(folder))
-                add_run(reading, folder, parse)
+    for folder in folders:
+        if not folder.is_dir():
+            raise user_error("no_such_runs", path=folder)
+        for run_folder in run_folders(str(folder), DEEPEST):
+            if os.path.realpath(run_folder) not in seen:
+                seen.add(os.path.realpath(run_folder))
+                add_run(reading, run_folder, parse)
+    leave_out_replaced(reading)
     if not reading.runs and not reading.unread:
-        raise user_error("no_runs", path=", ".join(map(str, places)))
+        raise user_error("no_runs", path=", ".join(map(str, folders)))
     return reading
 
 
-def run_folders(place: str, depth: int) -> Iterator[str]:
+def leave_out_replaced(reading: Reading) -> None:
+    """Leave out the runs that a sweep has trained again since the code of somebody's changed."""
+    for runs in (reading.runs, reading.tuning):
+        for run in list(runs):
+            declared = reading.declarations.get(run.sweep or "") or [{}]
+            if declared[-1].get("changed_code") != "anew":
+                continue
+            before, now = run.record["code"] or {}, declared[-1].get("code") or {}
+            if changes(before, now):
+                runs.remove(run)
+                reason = f"trained again with other code: {change_of_code(before, now)}"
+                reading.unread.append(LeftOut(run.folder, reason))
+
+
+def run_folders(folder: str, depth: int) -> Iterator[str]:
     """Yield the run folders in and below a folder, in the order of their names."""
-    if os.path.exists(f"{place}/{RECORD}"):
-        yield place
+    if os.path.exists(f"{folder}/{RECORD}"):
+        yield folder
         return
     if depth == 0:
         return
-    with os.scandir(place) as entries:
+    with os.scandir(folder) as entries:
         below = sorted(
-            one.path
-            for one in entries
-            if not one.name.startswith(".") and one.name not in NO_SWEEPS and one.is_dir()
+            entry.path
+            for entry in entries
+            if not entry.name.startswith(".") and entry.name not in WITHOUT_RUNS and entry.is_dir()
         )
     for path in below:
         yield from run_folders(path, depth - 1)
@@ -121,16 +155,16 @@ def add_run(reading: Reading, folder: str, parse: ConfigReader) -> None:
         record = read_record(Path(folder))
         config = parse(folder)
     except UserError as error:
-        reading.unread.append(Unread(folder, str(error)))
+        reading.unread.append(LeftOut(folder, str(error)))
+        return
+    if (reason := contradiction_of(folder, record, config)) is not None:
+        reading.unread.append(LeftOut(folder, reason))
         return
     parent = os.path.dirname(folder)
     is_tuning = os.path.basename(parent) == TUNING
     sweep = os.path.dirname(parent) if is_tuning else parent
     if sweep not in reading.declarations:
-        reading.declarations[sweep] = read_declarations(sweep, reading)
-        selection = read_selection(sweep, reading)
-        if selection is not None:
-            reading.selections[sweep] = selection
+        read_sweep(reading, sweep)
     run = FoundRun(
         folder,
         record,
@@ -141,35 +175,40 @@ def add_run(reading: Reading, folder: str, parse: ConfigReader) -> None:
     (reading.tuning if is_tuning else reading.runs).append(run)
 
 
-def read_declarations(sweep: str, reading: Reading) -> list[dict[str, Any]]:
-    """Return what a sweep has declared of itself; nothing where it is no sweep."""
-    path = f"{sweep}/{SWEEP}"
-    if not os.path.isfile(path):
-        return []
-    try:
-        with open(path, encoding="utf-8") as file:
-            said = yaml.load(file, Loader)
-        assert isinstance(said, list)
-        assert all(isinstance(one, dict) and "factor" in one for one in said)
-    except (OSError, ValueError, AssertionError, yaml.YAMLError) as error:
-        reading.unread.append(Unread(path, f"it is no declaration of a sweep ({error!r:.100})"))
-        return []
-    return said
+def read_sweep(reading: Reading, sweep: str) -> None:
+    """Read what a sweep has declared of itself, and what its tuning has tried and chosen."""
+    problem = "it is no declaration of a sweep"
+    declared = read_file(reading, f"{sweep}/{SWEEP}", declarations_in, problem)
+    reading.declarations[sweep] = declared or []
+    problem = "it does not say what was tuned"
+    selection = read_file(reading, f"{sweep}/{SELECTION}", selection_in, problem)
+    if selection is not None:
+        reading.selections[sweep] = selection
 
 
-def read_selection(sweep: str, reading: Reading) -> dict[str, Any] | None:
-    """Return what the tuning of a sweep has tried and chosen."""
-    path = f"{sweep}/{SELECTION}"
+def read_file(reading: Reading, path: str, parse: Callable[[str], Any], problem: str) -> Any:
+    """Return what a file of a sweep holds; None where there is none, or it cannot be read."""
     if not os.path.isfile(path):
         return None
     try:
         with open(path, encoding="utf-8") as file:
-            said: dict[str, Any] = json.load(file)
-        assert isinstance(said["settings"], list)
-    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
-        reading.unread.append(Unread(path, f"it does not say what was tuned ({error!r:.100})"))
+            return parse(file.read())
+    except (OSError, ValueError, KeyError, TypeError, AssertionError, yaml.YAMLError) as error:
+        reading.unread.append(LeftOut(path, f"{problem} ({error!r:.100})"))
         return None
-    return said
+
+
+def declarations_in(text: str) -> list[dict[str, Any]]:
+    declared = yaml.load(text, Loader)
+    assert isinstance(declared, list)
+    assert all(isinstance(entry, dict) and "factor" in entry for entry in declared)
+    return declared
+
+
+def selection_in(text: str) -> dict[str, Any]:
+    selection: dict[str, Any] = json.loads(text)
+    assert isinstance(selection["settings"], list)
+    return selection
 
 
 class ConfigReader:
@@ -193,15 +232,11 @@ class ConfigReader:
         try:
             with open(path, encoding="utf-8") as file:
                 text = file.read()
-            found = self.seed.search(text)
-            rest = self.seed.sub("", text) if found else text
+            seed = self.seed.search(text)
+            rest = self.seed.sub("", text) if seed else text
             if rest not in self.parsed:
-                parsed = yaml.load(rest, Loader)
-                if not isinstance(parsed, dict):
-                    raise ValueError("it is no mapping")
-                self.parsed[rest] = parsed
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            reason = " ".join(str(error).split())
-            raise user_error("corrupt_config", path=path, reason=reason) from error
+                self.parsed[rest] = from_yaml(rest)
+        except (OSError, ValueError):
+            return read_config(Path(folder))  # from the copy, or says what is wrong
         config = self.parsed[rest]
-        return {**config, "seed": int(found.group(1))} if found else config
+        return {**config, "seed": int(seed.group(1))} if seed else config

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from experiments.comparison.design import Design
-from experiments.comparison.intervals import stratified_bootstrap
-from experiments.comparison.ranking import (
+from experiments.comparison.design import Design, Dict
+from experiments.comparison.statistics.intervals import stratified_bootstrap
+from experiments.comparison.statistics.ranking import (
     against_control,
     cliques,
     critical_difference,
@@ -17,7 +16,6 @@ from experiments.comparison.ranking import (
     ranks,
 )
 
-Dict = dict[str, Any]
 FEWEST_TASKS = 5
 
 
@@ -25,25 +23,21 @@ def several_dict(tasks: Sequence[Dict], design: Design) -> Dict | None:
     """Return what the tasks say together; None for fewer than five, or with holes among them.
 
     A task is one row: its means over seeds. Seeds are not tasks.
-
-    Args:
-        tasks: as they stand in the verdict.
-        design: of the comparison.
     """
     if len(tasks) < FEWEST_TASKS:
         return None
-    names = [one["name"] for one in tasks[0]["settings"]]
+    names = [setting["name"] for setting in tasks[0]["settings"]]
     rows = []
     for task in tasks:
-        means = {one["name"]: one["mean"] for one in task["settings"]}
+        means = {setting["name"]: setting["mean"] for setting in task["settings"]}
         if len(names) < 2 or any(means.get(name) is None for name in names):
             return None
         rows.append([means[name] for name in names])
-    found = ranks(rows, higher_is_better=design.higher_is_better)
-    average = found.mean(axis=0)
-    test = friedman(found)
+    task_ranks = ranks(rows, higher_is_better=design.higher_is_better)
+    average = task_ranks.mean(axis=0)
+    test = friedman(task_ranks)
     critical = critical_difference(len(names), len(tasks), design.alpha)
-    control = next((one["id"] for one in tasks[0]["settings"] if one["is_control"]), None)
+    control = next((s["id"] for s in tasks[0]["settings"] if s["is_control"]), None)
     against = [] if control is None else against_control(average, len(tasks), control)
     return {
         "tasks": [task["name"] for task in tasks],
@@ -57,7 +51,7 @@ def several_dict(tasks: Sequence[Dict], design: Design) -> Dict | None:
         },
         "cd": critical,
         "cliques": cliques(average, critical),
-        "against_control": [vars(one) for one in against],
+        "against_control": [vars(comparison) for comparison in against],
         "iqm": [iqm_of(index, names[index], tasks) for index in range(len(names))],
     }
 
@@ -66,8 +60,7 @@ def iqm_of(index: int, name: str, tasks: Sequence[Dict]) -> Dict:
     """Return the interquartile mean of a setting's scores over all tasks, and its interval."""
     scores = []
     for task in tasks:
-        setting = next(one for one in task["settings"] if one["name"] == name)
-        known = [score for score in setting["scores"].values() if score is not None]
-        scores.append(known)
-    value, low, high = stratified_bootstrap(scores, draws=2000)
+        setting = next(s for s in task["settings"] if s["name"] == name)
+        scores.append([score for score in setting["scores"].values() if score is not None])
+    value, low, high = stratified_bootstrap(scores)
     return {"setting": index, "value": value, "interval": [low, high]}

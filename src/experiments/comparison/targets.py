@@ -4,121 +4,95 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import median
-from typing import Any
+from statistics import median, median_high, median_low
 
 import numpy as np
 
-from experiments.comparison.design import Design
-from experiments.comparison.profiles import (
+from experiments.comparison.design import Design, Dict
+from experiments.comparison.pairs import Judged
+from experiments.comparison.statistics.profiles import (
     LARGEST_RATIO,
-    median_steps,
     performance_profile,
     profile_score,
     steps_to_target,
-    target_of,
 )
-from experiments.comparison.scoring import Scored
-
-Dict = dict[str, Any]
-Curve = tuple[list[int], list[float]]
 
 
-def targets_dict(judged: Sequence[Any], design: Design) -> Dict | None:
+def targets_dict(tasks: Sequence[Judged], design: Design) -> Dict | None:
     """Return after how many steps each setting reaches what the control reaches at its best.
 
-    The target is the median over seeds of the control's best validation score. None where there is
-    no control, or no validation in the histories.
+    The target is the median over seeds of the control's best validation score, of an even number
+    the worse of the two in the middle: more than half of the control's own seeds reach it, so that
+    it is neither trivial nor luck. None where there is no control, or no validation in the
+    histories.
     """
-    metric = design.validation_metric
     settings: list[Dict] = []
     targets: dict[str, float] = {}
     table: dict[int, list[float]] = {}
-    for one in judged:
-        if one.control is None:
+    for judged in tasks:
+        target = target_of(judged, design)
+        if target is None:
             return None
-        curves = {
-            index: [curve(run, metric) for run in setting.every]
-            for index, setting in enumerate(one.task.settings)
-        }
-        bests = [best_value(values, design) for _, values in curves[one.control]]
-        if not bests or not math.isfinite(target := target_of(bests)):
-            return None
-        targets[one.task.name] = target
-        for index, those in curves.items():
-            found = found_for(one, index, those, target, design)
-            settings.append(found)
-            steps = found["steps_median"]
+        targets[judged.task.name] = target
+        for index in range(len(judged.task.settings)):
+            reached = how_soon(judged, index, target, design)
+            settings.append(reached)
+            steps = reached["steps_median"]
             table.setdefault(index, []).append(math.inf if steps is None else steps)
-    if not settings or any(len(row) != len(judged) for row in table.values()):
+    if not settings or any(len(row) != len(tasks) for row in table.values()):
         return None
     steps = np.array([table[index] for index in sorted(table)], dtype=float)
+    several = len(tasks) > 1
     taus = np.linspace(1, LARGEST_RATIO, 61)
-    several = len(judged) > 1
+    curves = {
+        "tau": [round(float(tau), 4) for tau in taus],
+        "curves": performance_profile(steps, taus).tolist(),
+    }
     return {
         "target": next(iter(targets.values())),
         "targets": targets,
-        "metric": metric,
-        "of": judged[0].name(judged[0].control),
+        "metric": design.validation_metric,
+        "of": tasks[0].name(tasks[0].control or 0),
         "settings": settings,
-        "profile": {
-            "tau": [round(float(tau), 4) for tau in taus],
-            "curves": performance_profile(steps, taus).tolist(),
-        }
-        if several
-        else None,
+        "profile": curves if several else None,
         "scores": profile_score(steps).tolist() if several else None,
     }
 
 
-def found_for(
-    one: Any,
-    index: int,
-    curves: Sequence[Curve],
-    target: float,
-    design: Design,
-) -> Dict:
-    """Return how soon one setting reaches a target on one task."""
-    runs = one.task.settings[index].every
-    reached = [
-        float(steps_to_target(steps, values, target, higher_is_better=design.higher_is_better))
-        if steps
-        else math.inf
-        for steps, values in curves
+def target_of(judged: Judged, design: Design) -> float | None:
+    """Return the median over seeds of the control's best validation score, if it is a number."""
+    if judged.control is None:
+        return None
+    best, worst = (max, -math.inf) if design.higher_is_better else (min, math.inf)
+    scores = [
+        best(scored.run.curve(design.validation_metric)[1], default=worst)
+        for scored in judged.task.settings[judged.control].every
     ]
-    middle = float(median_steps(reached)) if reached else math.inf
-    seconds = [seconds_until(run, steps) for run, steps in zip(runs, reached, strict=True)]
-    known = [second for second in seconds if math.isfinite(second)]
+    worse_middle = median_low if design.higher_is_better else median_high
+    target = worse_middle(scores) if scores else math.nan
+    return target if math.isfinite(target) else None
+
+
+def how_soon(judged: Judged, index: int, target: float, design: Design) -> Dict:
+    """Return how soon one setting reaches a target; a run that never does stays in the median."""
+    runs = [scored.run for scored in judged.task.settings[index].every]
+    curves = [run.curve(design.validation_metric) for run in runs]
+    steps = [
+        float(steps_to_target(*curve, target, higher_is_better=design.higher_is_better))
+        for curve in curves
+    ]
+    middle = median(steps) if steps else math.inf
+    # Training took as long to a step as the mean time of a step of the run says.
+    seconds = [
+        float(run.record["train_seconds"] * own / run.record["steps"])
+        for run, own in zip(runs, steps, strict=True)
+        if math.isfinite(own) and run.record["steps"]
+    ]
     return {
         "setting": index,
-        "task": one.task.name,
+        "task": judged.task.name,
         "steps_median": int(middle) if math.isfinite(middle) else None,
-        "reached": sum(map(math.isfinite, reached)),
-        "n": len(reached),
-        "seconds_median": median(known) if math.isfinite(middle) and known else None,
+        "reached": sum(map(math.isfinite, steps)),
+        "n": len(steps),
+        "seconds_median": median(seconds) if math.isfinite(middle) and seconds else None,
     }
-
-
-def curve(one: Scored, metric: str) -> tuple[list[int], list[float]]:
-    """Return the steps at which a metric was measured, and its values."""
-    rows = [
-        (int(row["step"] or 0), value)
-        for row in one.run.history()
-        if (value := row.get(metric)) is not None and math.isfinite(value)
-    ]
-    return [step for step, _ in rows], [value for _, value in rows]
-
-
-def best_value(values: Sequence[float], design: Design) -> float:
-    """Return the best of some values; infinitely bad where there is none."""
-    if design.higher_is_better:
-        return max(values, default=-math.inf)
-    return min(values, default=math.inf)
-
-
-def seconds_until(one: Scored, steps: float) -> float:
-    """Return how long training took to a step, from the mean time of a step of the run."""
-    record = one.run.record
-    if not math.isfinite(steps) or not record["steps"]:
-        return math.inf
-    return float(record["train_seconds"] * steps / record["steps"])

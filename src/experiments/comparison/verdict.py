@@ -1,195 +1,251 @@
-"""The verdict: records in, one plain dictionary out, which every report is made of.
-
-STATISTICS: scores are paired by seed; each pair of settings has a t interval and an exact sign-flip
-test, adjusted by Holm for the family; what cannot be told from a confound, or from tuning that did
-not come to its end, is withheld. The parts stand in modules of their own.
-"""
+"""The verdict: records in, one plain dictionary out, which every report is made of."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from statistics import median, stdev
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from experiments.comparison import words
-from experiments.comparison.confounds import sentences_of
-from experiments.comparison.design import Design
-from experiments.comparison.intervals import binomial_standard_error, clopper_pearson, t_interval
-from experiments.comparison.judged import Judged
-from experiments.comparison.levels import flat
-from experiments.comparison.pairs import finite_or_none, pair_dicts
-from experiments.comparison.planning import fewest_seeds
-from experiments.comparison.scoring import Setting, Task
+from experiments.comparison.confounds import environment_of, joined, sentences_of
+from experiments.comparison.design import Design, Dict, Request, design_of
+from experiments.comparison.headline import headline
+from experiments.comparison.layer_health import health_dict
+from experiments.comparison.matrix import matrix_dict
+from experiments.comparison.mean_curves import Curves, curves_of
+from experiments.comparison.pairs import Judged, finite_or_none, judge
+from experiments.comparison.reading import LeftOut, Reading
+from experiments.comparison.scoring import Scored, tasks_of
+from experiments.comparison.sensitivity import sensitivity_dict
+from experiments.comparison.settings import task_dict
+from experiments.comparison.several import several_dict
+from experiments.comparison.subject import title_of
+from experiments.comparison.targets import targets_dict
+from experiments.errors import few, user_error
+from experiments.record.record import now
 
-Dict = dict[str, Any]
+SCHEMA = 1
+MANY_PAIRS = 10
+REPORTED = (
+    *("factor", "control", "metric", "higher_is_better", "delta", "comparisons", "protocol"),
+    *("alpha", "allow", "seeds", "declared_at", "source", "changes"),
+)
+"""What is reported of a design as it is."""
 
 
-def setting_dict(judged: Judged, index: int, design: Design, varied: Mapping[str, Any]) -> Dict:
-    """Return what is said of one setting.
+def compared(
+    reading: Reading, request: Request, *, name: str, command: str
+) -> tuple[Dict, list[Curves]]:
+    """Return the verdict on runs as one plain dictionary, and their learning curves.
 
-    Args:
-        judged: its task.
-        index: which of the settings.
-        design: of the comparison.
-        varied: keys in which settings differ, with the values of this one.
+    Raises:
+        UserError: nothing can be compared.
     """
-    setting = judged.task.settings[index]
-    scores, failures = setting.scores, setting.failures
-    values = list(scores.values())
-    finite = bool(values) and all(map(math.isfinite, values))
-    records = [one.run.record for one in setting.every]
-    interval = None
-    if finite and len(values) > 1:
-        _, low, high = map(float, t_interval(values, 1 - design.alpha))
-        interval = [low, high]
-    runs, failed = len(records), sum(1 for one in setting.every if one.failure)
-    rate = [float(end) for end in clopper_pearson(failed, runs)] if runs else None
-    tuned = judged.tuned.get(index)
+    design, tasks, excluded = judged_runs(reading, request)
+    head = {"schema": SCHEMA, "name": name, "made_at": now(), "command": command}
+    return head | verdict_dict(reading, design, tasks, excluded), curves_of(tasks)
+
+
+def judged_runs(reading: Reading, request: Request) -> tuple[Design, list[Judged], list[LeftOut]]:
+    """Return what is compared, the tasks with all that is said of them, and what has no part."""
+    if not reading.runs:
+        first = reading.unread[0]
+        raise user_error("no_readable_run", number=len(reading.unread), reason=first.reason)
+    design = design_of(reading, request)
+    scored, excluded = tasks_of(reading, design)
+    return design, [judge(task, reading, design) for task in scored], excluded
+
+
+def answer(reading: Reading, request: Request) -> Dict:
+    """Return of the verdict what a sweep ends with: its design, means, pairs and sentences.
+
+    It is quick, since no history is read.
+
+    Raises:
+        UserError: nothing can be compared.
+    """
+    design, tasks, _ = judged_runs(reading, request)
+    verdict = answer_dict(design, tasks)
+    return verdict | {"headline": headline(verdict, design)}
+
+
+def answer_dict(design: Design, tasks: Sequence[Judged]) -> Dict:
     return {
-        "id": index,
-        "name": judged.name(index),
-        "levels": dict(setting.levels),
-        "is_control": index == judged.control,
-        "num_parameters": middle([one["num_parameters"] for one in records]),
-        "num_activation_parameters": middle([one["num_activation_parameters"] for one in records]),
-        "n": len(values),
-        "mean": float(np.mean(values)) if finite else None,
-        "sd": stdev(values) if finite and len(values) > 1 else None,
-        "interval": interval,
-        "median": finite_or_none(median(values)) if values else None,
-        "low": finite_or_none(min(values)) if values else None,
-        "high": finite_or_none(max(values)) if values else None,
-        "scores": {str(seed): finite_or_none(score) for seed, score in scores.items()},
-        "failures": {str(seed): reason for seed, reason in failures.items()},
-        "failure_rate": failed / runs if runs else None,
-        "failure_interval": rate,
-        "tuned": tuned.plain() if tuned else None,
-        "seconds": middle([one["duration_seconds"] for one in records]),
-        "train_seconds": middle([one["train_seconds"] for one in records]),
-        "steps": middle([one["steps"] for one in records]),
-        "identity": records[0]["setting"] if records else None,
-        "config": dict(varied),
+        "design": {
+            **{name: getattr(design, name) for name in REPORTED},
+            "unit": "points" if design.is_share else "",
+            "family": family_of(tasks),
+            "command": "; ".join(design.commands) or None,
+        },
+        "tasks": [task_dict(judged, design) for judged in tasks],
+        "matrix": matrix_dict(tasks[0].task, design) if tasks else None,
     }
 
 
-def middle(values: Sequence[float | None]) -> float | None:
-    """Return the median of the values that are there; a whole number stays one."""
-    known = [value for value in values if value is not None]
-    if not known:
-        return None
-    found = median(known)
-    return int(found) if float(found).is_integer() and isinstance(known[0], int) else float(found)
-
-
-def varied_values(task: Task) -> list[Dict]:
-    """Return for each setting the keys in which settings differ, with its values."""
-    own: list[dict[str, set[str]]] = []
-    values: list[Dict] = []
-    for setting in task.settings:
-        seen: dict[str, set[str]] = {}
-        last: Dict = {}
-        for run in {id(one.run.config["model"]): one.run for one in setting.every}.values():
-            last = flat(run.config)
-            for key, value in last.items():
-                seen.setdefault(key, set()).add(repr(value))
-        own.append(seen)
-        values.append(last)
-    keys = {key for one in own for key in one} - {"seed"}
-    differ = [key for key in sorted(keys) if len({frozenset(o.get(key, ())) for o in own if o}) > 1]
-    return [
-        {key: one[key] for key in differ if key in one and len(seen[key]) == 1}
-        for one, seen in zip(values, own, strict=True)
+def verdict_dict(
+    reading: Reading, design: Design, tasks: Sequence[Judged], excluded: Sequence[LeftOut]
+) -> Dict:
+    """Return all that the verdict says of the runs."""
+    answered = answer_dict(design, tasks)
+    missing = missing_cells(tasks, design)
+    runs = [
+        (judged.task.name, index, scored)
+        for judged in tasks
+        for index, setting in enumerate(judged.task.settings)
+        for scored in setting.every
     ]
-
-
-def task_dict(judged: Judged, design: Design) -> Dict:
-    """Return what is said of a task."""
-    task = judged.task
-    varied = varied_values(task)
-    settings = [setting_dict(judged, index, design, varied[index]) for index in range(len(varied))]
-    of_test = judged.control if judged.control is not None else best_of(settings, design)
-    mean = settings[of_test]["mean"] if of_test is not None else None
-    error = None
-    if design.is_accuracy and mean is not None and task.num_points:
-        error = float(binomial_standard_error(mean, task.num_points))
-    seeds = sorted({seed for setting in task.settings for seed in setting.runs})
-    return {
-        "name": task.name,
-        "num_classes": task.num_classes,
-        "num_test": task.num_points,
-        "chance": task.chance if design.is_accuracy else None,
-        "test_standard_error": error,
-        "settings": settings,
-        "pairs": pair_dicts(judged, design),
-        "seeds_used": seeds,
-        "fewest_seeds": fewest_seeds(judged.family, design.alpha),
+    num_seeds = [len(judged.task.seeds) for judged in tasks]
+    verdict: Dict = {
+        "title": title_of([scored.run for _, _, scored in runs], num_seeds, design),
+        "headline": [],
+        **answered,
+        "several_tasks": several_dict(answered["tasks"], design),
+        "steps_to_target": targets_dict(tasks, design),
+        "sensitivity": sensitivity_dict(tasks, design),
+        "health": health_dict(tasks),
+        "confounds": confound_lists(tasks),
+        "missing": missing,
+        "missing_command": missing_command(design, excluded) if missing else None,
+        "unread": [vars(left_out) for left_out in reading.unread],
+        "excluded": [vars(left_out) for left_out in excluded],
+        "notes": [],
+        "environment": environments(scored for _, _, scored in runs),
+        "runs": [run_dict(*run) for run in runs],
     }
+    verdict["headline"] = headline(verdict, design)
+    notes = notes_of(verdict, design, tasks)
+    verdict["notes"] = [note for note in notes if note not in verdict["headline"]]
+    return verdict
 
 
-def best_of(settings: Sequence[Dict], design: Design) -> int | None:
-    """Return the id of the setting with the best mean."""
-    known = [one for one in settings if one["mean"] is not None]
-    sign = 1 if design.higher_is_better else -1
-    found = max(known, key=lambda one: sign * one["mean"], default=None)
-    return None if found is None else int(found["id"])
+def family_of(tasks: Sequence[Judged]) -> int:
+    return max((judged.family for judged in tasks), default=1)
 
 
-def confound_lists(judged: Sequence[Judged]) -> Dict:
-    """Return what differs between settings, what is mixed alike in all, and what was allowed."""
-    found: dict[str, list[str]] = {"withholding": [], "listed": [], "allowed": []}
-    for one in judged:
-        prefix = f"{one.task.name}: " if len(judged) > 1 else ""
-        between = sentences_of(one.task, one.confounds.between)
-        allowed = sentences_of(one.task, one.confounds.allowed)
-        alike = [
-            f"{key}: {' and '.join(sorted(values))}" for key, values in one.confounds.alike.items()
-        ]
-        found["withholding"] += [prefix + text for text in between]
-        found["allowed"] += [prefix + text for text in allowed]
-        found["listed"] += [prefix + text for text in alike]
-    return found
-
-
-def missing_cells(judged: Sequence[Judged], design: Design) -> list[str]:
+def missing_cells(tasks: Sequence[Judged], design: Design) -> list[str]:
     """Return the seeds that settings lack, of those declared or had by another setting."""
-    found = []
-    for one in judged:
-        seeds = {seed for setting in one.task.settings for seed in setting.runs}
-        seeds |= set(design.seeds)
-        for setting in one.task.settings:
+    missing = []
+    for judged in tasks:
+        seeds = judged.task.seeds | set(design.seeds)
+        prefix = f"{judged.task.name}: " if len(tasks) > 1 else ""
+        for setting in judged.task.settings:
             lacking = sorted(seeds - setting.scores.keys())
             if lacking:
-                prefix = f"{one.task.name}: " if len(judged) > 1 else ""
-                found.append(f"{prefix}{words.name_of(setting)}: {words.seeds_told(lacking)}")
-    return found
+                missing.append(f"{prefix}{setting.name}: {words.seed_list(lacking)}")
+    return missing
 
 
-def run_dicts(judged: Sequence[Judged]) -> list[Dict]:
-    """Return a row for every run that was compared."""
-    rows = []
-    for one in judged:
-        for index, setting in enumerate(one.task.settings):
-            rows += [row_of(one.task.name, index, setting, place) for place in setting.every]
-    return rows
+def missing_command(design: Design, excluded: Sequence[LeftOut]) -> str | None:
+    if not design.commands:
+        return None
+    has_failed = any(left_out.reason.startswith("failed") for left_out in excluded)
+    return design.commands[0] + (" sweep.retry_failed=true" if has_failed else "")
 
 
-def row_of(task: str, index: int, setting: Setting, one: Any) -> Dict:
-    """Return the row of a run."""
-    record = one.run.record
+def confound_lists(tasks: Sequence[Judged]) -> Dict:
+    """Return what differs between settings, what is mixed alike in all, and what was allowed."""
+    lists: dict[str, list[str]] = {"withholding": [], "listed": [], "allowed": []}
+    for judged in tasks:
+        prefix = f"{judged.task.name}: " if len(tasks) > 1 else ""
+        confounds = judged.confounds
+        alike = [f"{key}: {joined(texts)}" for key, texts in confounds.alike.items()]
+        between = sentences_of(judged.task, confounds.between)
+        allowed = sentences_of(judged.task, confounds.allowed)
+        for own, sentences in zip(lists.values(), (between, alike, allowed), strict=True):
+            own += [prefix + sentence for sentence in sentences]
+    return lists
+
+
+def environments(runs: Iterable[Scored]) -> dict[str, list[str]]:
+    """Return every value that runs have of each part of their environment."""
+    values: dict[str, set[str]] = {}
+    for scored in runs:
+        for key, value in environment_dict(scored.run.record["environment"]).items():
+            values.setdefault(key, set()).add(value)
+    return {key: sorted(texts) for key, texts in sorted(values.items())}
+
+
+def environment_dict(environment: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a run was made on, as it is reported: a commit says whether it was changed."""
+    values = {
+        key.removeprefix("environment.").removeprefix("versions."): value
+        for key, value in environment_of(environment).items()
+    }
+    commit, is_clean = values.pop("commit", None), values.pop("clean", None)
+    if commit not in (None, "None"):
+        values["commit"] = f"{str(commit)[:12]} ({'clean' if is_clean == 'True' else 'changed'})"
+    return values
+
+
+def run_dict(task: str, setting: int, scored: Scored) -> Dict:
+    record = scored.run.record
     return {
-        "folder": one.run.folder,
+        "folder": scored.run.folder,
         "task": task,
-        "setting": index,
+        "setting": setting,
         "seed": record["seed"],
         "status": record["status"],
-        "score": finite_or_none(one.score),
+        "score": finite_or_none(scored.score),
         "identity": record["identity"],
         "epochs": record["epochs"],
         "steps": record["steps"],
         "seconds": record["duration_seconds"],
-        "error": one.failure or record["error"],
+        "error": scored.failure or record["error"],
         "metrics": dict(record["metrics"]),
     }
+
+
+def notes_of(verdict: Dict, design: Design, tasks: Sequence[Judged]) -> list[str]:
+    """Return further sentences: what the numbers rest on, and what they cannot show."""
+    notes = []
+    for task, judged in zip(verdict["tasks"], tasks, strict=True):
+        most = max((setting["n"] for setting in task["settings"]), default=0)
+        if 0 < most < task["fewest_seeds"]:
+            notes.append(words.too_few_seeds(most, judged.family, design.alpha) + ".")
+    if design.control is None and family_of(tasks) > MANY_PAIRS:
+        notes.append(
+            f"No control was named, so all {family_of(tasks)} pairs are compared. "
+            "control=... asks fewer questions, and needs fewer seeds to answer them."
+        )
+    if verdict["matrix"] is not None and len(tasks) > 1:
+        notes.append(
+            f"The matrix and its effects are those of {tasks[0].task.name}; for another data set "
+            "compare its runs alone."
+        )
+    if design.delta is None:
+        notes.append(
+            "No smallest difference that matters was declared (sweep.delta, or delta=... here), so "
+            "nothing can be shown to be equivalent, and any difference counts."
+        )
+    if any(judged.task.num_classes is None for judged in tasks) and design.is_accuracy:
+        notes.append(
+            "The records do not say how many classes there are, so a run at chance could not be "
+            "told from one that learned, and one that diverged counts as accuracy 0."
+        )
+    if design.metric.startswith("val/"):
+        notes.append(
+            f"{design.metric} also selected each run's weights, so it flatters all settings."
+        )
+    return notes + notes_on_runs(tasks)
+
+
+def notes_on_runs(tasks: Sequence[Judged]) -> list[str]:
+    """Return whether training came to its end, and what else varies among the runs."""
+    notes = []
+    tuned = [(judged.name(i), own) for judged in tasks for i, own in judged.tuned.items()]
+    climbing = [name for name, own in tuned if own.is_climbing]
+    if climbing:
+        notes.append(
+            f"Still climbing when their epochs ended: {few(climbing)}. The verdict is about "
+            "this budget of epochs; with more of them it may be another."
+        )
+    mixed = {key for judged in tasks for key in judged.confounds.alike}
+    varied = sorted(key for key in mixed if not key.startswith("environment."))
+    if varied:
+        notes.append(f"Scores are means over what else varies: {', '.join(varied)}.")
+    return notes
+
+
+def verdict_json(verdict: Dict) -> str:
+    """Return verdict.json as a text; numbers that JSON has no word for are mistakes of ours."""
+    return json.dumps(verdict, indent=1, allow_nan=False) + "\n"

@@ -1,24 +1,17 @@
-"""The verdict in plain words."""
+"""Pairs, effects and seeds in plain words."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from experiments.comparison.design import Design
-from experiments.comparison.formats import Unit
-from experiments.comparison.planning import fewest_seeds
-from experiments.comparison.scoring import Setting
+from experiments.comparison.formats import MOST_DECIMALS, Unit
+from experiments.comparison.lookups import Dict
+from experiments.comparison.statistics.planning import fewest_seeds
+from experiments.errors import few
 
-Dict = Mapping[str, Any]
-MOST_LINES = 12
 MOST_GATHERED = 8
-
-
-def name_of(setting: Setting) -> str:
-    """Return what a setting is called: the values of its factors."""
-    return ", ".join(setting.levels.values())
 
 
 def unit_for(design: Design, pair: Dict) -> Unit:
@@ -26,36 +19,51 @@ def unit_for(design: Design, pair: Dict) -> Unit:
 
     Two digits at most where the interval is much shorter than the difference.
     """
-    factor = 100.0 if design.is_accuracy else 1.0
+    factor = 100.0 if design.is_share else 1.0
     sizes = [abs(factor * (pair["difference"] or 0.0))]
     if pair["interval"] is not None:
         sizes.append(factor * (pair["interval"][1] - pair["interval"][0]) / 2)
     digits = [
-        place - math.floor(math.log10(size))
-        for place, size in zip((1, 0), sizes, strict=False)
+        most - math.floor(math.log10(size))
+        for most, size in zip((1, 0), sizes, strict=False)
         if size > 1e-12
     ]
-    return Unit(design.is_accuracy, min(6, max(1, min(digits, default=2))))
+    return Unit(design.is_share, min(MOST_DECIMALS, max(1, min(digits, default=2))))
 
 
-def sentence_of(judged: Any, pair: Dict, design: Design) -> str:
-    """Return what is said of a pair, in one sentence."""
-    a, b = judged.name(pair["a"]), judged.name(pair["b"])
-    verdict = pair["verdict"]
+def of_pair(pair: Dict, names: tuple[str, str], design: Design, over: str = "") -> str:
+    """Return what is said of two settings, in one sentence; or of two levels over other ones."""
+    a, b = names
+    verdict, unit = pair["verdict"], unit_for(design, pair)
     if verdict == "withheld":
         return f"{a} against {b}: withheld, because {pair['reason']}."
     if verdict == "equivalent":
-        within = Unit(design.is_accuracy, 2).amount(design.delta)
-        return f"{a} and {b} are equivalent within {within}."
-    unit = unit_for(design, pair)
-    seeds = f"{pair['n']} seed" + ("s" if pair["n"] != 1 else "")
+        comma = "," if over else ""
+        return f"{a} and {b} are equivalent within {smallest_of(design)}{comma}{over}."
+    seeds = counted(pair["n"], "seed")
+    if verdict == "inconclusive" and pair.get("reason"):
+        return f"{a} against {b}: {pair['reason']}. Seen so far{over}: {seen(pair, design)}."
     if verdict == "inconclusive":
-        told = f"{a} against {b}: inconclusive ({by_how_much(pair, unit, 1, True)}, {seeds})"
-        return f"{told}{what_would_settle(pair, design)}."
-    # Whoever is better stands first, and the size of the difference is written without a sign.
-    winner, loser = (a, b) if verdict == "better" else (b, a)
+        size = by_how_much(pair, unit, 1, True)
+        why, more = why_open(pair, design), what_would_settle(pair, design)
+        return f"{a} against {b}: inconclusive{over} ({size}, {seeds}{why}){more}."
+    # The better one comes first, and the size of the difference without a sign.
+    winner, loser = names if verdict == "better" else (b, a)
     sign = -1 if (pair["difference"] or 0.0) < 0 else 1
-    return f"{winner} beats {loser} by {by_how_much(pair, unit, sign, False)}, {seeds}."
+    return f"{winner} beats {loser} by {by_how_much(pair, unit, sign, False)}{over}, {seeds}."
+
+
+def smallest_of(design: Design) -> str:
+    return Unit(design.is_share, 2).amount(design.delta)
+
+
+def counted(number: int, thing: str) -> str:
+    """Return a number of things.
+
+    >>> counted(1, "seed"), counted(3, "seed")
+    ('1 seed', '3 seeds')
+    """
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def by_how_much(pair: Dict, unit: Unit, sign: int, is_signed: bool) -> str:
@@ -65,43 +73,62 @@ def by_how_much(pair: Dict, unit: Unit, sign: int, is_signed: bool) -> str:
         return "failed runs rank last"
     number = sign * difference
     text = unit.change(number) if is_signed else unit.bare(number)
-    text += f" {unit.of_differences}" if unit.is_points else ""
+    text += " points" if unit.is_points else ""
     if interval is not None:
         low, high = sorted(sign * end for end in interval)
         text += f" [{unit.bare(low)}, {unit.bare(high)}]"
     return text
 
 
+def seen(pair: Dict, design: Design) -> str:
+    """Return what the seeds show, where they are too few to show that it is no accident.
+
+    Without its interval, which is one of many: where it leaves out 0 it would seem to decide.
+    """
+    difference, unit = pair["difference"], unit_for(design, pair)
+    if difference is None:
+        return "failed runs rank last"
+    size = f"{unit.bare(abs(difference))}{' points' if unit.is_points else ''}"
+    if not size.partition(" ")[0].strip("0."):
+        return "no difference"
+    return f"{size} {'higher' if difference > 0 else 'lower'}"
+
+
+def why_open(pair: Dict, design: Design) -> str:
+    """Return why a difference is left open whose interval leaves out 0; nothing for another."""
+    interval, p = pair["interval"], pair["p_holm"]
+    if interval is None or p is None or interval[0] <= 0 <= interval[1]:
+        return ""
+    if p < design.alpha:
+        return f": not 0, but not shown to be {smallest_of(design)} or more"
+    return f", but p {p:.3f}"
+
+
 def what_would_settle(pair: Dict, design: Design) -> str:
     """Return how many more seeds would settle an inconclusive pair."""
-    needed = pair["seeds_needed"]
+    needed = pair.get("seeds_needed")
     if needed is None:
         return ""
-    more = max(1, needed - pair["n"])
-    size = (
-        "it"
-        if design.delta is None
-        else (f"a difference of {Unit(design.is_accuracy, 2).amount(design.delta)}")
-    )
-    return f"; about {more} more seed{'s' if more > 1 else ''} would settle {size}"
+    size = "it" if design.delta is None else f"a difference of {smallest_of(design)}"
+    return f"; about {counted(max(1, needed - pair['n']), 'more seed')} would settle {size}"
 
 
-def too_few_seeds(n: int, family: int, alpha: float) -> str:
+def too_few_seeds(n: int, family: int, alpha: float, of: str = "") -> str:
     """Return why so few seeds cannot settle anything.
 
     >>> too_few_seeds(3, 6, 0.05)
     '3 seeds cannot show a difference among 6 comparisons: 8 are needed'
     """
-    seeds = "1 seed" if n == 1 else f"{n} seeds"
-    comparisons = "1 comparison" if family == 1 else f"{family} comparisons"
-    needed = fewest_seeds(family, alpha)
-    return f"{seeds} cannot show a difference among {comparisons}: {needed} are needed"
+    return (
+        f"{counted(n, 'seed')} cannot show a difference among {counted(family, 'comparison')}{of}: "
+        f"{fewest_seeds(family, alpha)} are needed"
+    )
 
 
-def seeds_told(seeds: Sequence[int]) -> str:
+def seed_list(seeds: Sequence[int]) -> str:
     """Return seeds in words.
 
-    >>> seeds_told([3]), seeds_told([0, 1, 2, 3]), seeds_told([1, 4])
+    >>> seed_list([3]), seed_list([0, 1, 2, 3]), seed_list([1, 4])
     ('seed 3', 'seeds 0 to 3', 'seeds 1, 4')
     """
     if len(seeds) == 1:
@@ -111,120 +138,60 @@ def seeds_told(seeds: Sequence[int]) -> str:
     return f"seeds {', '.join(map(str, seeds))}"
 
 
-def few(names: Sequence[str], longest: int = 4) -> str:
-    """Return names, and how many more there are.
-
-    >>> few(["a", "b", "c"], 2)
-    'a, b and 1 more'
-    """
-    if len(names) <= longest:
-        return ", ".join(names)
-    return f"{', '.join(names[:longest])} and {len(names) - longest} more"
-
-
 def of_matrix(matrix: Dict, design: Design) -> list[str]:
     """Return main effects and interaction in words."""
-    found = []
-    for key in design.factor:
-        effects = [one for one in matrix["main"] if one["factor"] == key]
-        found += [of_effect(one, design) for one in effects]
-    interaction = matrix["interaction"]
-    if interaction is not None:
-        first, second = design.factor
-        depends = interaction["p"] < design.alpha
-        found.append(
-            f"Whether one {first} is better than another "
-            + (f"depends on {second}" if depends else f"was not shown to depend on {second}")
-            + f" (interaction: p {probability_told(interaction['p'])}, {interaction['n']} seeds)."
-        )
-    return found
+    sentences = []
+    for factor, other in (design.factor, design.factor[::-1]):
+        effects = [effect for effect in matrix["main"] if effect["factor"] == factor]
+        fewest, over = fewest_seeds(len(effects), design.alpha), f" on average over {other}"
+        early = [e for e in effects if e["verdict"] == "inconclusive" and e["n"] < fewest]
+        sentences += [
+            of_pair(effect, (effect["level"], effect["against"]), design, over)
+            for effect in effects
+            if effect not in early
+        ]
+        named = [(effect["level"], effect["against"], effect) for effect in early]
+        sentences += undecided(named, len(effects), design, f" of {factor}", over)
+    if matrix["interaction"] is not None:
+        sentences.append(of_interaction(matrix["interaction"], design))
+    return sentences
 
 
-def of_effect(effect: Dict, design: Design) -> str:
-    """Return a main effect in words."""
-    other = next(key for key in design.factor if key != effect["factor"])
-    level, against = effect["level"], effect["against"]
-    unit = unit_for(design, effect)
-    seeds = f"{effect['n']} seeds"
-    over = f"on average over {other}"
-    if effect["verdict"] == "equivalent":
-        within = Unit(design.is_accuracy, 2).amount(design.delta)
-        return f"{level} and {against} are equivalent within {within}, {over}."
-    if effect["verdict"] == "inconclusive":
-        size = by_how_much(effect, unit, 1, True)
-        return f"{level} against {against}: inconclusive {over} ({size}, {seeds})."
-    is_first = effect["verdict"] == "better"
-    winner, loser = (level, against) if is_first else (against, level)
-    sign = 1 if effect["difference"] > 0 else -1
-    return f"{winner} beats {loser} by {by_how_much(effect, unit, sign, False)} {over}, {seeds}."
+def of_interaction(interaction: Dict, design: Design) -> str:
+    """Return whether one factor was shown to depend on the other."""
+    (first, second), p, n = design.factor, interaction["p"], interaction["n"]
+    fewest = fewest_seeds(1, design.alpha)
+    if n < fewest:
+        which = f"whether one {first} is better than another depends on {second}"
+        return f"{counted(n, 'seed')} cannot show {which} (interaction): {fewest} are needed."
+    answer = "depends on" if p < design.alpha else "was not shown to depend on"
+    text = "below 0.001" if p < 0.001 else f"{p:.3f}"
+    found = f"(interaction: p {text}, {n} seeds)"
+    return f"Whether one {first} is better than another {answer} {second} {found}."
 
 
-def probability_told(p: float) -> str:
-    """Return a p in words.
+def undecided(
+    named: Sequence[tuple[str, str, Dict]],
+    family: int,
+    design: Design,
+    of: str = "",
+    over: str = "",
+) -> list[str]:
+    """Return that seeds are too few to decide between settings, and what they show so far.
 
-    >>> probability_told(0.0001), probability_told(0.034)
-    ('below 0.001', '0.034')
+    Of each comparison, `named` has the names of both and its numbers.
     """
-    return "below 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def headline(verdict: Dict, design: Design) -> list[str]:
-    """Return the first lines of everything: what was found, shortest first."""
-    lines: list[str] = list(verdict["matrix"]["sentences"]) if verdict["matrix"] else []
-    several = len(verdict["tasks"]) > 1
-    if not lines:
-        for task in verdict["tasks"]:
-            prefix = f"{task['name']}: " if several else ""
-            lines += [prefix + line for line in lines_of_task(task, design)]
-    if not lines:
-        lines = ["There is nothing to compare: fewer than two settings have a finished run."]
-    if len(lines) > MOST_LINES:
-        left = len(lines) - MOST_LINES + 1
-        lines = [*lines[: MOST_LINES - 1], f"And {left} more lines: see the table."]
-    return lines
-
-
-def lines_of_task(task: Dict, design: Design) -> list[str]:
-    """Return the lines of one task: differences one by one, the rest gathered."""
-    pairs = task["pairs"]
-    names = {one["id"]: one["name"] for one in task["settings"]}
-    found = [p["sentence"] for p in by_size(pairs) if p["verdict"] in ("better", "worse")]
-    found += [p["sentence"] for p in pairs if p["verdict"] == "equivalent"]
-    open_ones = [p for p in pairs if p["verdict"] == "inconclusive"]
-    if len(open_ones) <= 3:
-        found += [p["sentence"] for p in open_ones]
-    else:
-        found.append(gathered(open_ones, names, design))
-    withheld: dict[str, list[str]] = {}
-    for pair in pairs:
-        if pair["verdict"] == "withheld":
-            withheld.setdefault(pair["reason"] or "", []).append(pair["name"])
-    found += [f"Withheld, because {reason}: {few(those)}." for reason, those in withheld.items()]
-    return found
-
-
-def by_size(pairs: Sequence[Dict]) -> list[Dict]:
-    """Return pairs, the largest difference first."""
-    return sorted(pairs, key=lambda pair: -abs(pair["difference"] or 0.0))
-
-
-def gathered(pairs: Sequence[Dict], names: Mapping[int, str], design: Design) -> str:
-    """Return many inconclusive pairs in one sentence."""
-    others = {pair["b"] for pair in pairs}
-    if len(pairs) > MOST_GATHERED:
-        told = f"{len(pairs)} comparisons, among them {pairs[0]['name']}"
-    elif len(others) == 1:
-        told = (
-            f"{', '.join(names[pair['a']] for pair in pairs)} against {names[next(iter(others))]}"
-        )
-    else:
-        told = "; ".join(pair["name"] for pair in pairs)
-    needed = [pair["seeds_needed"] for pair in pairs if pair["seeds_needed"] is not None]
-    reasons = {pair["reason"] for pair in pairs if pair["reason"]}
-    sentence = f"Inconclusive: {told}"
-    if reasons:
-        sentence += f" ({'; '.join(sorted(reasons))})"
-    if needed:
-        more = max(needed) - min(pair["n"] for pair in pairs)
-        sentence += f". About {max(1, more)} more seeds would settle all of them"
-    return f"{sentence}."
+    if not named:
+        return []
+    n = max(pair["n"] for _, _, pair in named)
+    others = {other for _, other, _ in named}
+    against = f" against {others.copy().pop()}" if len(others) == 1 else ""
+    parts = [
+        f"{name}{'' if against else f' against {other}'} {seen(pair, design)}"
+        for name, other, pair in named
+    ]
+    where = f"{over}{',' if over and against else ''}{against}"
+    return [
+        f"{too_few_seeds(n, family, design.alpha, of)}.",
+        f"Seen so far{where}: {few(parts, MOST_GATHERED)}.",
+    ]

@@ -17,20 +17,37 @@ import torch
 from numpy.typing import NDArray
 
 from experiments.data import checks
+from experiments.data.array_names import Named, arrays_by_meaning, meaning
+from experiments.data.array_targets import (
+    check_exact,
+    is_regression,
+    labels_of,
+    names_of,
+    notes_of,
+    unfit,
+    values_of,
+)
 from experiments.data.cache import cached, own_name
-from experiments.data.sources import DataSet, Points, classification, regression
-from experiments.errors import TABLE, listed, user_error
+from experiments.data.channels import chosen, spelled_shape, with_channels_second
+from experiments.data.precision import in_fewest_bits
+from experiments.data.sources import DataSet, Points, data_set_of
+from experiments.errors import TABLE, UserError, check_choice, listed, user_error
 
 log = logging.getLogger(__name__)
 
 Array = NDArray[Any]
 
-OTHER_NAMES = {"x_train": "x", "y_train": "y"}
-NAMES = ("x", "y", "x_test", "y_test", "class_names")
 INPUT_SHAPES = "(N, F), (N, C, L), (N, C, H, W) or (N, C, D, H, W)"
-TARGET_SHAPES = "(N,), or (N, K) for regression"
-LARGEST_EXACT = 2**24
-"""Float32 holds every whole number up to here."""
+KINDS = {"u": "bytes", "f": "numbers", "i": "classes"}
+READING = 2
+"""Counted up when the same file gives other tensors, so that none of the old ones is taken."""
+OTHER_FILES = {
+    b"\x93NUMPY": "it holds a single array, as numpy.save writes it",
+    b"\x89HDF": "it is an HDF5 file, which h5py reads",
+    b"MATLAB": "it is a MATLAB file, which scipy.io.loadmat reads",
+    b"\x80": "it looks like a pickle, which may run any program",
+}
+"""By how their content begins."""
 
 
 def npz(
@@ -38,224 +55,159 @@ def npz(
     task: str = "auto",
     images: bool = False,
     channels_last: bool = False,
+    channels_first: bool = False,
     root: str = "data",
 ) -> DataSet:
     """Arrays x and y of an .npz file; x_test and y_test are the test set, or else a fifth of x is.
 
-    Classes are whole numbers from 0 to K - 1; `class_names`, an array of K words, names them.
-    x_train and y_train serve as x and y.
+    x_val and y_val validate. Other names of the same meaning serve too: x_train, train_images,
+    X, data; y_train, train_labels, target; val_images, X_test and so on (data/array_names.py).
+    Classes are whole numbers from 0 to K - 1, (N,) or (N, 1), or one-hot rows (N, K);
+    `class_names`, an array of K words, names them.
+
+    Where the channels are is seen from the shape: (N, 28, 28) is grey images, (N, 32, 32, 3) has
+    them last, (N, 28, 28, 28) is volumes of one. What can be read in several ways is asked about.
 
     Args:
         path: the file.
-        task: `classification` or `regression`; `auto`: regression where y has floats.
-        images: x (N, H, W) is grey images, not (N, C, L).
-        channels_last: the channels are the last dimension of x, not the second.
+        task: `classification` or `regression`; `auto`: regression where y has fractions, or where
+            the loss is one of numbers.
+        images: x is grey images (N, H, W), not signals (N, C, L), or volumes (N, D, H, W).
+        channels_last: the channels are the last dimension of x.
+        channels_first: the channels are the second dimension of x.
         root: where the arrays are kept ready for the next start.
 
     Raises:
         UserError: no such file, arrays that are missing, of other shapes or lengths, labels out of
-            range, one class only, numbers that are not finite.
+            range, one class only, numbers that are not finite, what can be read in several ways.
 
     Shapes: x (N, F), (N, C, L), (N, C, H, W) or (N, C, D, H, W); y (N,), or (N, K) for regression.
     """
-    checks.check_task(task)
+    check_choice("data.task", task, checks.TASKS)
+    typed = {"images": images, "channels_last": channels_last, "channels_first": channels_first}
     file = checks.existing("npz", path, "file", "FILE.npz")
-
-    def decode() -> DataSet:
-        arrays = read(file)
-        parts = [("x", "y")] + ([("x_test", "y_test")] if "x_test" in arrays else [])
-        inputs = [inputs_of(file, x, arrays[x], images, channels_last) for x, _ in parts]
-        has_values = task == "auto" and arrays["y"].dtype.kind == "f"
-        if has_values or task == "regression":
-            targets = [values_of(file, y, arrays[y]) for _, y in parts]
-            class_names: tuple[str, ...] = ()
-        else:
-            class_names = names_of(file, arrays)
-            targets = [labels_of(file, y, arrays[y], len(class_names)) for _, y in parts]
-        for (x, y), a, b in zip(parts, inputs, targets, strict=True):
-            checks.check_lengths(file, x, len(a), y, len(b))
-            checks.check_number(file, len(a), checks.LEAST_POINTS if len(parts) == 1 else 1)
-        return assembled(file, inputs, targets, class_names)
-
-    name = own_name("npz", file, task, images, channels_last)
-    return cached(name, Path(root), [file], decode)
+    name = own_name("npz", file, READING, task, *typed.values())
+    return cached(name, Path(root), [file], lambda: assembled(file, read_npz(file), task, typed))
 
 
-def read(file: Path) -> dict[str, Array]:
-    """Return the arrays of a file, by our names for them."""
+def read_npz(file: Path) -> dict[str, Named]:
+    """Return the arrays of a file by what they mean, each with the name that it has there."""
     try:
-        if not zipfile.is_zipfile(file):
-            # numpy would take it for a pickle, and tell people how to load that.
-            raise ValueError("it is no .npz file")
-        # Opened here, since numpy leaves a broken file open.
         with file.open("rb") as content:
+            start = content.read(8)
+            if not zipfile.is_zipfile(content):
+                # numpy would take it for a pickle, and tell people how to load that.
+                known = (said for begin, said in OTHER_FILES.items() if start.startswith(begin))
+                raise ValueError(next(known, "it is no .npz file"))
+            content.seek(0)
+            # Opened here, since numpy leaves a broken file open.
             loaded = np.load(content, allow_pickle=False)
-            present = {OTHER_NAMES.get(name, name): name for name in loaded.files}
-            arrays = {ours: loaded[name] for ours, name in present.items() if ours in NAMES}
+            names = arrays_by_meaning(file, loaded.files)
+            arrays = {ours: Named(name, loaded[name]) for ours, name in names.items()}
+    except UserError:
+        raise
     except Exception as error:  # numpy and zipfile raise many kinds for what is no such file
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         instead = "Write one by numpy.savez(FILE, x=inputs, y=targets), of numbers and words only"
         raise user_error(
             "unreadable_file", path=file, kind="an .npz file", reason=reason, instead=instead
         ) from error
-    needed = ["x", "y"] + (["x_test", "y_test"] if {"x_test", "y_test"} & set(present) else [])
-    for name in needed:
-        if name not in arrays:
-            words = listed(present.values()) or "none"
-            raise user_error("no_array", path=file, missing=name, present=words)
-    unused = [name for ours, name in present.items() if ours not in NAMES]
+    unused = [name for name in loaded.files if name not in names.values()]
     if unused:
-        used = f"arrays that are: {listed(NAMES)}"
+        used = f"arrays that are: {listed(names.values())}"
         log.warning(TABLE["unused_data"].format(path=file, given=listed(unused), used=used))
     return arrays
 
 
-def inputs_of(file: Path, name: str, x: Array, images: bool, channels_last: bool) -> Array:
-    """Return inputs (N, F) or (N, C, *) as bytes or float32."""
-    if x.dtype.kind not in "fiub":
-        raise user_error(
-            "array_type",
-            path=file,
-            array=name,
-            given=x.dtype,
-            allowed="numbers",
-            instead="Write words as numbers, such as their place in a list",
-        )
-    has_channels = x.ndim > 2 and not (images and x.ndim == 3)
-    # Keys that could change nothing are told, not passed over.
-    for given, fits in (("images", x.ndim == 3), ("channels_last", has_channels)):
-        if {"images": images, "channels_last": channels_last}[given] and not fits:
-            is_image = images and given != "images"
-            shape = f"{name} of shape {x.shape}" + (" that is images" if is_image else "")
-            raise user_error("no_effect", given=f"data.{given}=true", with_=shape)
-    if not 2 <= x.ndim <= 5 or 0 in x.shape[1:]:
-        raise user_error(
-            "array_shape",
-            path=file,
-            array=name,
-            given=x.shape,
-            allowed=INPUT_SHAPES,
-            instead="One feature is (N, 1)",
-        )
-    checks.check_number(file, len(x), 1)
-    x = x[:, None] if images else np.moveaxis(x, -1, 1) if channels_last else x
+def assembled(
+    file: Path, arrays: Mapping[str, Named], task: str, typed: dict[str, bool]
+) -> DataSet:
+    """Return the data set of the arrays: a fifth of x is held out unless there is a test part."""
+    roles = [role for role in ("", "_test", "_val") if f"x{role}" in arrays]
+    xs, ys = ([arrays[f"{letter}{role}"] for role in roles] for letter in "xy")
+    check_numbers(file, xs[0])
+    how, notes = chosen(file, *xs[0], typed)
+    inputs = [inputs_of(file, *x, how) for x in xs]
+    targets, class_names, more_notes = targets_of(file, ys, task, arrays.get("class_names"))
+    check_lengths(file, xs, ys, checks.LEAST_POINTS if "_test" not in roles else 1)
+    for named, parts in ((xs, inputs), (ys, targets)):
+        check_alike(file, named, parts)
+    points = dict(zip(roles, map(Points, as_tensors(inputs), as_tensors(targets)), strict=True))
+    val = points.pop("_val", None)
+    data = data_set_of(
+        list(points.values()),
+        class_names,
+        val,
+        feature_names=columns_of(xs[0].name, inputs[0]) if inputs[0].ndim == 2 else (),
+        target_names=() if class_names else columns_of(ys[0].name, targets[0]),
+    )
+    data.facts.values["understood"] = {
+        "arrays": listed(f"{x.name} {spelled_shape(x.array)}" for x in (*xs, *ys)),
+        "notes": notes + more_notes,
+    }
+    return data
+
+
+def targets_of(
+    file: Path, ys: list[Named], task: str, words: Named | None
+) -> tuple[list[Array], tuple[str, ...], list[str]]:
+    """Return the targets of each part, the names of the classes, if any, and what is told."""
+    if is_regression(file, ys[0], task, has_names=words is not None):
+        notes = [f"{words.name} is not used, as numbers are predicted"] if words else []
+        return [values_of(file, *y) for y in ys], (), notes
+    class_names = names_of(file, ys[0], words)
+    notes = notes_of(*ys[0], len(class_names)) if task == "auto" else []
+    return [labels_of(file, *y, len(class_names)) for y in ys], class_names, notes
+
+
+def check_lengths(file: Path, xs: list[Named], ys: list[Named], least: int) -> None:
+    """Raise UserError for inputs without targets, or fewer than `least` points to train on."""
+    for x, y in zip(xs, ys, strict=True):
+        num_inputs, num_targets = len(x.array), len(y.array)
+        if num_inputs != num_targets:
+            names = {"inputs": x.name, "targets": y.name}
+            counts = {"num_inputs": num_inputs, "num_targets": num_targets}
+            raise user_error("lengths", path=file, **names, **counts)
+    checks.check_number(file, len(xs[0].array), least)
+
+
+def check_numbers(file: Path, x: Named) -> None:
+    """Raise UserError unless an array has numbers, in a shape that inputs can have."""
+    if x.array.dtype.kind not in "fiub":
+        instead = "Write words as numbers, such as their place in a list"
+        raise unfit("type", file, x.name, x.array.dtype, "numbers", instead)
+    if not 2 <= x.array.ndim <= 5 or 0 in x.array.shape[1:]:
+        instead = "One feature is (N, 1)"
+        raise unfit("shape", file, x.name, x.array.shape, INPUT_SHAPES, instead)
+    is_other = meaning(x.name) != "x"
+    checks.check_number(f"{file}, {x.name}" if is_other else file, len(x.array), 1)
+
+
+def inputs_of(file: Path, name: str, x: Array, how: str) -> Array:
+    """Return inputs (N, F) or (N, C, *) as bytes or floats."""
+    check_numbers(file, Named(name, x))
+    x = with_channels_second(x, how)
     if x.dtype == np.uint8:
         return np.ascontiguousarray(x)
-    place = rows_of(name)
-    if x.dtype.kind in "iu" and np.abs(x.astype(np.float64)).max(initial=0) > LARGEST_EXACT:
-        raise user_error(
-            "array_type",
-            path=file,
-            array=name,
-            given=f"{x.dtype}, with numbers above {LARGEST_EXACT} that 32 bits would round",
-            allowed="floats or smaller whole numbers",
-            instead="Scale them first",
-        )
-    return np.ascontiguousarray(checks.as_float32(file, x, place))
+    check_exact(file, name, x)
+    return checks.as_floats(file, x, lambda row: f"{name}[{row}]")
 
 
-def rows_of(name: str) -> checks.Place:
-    """Return what says where a row of an array is."""
-    return lambda row: f"{name}[{row}]"
+def check_alike(file: Path, named: list[Named], arrays: list[Array]) -> None:
+    """Raise UserError unless all parts have the shape and the kind of the training part."""
+    (kind, shape), *others = ((KINDS.get(a.dtype.kind, ""), a.shape[1:]) for a in arrays)
+    for part, (other_kind, other_shape) in zip(named[1:], others, strict=True):
+        if (other_kind, other_shape) != (kind, shape):
+            given = f"{other_shape} in each row, of {other_kind}"
+            allowed = f"that of {named[0].name}, {shape} of {kind}"
+            raise unfit("shape", file, part.name, given, allowed, "Treat all parts alike")
 
 
-def values_of(file: Path, name: str, y: Array) -> Array:
-    """Return the targets of a regression as (N, K) float32."""
-    is_number = y.dtype.kind in "fiu"
-    if not is_number or y.ndim not in (1, 2) or 0 in y.shape[1:]:
-        problem = "array_shape" if is_number else "array_type"
-        raise user_error(
-            problem,
-            path=file,
-            array=name,
-            given=y.shape if is_number else y.dtype,
-            allowed=TARGET_SHAPES if is_number else "numbers",
-            instead="Each point has one value, or K of them",
-        )
-    checks.check_number(file, len(y), 1)
-    y = y[:, None] if y.ndim == 1 else y
-    return checks.as_float32(file, y, rows_of(name))
+def as_tensors(arrays: list[Array]) -> list[torch.Tensor]:
+    """Return the arrays of all parts as tensors, floats in the fewest bits that do."""
+    is_float = arrays[0].dtype.kind == "f"
+    return list(map(torch.from_numpy, in_fewest_bits(arrays) if is_float else arrays))
 
 
-def names_of(file: Path, arrays: Mapping[str, Array]) -> tuple[str, ...]:
-    """Return the names of the classes: those of the file, or the numbers that y has.
-
-    Where the file gives no names, K is how many classes y has, so that numbers which begin at 1,
-    or leave some out, are found.
-    """
-    y = whole_numbers(file, "y", arrays["y"])
-    present = np.unique(y).tolist()
-    if not present:
-        checks.check_number(file, 0)
-    instead = "Numbers to predict, instead of classes, are data.task=regression"
-    checks.check_several_classes(file, present, instead)
-    if "class_names" not in arrays:
-        return tuple(map(str, range(len(present))))
-    words = arrays["class_names"]
-    if words.ndim != 1 or words.dtype.kind not in "US":
-        raise user_error(
-            "array_type",
-            path=file,
-            array="class_names",
-            given=f"{words.dtype} and shape {words.shape}",
-            allowed="words, (K,)",
-            instead="Give one for each class: class_names=['cat', 'dog']",
-        )
-    return tuple(w.decode() if isinstance(w, bytes) else str(w) for w in words.tolist())
-
-
-def whole_numbers(file: Path, name: str, y: Array) -> NDArray[np.int64]:
-    """Return class numbers as (N,) int64."""
-    y = y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-    if y.ndim != 1:
-        raise user_error(
-            "array_shape",
-            path=file,
-            array=name,
-            given=y.shape,
-            allowed="(N,) for classes",
-            instead="One-hot rows become numbers by y.argmax(1)",
-        )
-    is_whole = y.dtype.kind in "iub" or (
-        y.dtype.kind == "f" and bool(np.all(np.isfinite(y) & (y == np.round(y))))
-    )
-    if not is_whole:
-        raise user_error(
-            "array_type",
-            path=file,
-            array=name,
-            given=y.dtype,
-            allowed="whole numbers from 0 for classes",
-            instead="Give words by class_names, and numbers to predict by data.task=regression",
-        )
-    return y.astype(np.int64)
-
-
-def labels_of(file: Path, name: str, y: Array, num_classes: int) -> NDArray[np.int64]:
-    """Return class numbers (N,), each one of 0 to K - 1."""
-    labels = whole_numbers(file, name, y)
-    instead = f"Number the {num_classes} classes from 0, without gaps, or name all by class_names"
-    checks.check_labels(file, labels, num_classes, rows_of(name), instead)
-    return labels
-
-
-def assembled(
-    file: Path, inputs: list[Array], targets: list[Array], class_names: tuple[str, ...]
-) -> DataSet:
-    """Return the data set of one part, of which a fifth is held out, or of two."""
-    x, y = (list(map(torch.from_numpy, arrays)) for arrays in (inputs, targets))
-    if len(x) == 1:
-        return classification(x[0], y[0], class_names) if class_names else regression(x[0], y[0])
-    for name, tensors in (("x_test", x), ("y_test", y)):
-        first, second = ((t.dtype, tuple(t.shape[1:])) for t in tensors)
-        if first != second:
-            raise user_error(
-                "array_shape",
-                path=file,
-                array=name,
-                given=f"{second[1]} in each row, of {second[0]}",
-                allowed=f"that of {name[0]}, {first[1]} of {first[0]}",
-                instead="Treat both parts alike",
-            )
-    task = "classification" if class_names else "regression"
-    return DataSet(Points(x[0], y[0]), Points(x[1], y[1]), task, class_names)
+def columns_of(name: str, array: Array) -> tuple[str, ...]:
+    return tuple(f"{name}[:, {i}]" for i in range(array.shape[1]))

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from experiments.data.order import BatchOrder, mix
-from experiments.errors import user_error
+from experiments.errors import refuse_unless, user_error
 
 SPATIAL = ("random_crop", "horizontal_flip", "cutout")
 
@@ -50,7 +50,7 @@ class Augmentation:
     mixup: float = 0.0
     num_classes: int = 0
 
-    def check(self, shape: tuple[int, ...], data_name: str) -> None:
+    def check_values(self, shape: tuple[int, ...], data_name: str) -> None:
         """Raise UserError for values that are none, or data that have no spatial dimension."""
         side = min(shape[1:], default=0)
         for key in SPATIAL:
@@ -64,14 +64,8 @@ class Augmentation:
             ("noise", 0 <= self.noise < math.inf, "a standard deviation of at least 0", 0.1),
             ("mixup", 0 <= self.mixup < math.inf, "an alpha of at least 0", 0.2),
         ):
-            if not is_allowed:
-                raise user_error(
-                    "not_allowed",
-                    key=f"data.augment.{key}",
-                    given=getattr(self, key),
-                    allowed=allowed,
-                    instead=instead,
-                )
+            given = getattr(self, key)
+            refuse_unless(is_allowed, f"data.augment.{key}", given, allowed, instead)
 
     def __bool__(self) -> bool:
         return any((self.random_crop, self.horizontal_flip, self.cutout, self.noise, self.mixup))
@@ -81,12 +75,8 @@ class Augmentation:
     ) -> tuple[Tensor, Tensor]:
         """Return the changed inputs and targets of batch `number` of the order's epoch.
 
-        Args:
-            x: this rank's share.
-            targets: theirs.
-            order: whose share it is.
-            number: of the batch in its epoch.
-            size: points of the whole batch; all are drawn for, and each rank takes its own.
+        Inputs and targets are this rank's share. For all `size` points of the whole batch is drawn,
+        and each rank takes its own.
 
         Shapes: (B, C, *) -> (B, C, *), of the same type but for noise and mixup; (B,) or (B, K)
         -> the same, or (B, K) of mixed classes.
@@ -122,7 +112,7 @@ class Augmentation:
         """Return each point mixed with another of its batch, and its target with that one's."""
         share = float(rng.beta(self.mixup, self.mixup))
         partner = torch.randperm(len(x), generator=generator).to(x.device)
-        x = x.float()
+        x = x if x.is_floating_point() else x.float()
         if self.num_classes:
             targets = F.one_hot(targets, self.num_classes).float()
         return (
@@ -134,17 +124,11 @@ class Augmentation:
 def check_mixing(augmentation: Augmentation, loss: Any, loss_name: str, num_ranks: int) -> None:
     """Raise UserError where points cannot be mixed in this combination."""
     if augmentation.mixup and getattr(loss, "takes_mixtures", True) is False:
-        raise user_error(
-            "mixup",
-            reason=f"loss={loss_name} takes one class for each point",
-            instead="loss=cross_entropy",
-        )
+        reason = f"loss={loss_name} takes one class for each point"
+        raise user_error("mixup", reason=reason, instead="loss=cross_entropy")
     if augmentation.mixup and num_ranks > 1:
-        raise user_error(
-            "mixup",
-            reason=f"the partner of a point may lie with another of {num_ranks} processes",
-            instead="trainer=auto",
-        )
+        reason = f"the partner of a point may lie with another of {num_ranks} processes"
+        raise user_error("mixup", reason=reason, instead="trainer=auto")
 
 
 def shifted(x: Tensor, padding: int, offsets: Tensor) -> Tensor:

@@ -9,10 +9,10 @@ one step, so any number of processes may start at once; all that map a file shar
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import logging
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,11 +21,11 @@ from typing import Any
 import torch
 
 from experiments.data.sources import DataSet, Facts, Points
-from experiments.records import write_atomic
+from experiments.record.folder import write_atomic
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 STALE_SECONDS = 3600.0
 
 
@@ -37,25 +37,21 @@ def cached(
 ) -> DataSet:
     """Return the data set that `decode` gives, from the cache where its sources are unchanged.
 
-    Args:
-        name: of the data set.
-        root: the folder of the data.
-        sources: the files that `decode` reads, or what lists them; it may also fetch them.
-        decode: called where there is no cache of these files.
+    Sources are the files that `decode` reads, or what lists them; it may also fetch them.
     """
-    place = root / "cache"
-    index = place / f"{name}.json"
+    folder = root / "cache"
+    index = folder / f"{name}.json"
     known = read_index(index)
     list_sources = sources if callable(sources) else lambda: sources
     state = state_of(list_sources())
     if known is not None and state is not None and known["sources"] == state:
-        data = open_file(place / known["file"], StoredFacts(index, known))
+        data = open_file(folder / known["file"], StoredFacts(index, known))
         if data is not None:
             return data
     data, state = decode(), state_of(list_sources())
     # Where nothing can be written the data serve as they are.
     with contextlib.suppress(OSError):
-        return (write(name, place, data, state) if state else None) or data
+        return (write(name, folder, data, state) if state else None) or data
     return data
 
 
@@ -91,52 +87,49 @@ def open_file(path: Path, facts: Facts) -> DataSet | None:
         saved = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
         train = Points(saved["train_inputs"], saved["train_targets"])
         test = Points(saved["test_inputs"], saved["test_targets"])
-        data = DataSet(train, test, saved["task"], tuple(saved["class_names"]))
+        has_val = "val_inputs" in saved
+        val = Points(saved["val_inputs"], saved["val_targets"]) if has_val else None
+        names = [tuple(saved[f"{kind}_names"]) for kind in ("feature", "target")]
+        class_names = tuple(saved["class_names"])
+        data = DataSet(train, test, saved["task"], class_names, val, *names)
         return data.with_facts(facts)
     except Exception as error:  # whatever torch's and zip's readers raise on a damaged file
         log.debug("The cache %s cannot be read: %s", path, error)
         return None
 
 
-def write(name: str, place: Path, data: DataSet, state: Any) -> DataSet | None:
+def write(name: str, folder: Path, data: DataSet, state: Any) -> DataSet | None:
     """Write the cache file and its index, and return the data set that maps it."""
-    place.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     checksum = data.checksum()
-    path = place / f"{name}-{checksum}.pt"
-    remove_leftovers(place, name)
+    path = folder / f"{name}-{checksum}.pt"
+    remove_leftovers(folder, name)
     if open_file(path, Facts()) is None:
-        part = place / f".{name}-{os.getpid()}.part"
+        content = {
+            "train_inputs": data.train.inputs,
+            "train_targets": data.train.targets,
+            "test_inputs": data.test.inputs,
+            "test_targets": data.test.targets,
+            "task": data.task,
+            "class_names": list(data.class_names),
+            "feature_names": list(data.feature_names),
+            "target_names": list(data.target_names),
+        }
+        if data.val is not None:
+            content |= {"val_inputs": data.val.inputs, "val_targets": data.val.targets}
         try:
-            torch.save(
-                {
-                    "train_inputs": data.train.inputs,
-                    "train_targets": data.train.targets,
-                    "test_inputs": data.test.inputs,
-                    "test_targets": data.test.targets,
-                    "task": data.task,
-                    "class_names": list(data.class_names),
-                },
-                part,
-            )
-            os.replace(part, path)
+            write_atomic(path, functools.partial(torch.save, content), is_synced=False)
         except RuntimeError as error:  # torch's word for a disk that is full
             raise OSError(str(error)) from error
-        finally:
-            part.unlink(missing_ok=True)
-    known = {
-        "format": FORMAT,
-        "sources": state,
-        "file": path.name,
-        "facts": {"checksum": checksum},
-    }
-    index = place / f"{name}.json"
+    facts = dict(data.facts.values)
+    known = {"format": FORMAT, "sources": state, "file": path.name, "facts": facts}
+    index = folder / f"{name}.json"
     write_atomic(index, json.dumps(known, indent=1) + "\n")
     return open_file(path, StoredFacts(index, known))
 
 
-def remove_leftovers(place: Path, name: str) -> None:
-    """Remove what a killed process left half-written."""
-    for part in place.glob(f".{name}-*.part"):
+def remove_leftovers(folder: Path, name: str) -> None:
+    for part in folder.glob(f".{name}-*.part"):
         with contextlib.suppress(OSError):
             if time.time() - part.stat().st_mtime > STALE_SECONDS:
                 part.unlink()

@@ -6,9 +6,9 @@ import math
 
 import torch
 
-from experiments.data.points import check, with_noise
-from experiments.data.sources import DataSet, regression
-from experiments.errors import user_error
+from experiments.data.points import check_numbers, with_noise
+from experiments.data.sources import DataSet, Points, data_set_of
+from experiments.errors import refuse_unless
 
 
 def sine(
@@ -28,15 +28,9 @@ def sine(
 
     Shapes: x (N, 1), y (N, 1).
     """
-    check(num_samples, noise)
-    if not frequency > 0:
-        raise user_error(
-            "not_allowed",
-            key="data.frequency",
-            given=frequency,
-            allowed="a number above 0",
-            instead=1.0,
-        )
+    check_numbers(num_samples, noise)
+    refuse_unless(frequency > 0, "data.frequency", frequency, "a number above 0", 1.0)
     generator = torch.Generator().manual_seed(seed)
     x = 2 * torch.rand(num_samples, 1, generator=generator) - 1
-    return regression(x, with_noise((2 * math.pi * frequency * x).sin(), noise, generator))
+    y = with_noise((2 * math.pi * frequency * x).sin(), noise, generator)
+    return data_set_of([Points(x, y)])

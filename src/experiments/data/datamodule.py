@@ -10,10 +10,10 @@ import lightning as L
 import torch
 
 from experiments.data.augmentation import Augmentation, shifted
-from experiments.data.loader import Fetch, FromMemory, FromWorkers, Loader, TrainingLoader
+from experiments.data.loader import BatchLoader, Fetch, FromMemory, FromWorkers, TrainingLoader
 from experiments.data.order import BatchOrder
 from experiments.data.sources import DataSet, Points, Subset, split
-from experiments.errors import TABLE, user_error
+from experiments.errors import TABLE, refuse_unless, user_error
 
 log = logging.getLogger(__name__)
 
@@ -24,10 +24,11 @@ class DataModule(L.LightningDataModule):
     """Training, validation and test batches of a data set.
 
     Args:
-        data: the data set.
-        name: its name, for messages.
-        batch_size: points per optimizer step over all ranks, or `full` for the training set.
-        val_fraction: the part of the training points that validates, from 0 up to below 1.
+        name: of the data set, for messages.
+        batch_size: points per optimizer step over all ranks, or `full` for the training set; cut
+            to that where it is larger.
+        val_fraction: the part of the training points that validates, from 0 up to below 1; not
+            used where the data bring validation points of their own.
         split_seed: of the cut between the two.
         seed: of the batch order and of the augmentation.
         overfit: take the same batches in every epoch.
@@ -36,11 +37,8 @@ class DataModule(L.LightningDataModule):
             device.
         num_workers: processes that read then.
         test_shift: pixels by which every test image is moved at most, drawn from `split_seed`.
-
-    Attributes:
         at_once: hand out the stream of training batches, of which a call of the training step takes
             many, instead of single ones.
-        evaluation_batch_size: points of a batch in validation and test.
 
     Raises:
         UserError: a batch size or a fraction that the data cannot give.
@@ -60,41 +58,53 @@ class DataModule(L.LightningDataModule):
         memory_limit: float = math.inf,
         num_workers: int = 0,
         test_shift: int = 0,
+        evaluation_batch_size: int = EVALUATION_BATCH_SIZE,
+        at_once: bool = False,
     ) -> None:
         super().__init__()
-        self.train, self.val = cut_validation(data.train, val_fraction, split_seed)
+        self.brings_validation = data.val is not None
+        self.split_name = f"val_fraction={val_fraction} split_seed={split_seed}"
+        if data.val is None:
+            self.train, self.val = cut_validation(data.train, val_fraction, split_seed)
+        else:
+            self.split_name = "all of the training part"
+            self.train, self.val = whole(data.train), whole(data.val)
+            log.info(TABLE["given_validation"].format(data=name, number=len(data.val)))
         self.test = data.test
         if test_shift:
             check_shift(test_shift, data.spec.shape, name)
             self.test = moved(data.test, test_shift, split_seed)
+        self.name = name
         self.facts = data.facts
-        self.split_name = f"val_fraction={val_fraction} split_seed={split_seed}"
+        self.feature_names, self.target_names = data.feature_names, data.target_names
         self.spec = data.spec
         self.batch_size = checked_batch_size(batch_size, len(self.train), name)
+        self.is_batch_cut = batch_size not in ("full", self.batch_size)
         self.seed = seed
         self.overfit = overfit
         num_classes = self.spec.num_outputs if self.spec.task == "classification" else 0
         self.augmentation = replace(augmentation or Augmentation(), num_classes=num_classes)
-        self.augmentation.check(self.spec.shape, name)
-        check_workers(memory_limit, num_workers)
+        self.augmentation.check_values(self.spec.shape, name)
         self.memory_limit = memory_limit
         self.num_workers = num_workers
-        self.at_once = False
-        self.evaluation_batch_size = EVALUATION_BATCH_SIZE
+        self.at_once = at_once
+        self.evaluation_batch_size = evaluation_batch_size
+
+    @property
+    def batch_size_in_words(self) -> str:
+        is_all = self.batch_size == len(self.train)
+        return f"{self.batch_size}" + (" (all)" if is_all else "")
 
     @property
     def num_batches(self) -> int:
-        """Batches of a training epoch."""
         return math.ceil(len(self.train) / self.batch_size)
 
     @property
     def gigabytes(self) -> float:
-        """The size of all points."""
         return sum(points.num_bytes for points in (self.train, self.val, self.test)) / 1e9
 
     @property
     def fits_in_memory(self) -> bool:
-        """Whether the points are held on the device."""
         return self.gigabytes <= self.memory_limit
 
     def _fetch(self, points: Points | Subset) -> Fetch:
@@ -124,18 +134,18 @@ class DataModule(L.LightningDataModule):
             at_once=self.at_once,
         )
 
-    def _evaluation_loader(self, points: Points | Subset) -> Loader:
-        return Loader(self._fetch(points), self._order(points, self.evaluation_batch_size))
+    def _evaluation_loader(self, points: Points | Subset) -> BatchLoader:
+        return BatchLoader(self._fetch(points), self._order(points, self.evaluation_batch_size))
 
-    def in_order(self) -> Loader:
+    def in_order(self) -> BatchLoader:
         """Return the training points as they are, in their own order."""
         return self._evaluation_loader(self.train)
 
-    def val_dataloader(self) -> Loader | list[Loader]:
+    def val_dataloader(self) -> BatchLoader | list[BatchLoader]:
         # An empty list is how the Trainer is told that there is no validation.
         return self._evaluation_loader(self.val) if len(self.val) else []
 
-    def test_dataloader(self) -> Loader:
+    def test_dataloader(self) -> BatchLoader:
         return self._evaluation_loader(self.test)
 
 
@@ -144,14 +154,8 @@ def check_shift(shift: int, shape: tuple[int, ...], name: str) -> None:
     side = min(shape[1:], default=0)
     if not side:
         raise user_error("spatial", key="test_shift", given=shift, data=name, shape=shape)
-    if not 0 <= shift <= side:
-        raise user_error(
-            "not_allowed",
-            key="data.test_shift",
-            given=shift,
-            allowed=f"0 (none) to {side} pixels, the size of a point of {name}",
-            instead=max(1, side // 8),
-        )
+    allowed = f"0 (none) to {side} pixels, the size of a point of {name}"
+    refuse_unless(0 <= shift <= side, "data.test_shift", shift, allowed, max(1, side // 8))
 
 
 def moved(points: Points, shift: int, seed: int) -> Points:
@@ -164,17 +168,8 @@ def moved(points: Points, shift: int, seed: int) -> Points:
     return Points(torch.cat([shifted(x, shift, own) for x, own in parts]), points.targets)
 
 
-def check_workers(memory_limit: float, num_workers: int) -> None:
-    """Raise UserError for a limit or a number of workers below 0."""
-    for key, given, instead in (("memory_limit", memory_limit, 4), ("num_workers", num_workers, 2)):
-        if not given >= 0:
-            raise user_error(
-                "not_allowed",
-                key=f"data.{key}",
-                given=given,
-                allowed="a number of at least 0",
-                instead=instead,
-            )
+def whole(points: Points) -> Subset:
+    return Subset(points, torch.arange(len(points)))
 
 
 def cut_validation(train: Points, fraction: float, seed: int) -> tuple[Subset, Subset]:
@@ -195,12 +190,10 @@ def cut_validation(train: Points, fraction: float, seed: int) -> tuple[Subset, S
 
 
 def checked_batch_size(batch_size: int | str, num_train: int, name: str) -> int:
-    """Return the batch size as a number, or raise UserError."""
+    """Return the batch size as a number, at most all points, or raise UserError."""
     if batch_size == "full":
         return num_train
-    if isinstance(batch_size, int) and 1 <= batch_size <= num_train:
-        return batch_size
-    instead = (
-        "full" if isinstance(batch_size, int) and batch_size > num_train else min(64, num_train)
-    )
+    if isinstance(batch_size, int) and batch_size >= 1:
+        return min(batch_size, num_train)
+    instead = min(64, num_train)
     raise user_error("batch_size", given=batch_size, most=num_train, data=name, instead=instead)

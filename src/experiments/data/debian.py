@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.errors import user_error
+from experiments.record.folder import write_atomic
 
 FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
 
@@ -27,16 +28,12 @@ def unpack(source: Path, target: Path, file_names: Sequence[str]) -> None:
 
 def unpack_one(packed: Path, path: Path) -> None:
     """Unpack one gzipped file; nothing is left where that fails."""
-    part = path.with_name(f".{path.name}-{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with gzip.open(packed) as source, part.open("wb") as target:
-            shutil.copyfileobj(source, target)
-        os.replace(part, path)
+        with gzip.open(packed) as source:
+            write_atomic(path, functools.partial(shutil.copyfileobj, source), is_synced=False)
     except (gzip.BadGzipFile, EOFError) as error:
         raise user_error("corrupt_data", data="fashion_mnist", path=packed, reason=error) from error
     except OSError as error:
         reason = error.strerror or error
         raise user_error("unwritable_data", path=path.parent, reason=reason) from error
-    finally:
-        part.unlink(missing_ok=True)

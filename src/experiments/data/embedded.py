@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from experiments.data.sources import DataSet, classification, regression
+from experiments.data.sources import DataSet, Points, data_set_of
 
 
 def digits() -> DataSet:
@@ -19,7 +19,7 @@ def digits() -> DataSet:
     bunch = load_digits()
     inputs = torch.from_numpy(bunch.images).to(torch.uint8).unsqueeze(1)
     targets = torch.from_numpy(bunch.target).long()
-    return classification(inputs, targets, tuple(str(name) for name in bunch.target_names))
+    return data_set_of([Points(inputs, targets)], tuple(map(str, bunch.target_names)))
 
 
 def diabetes() -> DataSet:
@@ -33,4 +33,4 @@ def diabetes() -> DataSet:
     bunch = load_diabetes()
     inputs = torch.from_numpy(bunch.data).float()
     targets = torch.from_numpy(bunch.target).float().unsqueeze(1)
-    return regression(inputs, targets)
+    return data_set_of([Points(inputs, targets)])

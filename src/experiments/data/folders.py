@@ -7,38 +7,52 @@ many minutes. The folders count too, since renaming a class changes nothing in t
 
 from __future__ import annotations
 
+import collections
 import logging
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 import torch
-from torch import Tensor
 
 from experiments.data import checks
 from experiments.data.cache import cached, own_name
-from experiments.data.images import as_tensor, stacked
-from experiments.data.sources import DataSet, Points, classification
+from experiments.data.decoding import decoded
+from experiments.data.layouts import (
+    EXTENSIONS,
+    PartFolders,
+    class_folders,
+    closed,
+    entries,
+    is_image,
+    is_ours,
+    layout_of,
+    subfolders,
+)
+from experiments.data.sources import DataSet, Points, data_set_of
 from experiments.errors import TABLE, listed, user_error
 
 log = logging.getLogger(__name__)
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-"""Of the files that torchvision's ImageFolder takes for images."""
-PENDING = 256
 EXAMPLE = "FOLDER (with one folder of images for each class)"
+READING = 2
+"""Counted up when the same files give other tensors, so that none of the old ones is taken."""
+FILES_OF_SYSTEMS = ("thumbs.db", "ehthumbs.db", "desktop.ini")
 
 
 @dataclass(frozen=True)
 class Part:
-    """The images of one part: files with their class numbers, and the folders they lie in."""
+    """The images of one part: files with their class numbers, and the folders they lie in.
 
-    files: list[Path]
-    labels: list[int]
-    folders: list[Path]
+    `unread` counts the other files by the ends of their names.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+    unread: collections.Counter[str] = field(default_factory=collections.Counter)
 
 
 def folder(
@@ -46,9 +60,11 @@ def folder(
 ) -> DataSet:
     """Images in class folders, as torchvision's ImageFolder takes them.
 
-    Either PATH/CLASS/*, of which a stratified fifth is the test set, or PATH/train/CLASS/* and
-    PATH/test/CLASS/*. Classes are numbered in the order of their names; folders below them count
-    too; what is hidden (.name) does not.
+    Either PATH/CLASS/*, of which a stratified fifth is the test set, or PATH/train/CLASS/* with
+    PATH/test/CLASS/*, PATH/val/CLASS/* or both, in the ways that people name them
+    (data/layouts.py); val then validates. Classes are numbered in the order of their names; folders
+    below them count too; what is hidden (.name) does not. An image is read as it is seen
+    (data/image_files.py): upright, on white, 8 bits.
 
     Args:
         path: the folder.
@@ -58,142 +74,133 @@ def folder(
         root: where the decoded images are kept.
 
     Raises:
-        UserError: no such folder, a class without images, an image that cannot be read or that
-            differs in size.
+        UserError: no such folder, folders that cannot be told to be classes, a class without
+            images, images that cannot be read, that differ in size, or that take more memory than
+            there is.
 
     Shapes: inputs (N, 3 or 1, H, W).
     """
     size = checks.checked_size(size)
     top = checks.existing("folder", path, "folder", EXAMPLE)
-    train_top, test_top = parts_of(top)
-    class_names = class_folders(train_top)
-    train = listing(train_top, class_names)
-    test = None if test_top is None else test_listing(test_top, class_names)
-    parts = [train] if test is None else [train, test]
-    for part, place in zip(parts, (train_top, test_top), strict=False):
-        checks.check_number(place or top, len(part.files), checks.LEAST_POINTS if not test else 1)
-    sources = [path for part in parts for path in (*part.folders, *part.files)]
-    name = own_name("folder", top, size, grey)
+    layout = layout_of(top)
+    class_names = class_folders(layout.train)
+    parts = listings(layout, class_names)
+    tell_unread(top, list(parts.values()), has_parts=layout.train != top)
+    sources = [path for part in parts.values() for path in (*part.folders, *part.files)]
+    name = own_name("folder", top, READING, size, grey)
 
     def decode() -> DataSet:
-        num, place = sum(len(part.files) for part in parts), Path(root) / "cache"
-        log.info(TABLE["decoding"].format(num=num, data=top, place=place))
-        points = [decoded(part, size, grey) for part in parts]
-        if len(points) == 1:
-            return classification(points[0].inputs, points[0].targets, class_names)
-        check_same_size(points[0], points[1], test.files[0] if test else top)
-        return DataSet(points[0], points[1], "classification", class_names)
+        num = sum(len(part.files) for part in parts.values())
+        files = {role: part.files for role, part in parts.items()}
+        log.info(TABLE["decoding"].format(num=num, data=top, place=Path(root) / "cache"))
+        inputs, notes = decoded(top, files, size, grey, is_cut="test" not in parts)
+        points = {
+            role: Points(inputs[role], torch.tensor(part.labels)) for role, part in parts.items()
+        }
+        val = points.pop("val", None)
+        data = data_set_of(list(points.values()), class_names, val)
+        data.facts.values["understood"] = {"images": described(top, parts), "notes": notes}
+        return data
 
     return cached(name, Path(root), sources, decode)
 
 
-def parts_of(top: Path) -> tuple[Path, Path | None]:
-    """Return the folders of the training and the test classes; None where a fifth is cut."""
-    names = subfolders(top)
-    if {"train", "test"} <= set(names):
-        others = [name for name in names if name not in ("train", "test")]
-        if others:
-            used = "the classes are those in train and test"
-            log.warning(TABLE["unused_data"].format(path=top, given=listed(others), used=used))
-        return top / "train", top / "test"
-    if "train" in names and subfolders(top / "train"):
-        raise user_error(
-            "class_folders",
-            path=top,
-            reason="there is a folder train with classes in it, and no folder test",
-            instead=f"Add one, or have a fifth of train held out: data.path={top / 'train'}",
-        )
-    return top, None
+def listings(layout: PartFolders, class_names: tuple[str, ...]) -> dict[str, Part]:
+    """Return the files of each part, of which there must be some."""
+    parts = {"train": listing(layout.train, class_names)}
+    for role, place in (("test", layout.test), ("val", layout.val)):
+        if place is not None:
+            parts[role] = other_listing(place, class_names)
+    for role, part in parts.items():
+        is_cut = role == "train" and layout.test is None
+        checks.check_number(part.folders[0], len(part.files), checks.LEAST_POINTS if is_cut else 1)
+    return parts
 
 
-def subfolders(place: Path) -> list[str]:
-    """Return the names of the folders in a folder, sorted, without hidden ones."""
-    with os.scandir(place) as entries:
-        return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+def described(top: Path, parts: dict[str, Part]) -> str:
+    """Return how many images of each part were read: `60 in Training, 20 in Testing`."""
+    places = {role: part.folders[0].relative_to(top) for role, part in parts.items()}
+    return listed(
+        f"{len(part.files):,} files" + (f" in {places[role]}" if places[role].parts else "")
+        for role, part in parts.items()
+    )
 
 
-def class_folders(place: Path) -> tuple[str, ...]:
-    """Return the names of the classes, of which there must be several."""
-    names = subfolders(place)
-    instead = "Give a folder that holds one folder of images for each class"
-    if not names:
-        raise user_error("class_folders", path=place, reason="no folder is in it", instead=instead)
-    checks.check_several_classes(place, names, instead)
-    return tuple(names)
-
-
-def test_listing(place: Path, class_names: tuple[str, ...]) -> Part:
-    """Return the files of the test part, whose classes must be among those of training."""
-    unknown = [name for name in subfolders(place) if name not in class_names]
+def other_listing(top: Path, class_names: tuple[str, ...]) -> Part:
+    """Return the files of a part whose classes must be among those of training."""
+    unknown = [name for name in subfolders(top) if name not in class_names]
     if unknown:
-        raise user_error(
-            "label_range",
-            path=place,
-            place=f"folder {unknown[0]}",
-            given=unknown[0],
-            allowed=listed(class_names),
-            instead="Name the folders as those in train are named",
-        )
-    return listing(place, class_names, may_lack=True)
+        location, allowed = f"folder {unknown[0]}", listed(class_names)
+        instead = "Name the folders as those in train are named"
+        raise checks.no_class(top, location, unknown[0], allowed, instead)
+    return listing(top, class_names, may_lack=True)
 
 
-def listing(place: Path, class_names: tuple[str, ...], may_lack: bool = False) -> Part:
+def listing(top: Path, class_names: tuple[str, ...], may_lack: bool = False) -> Part:
     """Return all images below the class folders, class by class, in the order of their paths."""
-    part = Part([], [], [place])
+    part = Part(folders=[top])
+    part.unread.update(loose(top, "beside the class folders"))
     for label, name in enumerate(class_names):
-        before = len(part.files)
-        for at, folders, files in os.walk(place / name, followlinks=True):
-            folders[:] = sorted(word for word in folders if not word.startswith("."))
-            part.folders.append(Path(at))
-            found = (word for word in sorted(files) if not word.startswith("."))
-            part.files.extend(Path(at, w) for w in found if w.lower().endswith(EXTENSIONS))
+        before, skipped = len(part.files), collections.Counter[str]()
+        for at, files in walk(top / name):
+            part.folders.append(at)
+            part.files.extend(at / word for word in files if is_image(word))
+            skipped.update(ending(word) for word in files if not is_image(word))
         if len(part.files) == before and not may_lack:
-            raise user_error(
-                "class_folders",
-                path=place / name,
-                reason="no image is in it",
-                instead=f"Remove the folder, or add images ({listed(EXTENSIONS)})",
-            )
+            instead = f"Remove the folder, or add images ({listed(EXTENSIONS)})"
+            reason = "no image is in it" + (f", only {counted(skipped)}" if skipped else "")
+            raise user_error("class_folders", path=top / name, reason=reason, instead=instead)
         part.labels.extend([label] * (len(part.files) - before))
+        part.unread.update(skipped)
     return part
 
 
-def decoded(part: Part, size: int | None, grey: bool) -> Points:
-    """Return the images of a part with their class numbers."""
-    images = decoded_images(part.files, size, grey)
-    inputs = stacked(images, len(part.files), lambda i: part.files[i])
-    return Points(inputs, torch.tensor(part.labels))
+def walk(top: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield each folder from `top` on, if it is there, and its files.
+
+    A folder comes once, however many links lead to it.
+    """
+    if not top.is_dir():  # a class without points to test
+        return
+    seen = set()
+    for at, folders, files in os.walk(top, followlinks=True, onerror=refuse):
+        state = os.stat(at)
+        if (state.st_dev, state.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((state.st_dev, state.st_ino))
+        folders[:] = sorted(filter(is_ours, folders))
+        yield Path(at), sorted(filter(counts, files))
 
 
-def decoded_images(files: list[Path], size: int | None, grey: bool) -> Iterator[Tensor]:
-    """Decode in threads: PIL's decoders let others run meanwhile."""
-    # Here, so that no thread finds the module half imported.
-    from torchvision.datasets.folder import default_loader
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        # A part at a time: what is waiting when an image cannot be read would be decoded still.
-        for start in range(0, len(files), PENDING):
-            part = files[start : start + PENDING]
-            yield from pool.map(lambda path: read_image(path, size, grey, default_loader), part)
+def counts(name: str) -> bool:
+    """Return whether a file is one that somebody put there: not hidden, and not a system's."""
+    return not name.startswith(".") and name.lower() not in FILES_OF_SYSTEMS
 
 
-def read_image(path: Path, size: int | None, grey: bool, loader: Callable[[str], Any]) -> Tensor:
-    """Return the image of a file, or raise UserError with the file's name."""
-    try:
-        return as_tensor(loader(str(path)), size, grey)
-    except Exception as error:  # PIL raises OSError, SyntaxError, ValueError, EOFError and others
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise user_error(
-            "unreadable_file",
-            path=path,
-            kind="an image",
-            reason=reason,
-            instead="Replace it by a good copy, or remove it",
-        ) from error
+def refuse(error: OSError) -> NoReturn:
+    raise closed(error) from error
 
 
-def check_same_size(train: Points, test: Points, first: Path) -> None:
-    """Raise UserError where the test images are of another size than those of training."""
-    if train.inputs.shape[1:] != test.inputs.shape[1:]:
-        given, expected = (f"{p.inputs.shape[-1]}x{p.inputs.shape[-2]}" for p in (test, train))
-        raise user_error("image_size", path=first, given=given, expected=expected, instead=64)
+def loose(top: Path, where: str) -> list[str]:
+    """Return the ends of names of files in a folder of folders, and links that lead nowhere."""
+    links = [e for e in entries(top) if counts(e.name) and not e.is_dir()]
+    return [f"{ending(e.name) if e.is_file() else 'broken link'} {where}" for e in links]
+
+
+def ending(name: str) -> str:
+    return Path(name).suffix.lower() or "without an ending"
+
+
+def counted(endings: collections.Counter[str]) -> str:
+    """Return how many there are of each, the most first: `7 .heic, 2 .txt`."""
+    return listed(f"{number} {name}" for name, number in endings.most_common())
+
+
+def tell_unread(top: Path, parts: list[Part], has_parts: bool) -> None:
+    unread = sum((part.unread for part in parts), collections.Counter[str]())
+    if has_parts:
+        unread.update(loose(top, "beside the parts"))
+    if unread:
+        values = {"number": unread.total(), "kinds": counted(unread), "read": listed(EXTENSIONS)}
+        log.warning(TABLE["unread_files"].format(path=top, **values))

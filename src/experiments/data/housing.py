@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from experiments.data.cache import cached
-from experiments.data.sources import DataSet, regression
-from experiments.data.torchvision_arrays import not_loaded
+from experiments.data.downloads import not_loaded
+from experiments.data.sources import DataSet, Points, data_set_of
 
 FILE = "cal_housing_py3.pkz"
 
@@ -43,4 +43,4 @@ def decode(root: str, source: Path) -> DataSet:
         targets = torch.from_numpy(bunch.target).float().unsqueeze(1)
     except Exception as error:  # whatever joblib's reader and urllib raise
         raise not_loaded("california_housing", [source], is_there, error, None) from error
-    return regression(inputs, targets)
+    return data_set_of([Points(inputs, targets)])

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from experiments.errors import user_error
+from experiments.errors import UserError, user_error
 
 
 def as_tensor(image: Any, size: int | None, grey: bool) -> Tensor:
@@ -33,32 +33,23 @@ def as_tensor(image: Any, size: int | None, grey: bool) -> Tensor:
 
 
 def stacked(images: Iterable[Tensor], num: int, name_of: Callable[[int], object]) -> Tensor:
-    """Return `num` images as one (N, C, H, W) tensor, which is filled as they come.
-
-    Args:
-        images: (C, H, W) each.
-        num: how many.
-        name_of: names an image, for the message.
+    """Return `num` images (C, H, W) as one (N, C, H, W) tensor, which is filled as they come.
 
     Raises:
-        UserError: the first image that differs in size from those before it.
+        UserError: the first image that differs in size from those before it, by its name.
     """
     result = torch.empty(0, dtype=torch.uint8)
     for i, image in enumerate(images):
         if i == 0:
             result = torch.empty((num, *image.shape), dtype=torch.uint8)
         if image.shape != result.shape[1:]:
-            raise user_error(
-                "image_size",
-                path=name_of(i),
-                given=pixels(image),
-                expected=pixels(result),
-                instead=64,
-            )
+            sizes = ((x.shape[-1], x.shape[-2]) for x in (image, result))
+            raise other_size(name_of(i), *sizes)
         result[i] = image
     return result
 
 
-def pixels(image: Tensor) -> str:
-    """Return width x height."""
-    return f"{image.shape[-1]}x{image.shape[-2]}"
+def other_size(path: object, size: tuple[int, int], before: tuple[int, int]) -> UserError:
+    """Return what is said of an image whose width and height are not those before it."""
+    given, expected = (f"{width}x{height}" for width, height in (size, before))
+    return user_error("image_size", path=path, given=given, expected=expected, instead=64)

@@ -10,8 +10,8 @@ With several ranks a batch is still the batch of the whole run: each rank takes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -34,12 +34,8 @@ class Batch(NamedTuple):
     size: int
 
 
-class Fetch(Protocol):
-    """How points come to the device, one set of indices after the other."""
-
-    def __call__(self, indices: list[Tensor]) -> Iterable[tuple[Tensor, Tensor]]:
-        """Yield inputs and targets at each of `indices`."""
-        ...
+Fetch = Callable[[list[Tensor]], Iterable[tuple[Tensor, Tensor]]]
+"""How points come to the device: inputs and targets at one set of indices after the other."""
 
 
 class FromMemory:
@@ -97,7 +93,7 @@ class FromWorkers:
             )
 
 
-class Loader:
+class BatchLoader:
     """An iterable over the batches of an epoch.
 
     Its attributes are those of a DataLoader that the Trainer asks for: on `sampler` it calls
@@ -149,7 +145,7 @@ class Stream:
         return batch
 
 
-class TrainingLoader(Loader):
+class TrainingLoader(BatchLoader):
     """Batches to train on; it knows how far it has come, and goes on from there after a resume.
 
     Args:
@@ -182,7 +178,6 @@ class TrainingLoader(Loader):
         return resumed["position"] if resumed and resumed["epoch"] == self.sampler.number else 0
 
     def state_dict(self) -> dict[str, int]:
-        """Return how many batches of which epoch were handed out; the Trainer saves it."""
         return {"epoch": self.sampler.number, "position": self.position}
 
     def load_state_dict(self, state: dict[str, int]) -> None:

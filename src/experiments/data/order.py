@@ -53,7 +53,6 @@ class BatchOrder:
 
     @property
     def epoch(self) -> int:
-        """The epoch whose order is used."""
         return 0 if self.fixed else self.number
 
     def __len__(self) -> int:
@@ -64,7 +63,6 @@ class BatchOrder:
         return min(last * self.batch_size, self.num_points) - first * self.batch_size
 
     def order(self) -> Tensor:
-        """Return the permutation of this epoch, (N,)."""
         if self.seed is None:
             return torch.arange(self.num_points)
         generator = torch.Generator().manual_seed(mix(self.seed, self.epoch))

@@ -7,34 +7,20 @@ import math
 import torch
 from torch import Tensor
 
-from experiments.data.sources import DataSet, classification
-from experiments.errors import user_error
+from experiments.data.sources import DataSet, Points, data_set_of
+from experiments.errors import refuse_unless
 
 CLASS_NAMES = ("0", "1")
 
 
-def check(num_samples: int, noise: float) -> None:
+def check_numbers(num_samples: int, noise: float) -> None:
     """Raise UserError for a number of points or a noise that cannot be generated."""
-    if num_samples < 10:
-        raise user_error(
-            "not_allowed",
-            key="data.num_samples",
-            given=num_samples,
-            allowed="a whole number of at least 10",
-            instead=2000,
-        )
-    if noise < 0:
-        raise user_error(
-            "not_allowed",
-            key="data.noise",
-            given=noise,
-            allowed="a standard deviation of at least 0",
-            instead=0.1,
-        )
+    allowed = "a whole number of at least 10"
+    refuse_unless(num_samples >= 10, "data.num_samples", num_samples, allowed, 2000)
+    refuse_unless(noise >= 0, "data.noise", noise, "a standard deviation of at least 0", 0.1)
 
 
 def with_noise(points: Tensor, noise: float, generator: torch.Generator) -> Tensor:
-    """Add Gaussian noise of standard deviation `noise`."""
     return points + noise * torch.randn(points.shape, generator=generator)
 
 
@@ -48,14 +34,14 @@ def moons(*, num_samples: int = 2000, noise: float = 0.1, seed: int = 0) -> Data
         noise: standard deviation of the Gaussian noise on each coordinate.
         seed: of the data, not of the run.
     """
-    check(num_samples, noise)
+    check_numbers(num_samples, noise)
     generator = torch.Generator().manual_seed(seed)
     targets = torch.arange(num_samples) % 2
     t = math.pi * torch.rand(num_samples, generator=generator)
     upper = torch.stack([t.cos(), t.sin()], dim=1)
     lower = torch.stack([1 - t.cos(), 0.5 - t.sin()], dim=1)
     points = torch.where(targets[:, None] == 0, upper, lower)
-    return classification(with_noise(points, noise, generator), targets, CLASS_NAMES)
+    return data_set_of([Points(with_noise(points, noise, generator), targets)], CLASS_NAMES)
 
 
 def xor(
@@ -72,21 +58,15 @@ def xor(
         margin: |x| and |y| are uniform in [margin, 1], so that the classes do not touch.
         seed: of the data, not of the run.
     """
-    check(num_samples, noise)
-    if not 0 <= margin < 1:
-        raise user_error(
-            "not_allowed",
-            key="data.margin",
-            given=margin,
-            allowed="a number from 0 up to below 1",
-            instead=0.1,
-        )
+    check_numbers(num_samples, noise)
+    refuse_unless(0 <= margin < 1, "data.margin", margin, "a number from 0 up to below 1", 0.1)
     generator = torch.Generator().manual_seed(seed)
     quadrants = torch.arange(num_samples) % 4
     signs = torch.stack([1 - 2 * (quadrants % 2), 1 - 2 * (quadrants // 2)], dim=1)
     sizes = margin + (1 - margin) * torch.rand(num_samples, 2, generator=generator)
     targets = (signs[:, 0] != signs[:, 1]).long()
-    return classification(with_noise(signs * sizes, noise, generator), targets, CLASS_NAMES)
+    points = with_noise(signs * sizes, noise, generator)
+    return data_set_of([Points(points, targets)], CLASS_NAMES)
 
 
 def spirals(
@@ -102,14 +82,14 @@ def spirals(
         turns: how often each arm goes round.
         seed: of the data, not of the run.
     """
-    check(num_samples, noise)
+    check_numbers(num_samples, noise)
     generator = torch.Generator().manual_seed(seed)
     targets = torch.arange(num_samples) % 2
     # The square root makes the points as dense outside as inside.
     radius = torch.rand(num_samples, generator=generator).sqrt()
     angle = 2 * math.pi * turns * radius + math.pi * targets
     points = torch.stack([radius * angle.cos(), radius * angle.sin()], dim=1)
-    return classification(with_noise(points, noise, generator), targets, CLASS_NAMES)
+    return data_set_of([Points(with_noise(points, noise, generator), targets)], CLASS_NAMES)
 
 
 def circles(
@@ -125,18 +105,11 @@ def circles(
         factor: radius of the inner circle, between 0 and 1.
         seed: of the data, not of the run.
     """
-    check(num_samples, noise)
-    if not 0 < factor < 1:
-        raise user_error(
-            "not_allowed",
-            key="data.factor",
-            given=factor,
-            allowed="a radius between 0 and 1",
-            instead=0.5,
-        )
+    check_numbers(num_samples, noise)
+    refuse_unless(0 < factor < 1, "data.factor", factor, "a radius between 0 and 1", 0.5)
     generator = torch.Generator().manual_seed(seed)
     targets = torch.arange(num_samples) % 2
     t = 2 * math.pi * torch.rand(num_samples, generator=generator)
     radius = 1 + (factor - 1) * targets
     points = torch.stack([radius * t.cos(), radius * t.sin()], dim=1)
-    return classification(with_noise(points, noise, generator), targets, CLASS_NAMES)
+    return data_set_of([Points(with_noise(points, noise, generator), targets)], CLASS_NAMES)

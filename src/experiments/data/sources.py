@@ -1,8 +1,8 @@
 """What a data set is: tensors, a task and names; its splits and its checksum.
 
 A source is a function that returns a `DataSet`; `conf/data/*.yaml` name them. Where the makers
-of the data give a test set it is used as it is; where they give none, `hold_out` cuts a
-stratified fifth with a fixed seed, which thereby is part of the data's definition.
+of the data give a test set it is used as it is; where they give none, `data_set_of` cuts a fifth
+with a fixed seed, which thereby is part of the data's definition.
 
 Shape letters: N points, C channels, L length, H height, W width, F features, K classes.
 """
@@ -10,7 +10,7 @@ Shape letters: N points, C channels, L length, H height, W width, F features, K 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,30 +32,22 @@ class DataSpec:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain lists, strings and numbers, which `weights_only=True` can load."""
-        return {
-            "shape": list(self.shape),
-            "num_outputs": self.num_outputs,
-            "task": self.task,
-            "class_names": list(self.class_names),
-        }
+        return {**vars(self), "shape": list(self.shape), "class_names": list(self.class_names)}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> DataSpec:
         """Return the spec that `as_dict` gave."""
-        return cls(
-            tuple(values["shape"]),
-            values["num_outputs"],
-            values["task"],
-            tuple(values["class_names"]),
-        )
+        tuples = {key: tuple(values[key]) for key in ("shape", "class_names")}
+        return cls(**{**values, **tuples})
 
 
 @dataclass(frozen=True)
 class Points:
     """Inputs with their targets.
 
-    Shapes: inputs (N, F), (N, C, L), (N, C, H, W) or (N, C, D, H, W), of uint8 or float32;
-    targets (N,) of int64 class numbers, or (N, K) of float32 values.
+    Shapes: inputs (N, F), (N, C, L), (N, C, H, W) or (N, C, D, H, W), of uint8 or float32, and
+    float64 where 32 bits would lose what tells points apart; targets (N,) of int64 class numbers,
+    or (N, K) of float32 or float64 values.
     """
 
     inputs: Tensor
@@ -65,17 +57,14 @@ class Points:
         return len(self.targets)
 
     def take(self, index: Tensor) -> Points:
-        """Return the points at `index`."""
         # Ten times as fast as inputs[index] for rows of bytes.
         return Points(self.inputs.index_select(0, index), self.targets.index_select(0, index))
 
     def to(self, device: torch.device) -> Points:
-        """Return the points on `device`."""
         return Points(self.inputs.to(device), self.targets.to(device))
 
     @property
     def num_bytes(self) -> int:
-        """The memory that they take."""
         return self.inputs.nbytes + self.targets.nbytes
 
 
@@ -104,17 +93,15 @@ class Subset:
 
     @property
     def inputs(self) -> Tensor:
-        """The inputs, gathered anew at each call."""
+        # Gathered anew at each call, as the targets are.
         return self.points.inputs.index_select(0, self.rows)
 
     @property
     def targets(self) -> Tensor:
-        """The targets, gathered anew at each call."""
         return self.points.targets.index_select(0, self.rows)
 
     @property
     def num_bytes(self) -> int:
-        """The memory that its points take."""
         return self.points.num_bytes * len(self) // max(1, len(self.points))
 
 
@@ -125,7 +112,6 @@ class Facts:
         self.values = {} if values is None else values
 
     def get(self, key: str, compute: Callable[[], Any]) -> Any:
-        """Return the fact `key`, computed where it is not known yet."""
         if key not in self.values:
             self.values[key] = compute()
         return self.values[key]
@@ -133,25 +119,31 @@ class Facts:
 
 @dataclass(frozen=True)
 class DataSet:
-    """Training and test points, and what they are.
+    """Training and test points, and what they are; `val` where the makers give validation points.
 
-    `facts` are what is already known of them (data/cache.py keeps them on disk).
+    Attributes:
+        class_names: of a classification.
+        feature_names: of the F features of vectors, and `target_names` of the K targets of a
+            regression, for messages; empty where nobody named them.
+        facts: what is already known of the points (data/cache.py keeps it on disk).
     """
 
     train: Points
     test: Points
     task: str
     class_names: tuple[str, ...] = field(default=())
+    val: Points | None = None
+    feature_names: tuple[str, ...] = ()
+    target_names: tuple[str, ...] = ()
     facts: Facts = field(default_factory=Facts, compare=False, init=False)
 
     def with_facts(self, facts: Facts) -> DataSet:
-        """Return the data set, of which `facts` are known already."""
+        # No argument of the class: dataclasses.replace would hand on those of other points.
         object.__setattr__(self, "facts", facts)
         return self
 
     @property
     def spec(self) -> DataSpec:
-        """What a model must know of the data."""
         is_regression = self.task == "regression"
         num_outputs = self.train.targets.shape[1] if is_regression else len(self.class_names)
         shape = tuple(self.train.inputs.shape[1:])
@@ -164,25 +156,32 @@ class DataSet:
     def _digest(self) -> str:
         digest = hashlib.blake2b(digest_size=16)
         digest.update(repr((self.task, self.class_names)).encode())
-        for points in (self.train, self.test):
+        for points in (self.train, self.test, *([] if self.val is None else [self.val])):
             for tensor in (points.inputs, points.targets):
                 digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
                 digest.update(tensor.contiguous().numpy().data)
         return digest.hexdigest()
 
 
-def classification(inputs: Tensor, targets: Tensor, class_names: tuple[str, ...]) -> DataSet:
-    """Return a classification set whose makers give no test set: a stratified fifth is cut."""
-    rest, held = stratified_split(targets, HOLD_OUT_FRACTION, HOLD_OUT_SEED)
-    points = Points(inputs, targets)
-    return DataSet(points.take(rest), points.take(held), "classification", class_names)
+def data_set_of(
+    parts: Sequence[Points],
+    class_names: tuple[str, ...] = (),
+    val: Points | None = None,
+    *,
+    feature_names: tuple[str, ...] = (),
+    target_names: tuple[str, ...] = (),
+) -> DataSet:
+    """Return the data set of training and test points, a regression without names of classes.
 
-
-def regression(inputs: Tensor, targets: Tensor) -> DataSet:
-    """Return a regression set whose makers give no test set: a random fifth is cut."""
-    rest, held = random_split(len(targets), HOLD_OUT_FRACTION, HOLD_OUT_SEED)
-    points = Points(inputs, targets)
-    return DataSet(points.take(rest), points.take(held), "regression")
+    A single part is that of makers who give no test set: a fifth is cut from it. `val` are the
+    makers' own points for validation, which then is not cut from training.
+    """
+    if len(parts) == 1:
+        subsets = split(parts[0], HOLD_OUT_FRACTION, HOLD_OUT_SEED)
+        parts = [subset.points.take(subset.rows) for subset in subsets]
+    train, test = parts
+    task = "classification" if class_names else "regression"
+    return DataSet(train, test, task, class_names, val, feature_names, target_names)
 
 
 def split(points: Points, fraction: float, seed: int) -> tuple[Subset, Subset]:

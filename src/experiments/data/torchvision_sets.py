@@ -9,7 +9,7 @@ import inspect
 import logging
 import operator
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,15 @@ from torch import Tensor
 
 from experiments.data import checks
 from experiments.data.cache import cached
+from experiments.data.downloads import missing, outside, reason_of, shortened
 from experiments.data.images import as_tensor, stacked
-from experiments.data.sources import DataSet, Points, classification
-from experiments.data.torchvision_arrays import OFFLINE_CHOICES, shortened
-from experiments.data.torchvision_parts import open_parts
+from experiments.data.sources import DataSet, Points, data_set_of
 from experiments.errors import TABLE, UserError, check_choice, listed, user_error
 
 log = logging.getLogger(__name__)
+
+Arguments = dict[str, Any]
+SetClass = Callable[..., Any]
 
 DEFAULT_SIZE = 64
 FLOW, STEREO, VIDEO = "optical flow", "pairs of stereo images", "videos"
@@ -43,7 +45,7 @@ NOT_CLASSIFICATION = {
 }
 NOT_SETS = {"DatasetFolder", "ImageFolder", "LSUNClass", "VisionDataset"}
 """Classes that read a user's own files (data=folder does), or that others build on."""
-PLACES: dict[str, tuple[str, ...]] = {
+PATHS: dict[str, tuple[str, ...]] = {
     "Caltech101": ("caltech101",),
     "Caltech256": ("caltech256",),
     "CIFAR10": ("cifar-10-batches-py",),
@@ -79,6 +81,16 @@ PLACES: dict[str, tuple[str, ...]] = {
     "USPS": ("usps.bz2", "usps.t.bz2"),
 }
 """What lies below the root; a set that is not here is decoded at each start."""
+TEST_WORDS = ("test", "val", "valid")
+PARTS: dict[str, list[Arguments]] = {
+    "EMNIST": [{"split": "balanced", "train": True}, {"split": "balanced", "train": False}],
+    # The images of its part `test` have no labels, but come with 0 as if they had.
+    "LSUN": [{"classes": "train"}, {"classes": "val"}],
+    # Nobody is in both its parts for training and testing.
+    "LFWPeople": [{"split": "10fold"}],
+    "Places365": [{"split": "train-standard", "small": True}, {"split": "val", "small": True}],
+}
+"""What classes are told for training and testing where asking would not find it."""
 
 
 def torchvision(
@@ -124,11 +136,11 @@ def sources_of(name: str, root: Path) -> list[Path]:
     unpacked and nobody edits, there may be 100,000, for which asking takes a second.
     """
     sources = []
-    for place in (root / place for place in PLACES.get(name, ())):
-        sources.append(place)
-        if place.is_dir():
-            sources += sorted(path for path in place.iterdir() if path.is_file())
-            sources += sorted(Path(at, f) for at, folders, _ in os.walk(place) for f in folders)
+    for top in (root / path for path in PATHS.get(name, ())):
+        sources.append(top)
+        if top.is_dir():
+            sources += sorted(path for path in top.iterdir() if path.is_file())
+            sources += sorted(Path(at, f) for at, folders, _ in os.walk(top) for f in folders)
     return sources
 
 
@@ -150,45 +162,92 @@ def decode(name: str, root: Path, size: int | None, is_auto: bool, grey: bool) -
         raise user_error("not_classification", given=name, what=what, choices=listed(choices))
     check_choice("data.name", name, choices)
     try:
-        train, test = open_parts(name, getattr(datasets, name), root)
+        parts = open_parts(name, getattr(datasets, name), root)
     except Exception as error:  # whatever readers of lists, or of what is no list, raise
-        is_there = any((root / place).exists() for place in PLACES.get(name, ()))
+        is_there = any((root / path).exists() for path in PATHS.get(name, ()))
         if is_there and not isinstance(error, RuntimeError | OSError | ImportError):
             raise broken(name, root, "its files", error) from error
-        raise missing(name, root, error) from error
-    if is_auto and not hasattr(getattr(train[0], "data", None), "shape"):
+        looked_for = PATHS.get(name, ("its files",))
+        raise missing(f"torchvision data.name={name}", error, looked_for, root) from error
+    first = parts[0][0]
+    if is_auto and not hasattr(getattr(first, "data", None), "shape"):
         size = DEFAULT_SIZE
-    num, place = sum(map(len, train)) + len(test or ()), root / "cache"
-    log.info(TABLE["decoding"].format(num=num, data=name, place=place))
-    points = decoded(name, root, train, size, grey)
-    class_names = names_of(train[0]) or [str(k) for k in range(int(points.targets.max()) + 1)]
-    check_range(name, root, points, len(class_names))
-    if test is None:
-        return classification(points.inputs, points.targets, tuple(class_names))
-    test_points = decoded(name, root, [test], size, grey)
-    check_range(name, root, test_points, len(class_names))
-    return DataSet(points, test_points, "classification", tuple(class_names))
+    num = sum(len(dataset) for part in parts for dataset in part)
+    log.info(TABLE["decoding"].format(num=num, data=name, place=root / "cache"))
+    points = [decoded(name, root, part, size, grey) for part in parts]
+    class_names = names_of(first) or [str(k) for k in range(int(points[0].targets.max()) + 1)]
+    for part_points in points:
+        reason = outside(part_points.targets, len(class_names))
+        if reason:
+            raise broken(name, root, "its labels", reason)
+    return data_set_of(points, tuple(class_names))
 
 
-def missing(name: str, root: Path, error: Exception) -> UserError:
-    """Return what is said of a set that is not there and cannot be downloaded."""
-    return user_error(
-        "missing_data",
-        data=f"torchvision data.name={name}",
-        reason=shortened(" ".join(str(error).split())) or type(error).__name__,
-        looked_for=listed(PLACES.get(name, ("its files",))),
-        places=root,
-        offline=OFFLINE_CHOICES,
-    )
+def open_parts(name: str, set_class: SetClass, root: Path) -> list[list[Any]]:
+    """Return the data sets that are trained on and, where there is one, the one for testing.
+
+    The test part is `test`, or the validation part where the former has no labels. What else has
+    labels is for training, since the validation points are cut from that by data.val_fraction.
+    """
+    parameters = inspect.signature(set_class).parameters
+    if name not in PARTS and "train" not in parameters and "split" in parameters:
+        return open_splits(set_class, root)
+    usual: list[Arguments] = [{"train": True}, {"train": False}] if "train" in parameters else [{}]
+    return [[open_part(set_class, root, arguments)] for arguments in PARTS.get(name, usual)]
+
+
+def open_splits(set_class: SetClass, root: Path) -> list[list[Any]]:
+    """Return the same for a class whose argument `split` takes words."""
+    words = list(TEST_WORDS)
+    test = None
+    while words and test is None:
+        part = open_split(set_class, root, words.pop(0))
+        has_labels = part is not None and len(part) and part[0][1] is not None
+        test = part if has_labels else None
+    whole = open_split(set_class, root, "trainval")
+    train = [whole]
+    if whole is None:
+        train = [open_split(set_class, root, word) for word in ("train", *words)]
+    parts = [[part for part in train if part is not None]]
+    return parts if test is None else [*parts, [test]]
+
+
+def open_split(set_class: SetClass, root: Path, word: str) -> Any | None:
+    """Return a part by its word, or None where the class does not know the word."""
+    try:
+        return open_part(set_class, root, {"split": word})
+    except ValueError as error:
+        if "Unknown value" in str(error):  # of torchvision's verify_str_arg
+            return None
+        raise
+
+
+def open_part(set_class: SetClass, root: Path, arguments: Arguments) -> Any:
+    """Return one part, downloaded where it is not there.
+
+    Not all classes that can be downloaded look first whether they have been.
+    """
+    parameters = inspect.signature(set_class).parameters
+    values = dict(arguments)
+    if "root" in parameters:
+        values["root"] = str(root)
+    takes_more = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    if "download" not in parameters and not takes_more:
+        return set_class(**values)
+    try:
+        return set_class(**values, **({"download": False} if "download" in parameters else {}))
+    except (RuntimeError, OSError) as error:
+        try:
+            return set_class(**values, download=True)
+        except TypeError:  # its other arguments go to a class that does not download
+            raise error from None
 
 
 def broken(name: str, root: Path, what: str, error: object) -> UserError:
     """Return what is said of a set that is there and cannot be read."""
-    reason = shortened(" ".join(str(error).split())) or type(error).__name__
-    path = f"{what} below {listed(root / place for place in PLACES.get(name, ('',)))}"
-    return user_error(
-        "corrupt_data", data=f"torchvision data.name={name}", path=path, reason=reason
-    )
+    path = f"{what} below {listed(root / path for path in PATHS.get(name, ('',)))}"
+    data = f"torchvision data.name={name}"
+    return user_error("corrupt_data", data=data, path=path, reason=reason_of(error))
 
 
 def decoded(name: str, root: Path, parts: list[Any], size: int | None, grey: bool) -> Points:
@@ -232,11 +291,3 @@ def names_of(part: Any) -> list[str]:
             # ImageNet gives a tuple of synonyms.
             return [str(word[0] if isinstance(word, tuple) else word) for word in words]
     return []
-
-
-def check_range(name: str, root: Path, points: Points, num_classes: int) -> None:
-    """Raise UserError for class numbers that no class has."""
-    low, high = int(points.targets.min()), int(points.targets.max())
-    if low < 0 or high >= num_classes:
-        reason = f"labels from {low} to {high}, not 0 to {num_classes - 1}"
-        raise broken(name, root, "its labels", reason)

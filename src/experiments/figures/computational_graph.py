@@ -6,23 +6,15 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from matplotlib.figure import Figure
-
-from experiments.errors import user_error
-from experiments.figures.drawing import Animation, Drawing
-from experiments.figures.expressions import parse, variables
-from experiments.figures.graph_drawing import Progress, draw_graph
-from experiments.figures.graph_plan import Plan, fraction, make_plan, operand_name
-from experiments.figures.graphs import (
-    Graph,
-    Node,
-    build_graph,
-    constant_text,
-    finite_differences,
-    number_text,
-)
-from experiments.figures.themes import Theme
-from experiments.figures.typed import checked_values
+from experiments.errors import refuse_unless
+from experiments.figures.graph.command_line import checked_values
+from experiments.figures.graph.expressions import parse, variables
+from experiments.figures.graph.graph_drawing import Progress, draw_graph
+from experiments.figures.graph.graph_plan import fraction, make_plan, operand_name
+from experiments.figures.graph.graph_program import page_numbers
+from experiments.figures.graph.graphs import Edge, Graph, Node, build_graph, finite_differences
+from experiments.figures.page.drawing import Animation, Drawing, Live
+from experiments.figures.page.sheet import constant_text, number_text
 
 NEAR = 1e-5
 """By less than that, against 1 or the gradient itself, differences are the gradients."""
@@ -47,10 +39,7 @@ def computational_graph(
         UserError: an expression that cannot be read, a variable without a number, or a value
             or gradient on the way that is not finite.
     """
-    if not 0 < seconds <= 60:
-        raise user_error(
-            "not_allowed", key="seconds", given=seconds, allowed="above 0 up to 60", instead=1.5
-        )
+    refuse_unless(0 < seconds <= 60, "seconds", seconds, "above 0 up to 60", 1.5)
     tree = parse(expr)
     point = checked_values(expr, variables(tree), values or {})
     graph = build_graph(tree, point)
@@ -58,45 +47,41 @@ def computational_graph(
     progress = steps(graph)
     plan = make_plan(graph, [line for step in progress for line in step.caption])
     numbers = as_numbers(graph, expr, point, differences)
-    frames = [partial(frame, graph, plan, step) for step in progress]
+    frames = [partial(draw_graph, graph, plan, progress=step, num_lines=2) for step in progress]
     return Drawing(
         numbers=numbers,
         pictures={"computational_graph": partial(draw_graph, graph, plan)},
-        description=described(graph, expr, point),
+        description=description_of(graph, expr, point),
         animations={"backpropagation": Animation(frames, seconds)},
-        said=said(graph, numbers),
+        said=results_in_words(graph, numbers),
+        live=Live(
+            f"{graph.output.symbol} = {expr}",
+            {**page_numbers(graph, plan, tree, point), "seconds": seconds},
+        ),
     )
-
-
-def frame(graph: Graph, plan: Plan, step: Progress, theme: Theme) -> Figure:
-    """Draw one step of backpropagation."""
-    return draw_graph(graph, plan, theme, step, num_lines=2)
 
 
 def steps(graph: Graph) -> list[Progress]:
     """Return backpropagation: forward node by node, then backward node by node."""
-    operations = graph.operations
-    num = len(operations)
-    places = {id(node): place for place, node in enumerate(graph.nodes)}
+    operations, num, first = graph.operations, len(graph.operations), len(graph.variables)
     progress = [Progress(0, -1, caption=("The values of the variables are given.",))]
     for number, node in enumerate(operations, start=1):
         line = f"Forward {number} of {num}: {node.symbol} = {node.written} = {node.computed}"
         line = f"{line} = {number_text(node.value)}"
-        progress.append(Progress(number, -1, places[id(node)], (line,)))
+        progress.append(Progress(number, -1, first + number - 1, (line,)))
     output = graph.output.symbol
     line = f"Backward: {fraction(output, output)} = 1"
     progress.append(Progress(num, 0, len(graph.nodes) - 1, (line,)))
     for number, node in enumerate(reversed(operations), start=1):
-        first, *others = (chain_rule(graph, node, place) for place in range(len(node.edges)))
-        lines = (f"Backward {number} of {num}: {first}", *others)
-        progress.append(Progress(num, number, places[id(node)], lines))
+        rule, *others = (chain_rule(graph, node, edge) for edge in node.edges)
+        lines = (f"Backward {number} of {num}: {rule}", *others)
+        progress.append(Progress(num, number, len(graph.nodes) - number, lines))
     return progress
 
 
-def chain_rule(graph: Graph, node: Node, edge_number: int) -> str:
-    """Return the chain rule along one edge: what comes back times the local derivative."""
-    edge, output = node.edges[edge_number], graph.output.symbol
-    source = graph.nodes[edge.source]
+def chain_rule(graph: Graph, node: Node, edge: Edge) -> str:
+    """Return the chain rule along an edge: what comes back times the local derivative."""
+    output, source = graph.output.symbol, graph.nodes[edge.source]
     name = operand_name(graph, node, edge)
     product = f"{fraction(output, node.symbol)} · {fraction(node.symbol, name)}"
     factors = f"{number_text(node.gradient)} · {constant_text(edge.local)}"
@@ -124,7 +109,6 @@ def as_numbers(
 
 
 def node_numbers(graph: Graph, node: Node) -> dict[str, Any]:
-    """Return what is drawn of a node."""
     return {
         "symbol": node.symbol,
         "computes": node.written,
@@ -143,7 +127,7 @@ def node_numbers(graph: Graph, node: Node) -> dict[str, Any]:
     }
 
 
-def described(graph: Graph, expr: str, point: Mapping[str, float]) -> str:
+def description_of(graph: Graph, expr: str, point: Mapping[str, float]) -> str:
     """Return what a reader is told who cannot see the picture."""
     values = ", ".join(f"{name} = {number_text(value)}" for name, value in point.items())
     gradients = ", ".join(f"{node.symbol} {number_text(node.gradient)}" for node in graph.variables)
@@ -153,14 +137,13 @@ def described(graph: Graph, expr: str, point: Mapping[str, float]) -> str:
     )
 
 
-def said(graph: Graph, numbers: Mapping[str, Any]) -> Sequence[str]:
+def results_in_words(graph: Graph, numbers: Mapping[str, Any]) -> Sequence[str]:
     """Return the lines for the terminal."""
-    output = graph.output
+    output, largest = graph.output, numbers["largest_difference"]
     gradients = ", ".join(
         f"{fraction(output.symbol, node.symbol)} = {number_text(node.gradient)}"
         for node in graph.variables
     )
-    largest = numbers["largest_difference"]
     scale = max(1.0, *map(abs, numbers["gradients"].values()))
     kink = "" if largest <= NEAR * scale else " (at a bend, autograd takes one side's slope)"
     return [

@@ -3,55 +3,38 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+import math
 from functools import partial
+from itertools import product
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-from experiments.entries import check_type
-from experiments.errors import user_error
-from experiments.figures.drawing import Animation, Drawing
-from experiments.figures.feature_maps import feature_maps
-from experiments.figures.sliding_window import Window, draw_window
+from experiments.config.entries import check_type
+from experiments.errors import refuse_unless, user_error
+from experiments.figures.drawn.filter_pictures import FeatureMaps, draw_feature_maps
+from experiments.figures.drawn.sliding_window import Convolved, Window, draw_window
+from experiments.figures.page.drawing import Animation, Drawing, Live
+from experiments.figures.page.sheet import sizes
+from experiments.training.build import load_data
+from experiments.training.load import load_run
 
-MOST = {
+MOST_FILTERS = 16
+MOST_STRIDE = 4
+"""Of a page, where no greater one was typed."""
+LIMITS: dict[str, tuple[float, float]] = {
     "size": (1, 12),
     "channels": (1, 4),
     "num_filters": (1, 4),
     "kernel_size": (1, 5),
     "stride": (1, 12),
     "padding": (0, 3),
+    "seed": (0, 2**32 - 1),
+    "seconds": (0.05, 60),
 }
 """From the least to the most that a picture with every number can hold."""
-
-
-@dataclass(frozen=True)
-class Convolved:
-    """An input, filters, and what comes out.
-
-    Shapes: inputs (C, W, W) without padding, weight (K, C, F, F), bias (K,), outputs (K, O, O).
-    """
-
-    inputs: Tensor
-    weight: Tensor
-    bias: Tensor
-    outputs: Tensor
-    stride: int
-    padding: int
-
-    @property
-    def padded(self) -> Tensor:
-        """The inputs with the zeros around them."""
-        return functional.pad(self.inputs, (self.padding,) * 4)
-
-    @property
-    def num_uncovered(self) -> int:
-        """How many of the last rows, and of the last columns, no window covers."""
-        num_positions, kernel = self.outputs.shape[-1], self.weight.shape[-1]
-        return int(self.padded.shape[-1] - ((num_positions - 1) * self.stride + kernel))
 
 
 def convolution(
@@ -88,39 +71,119 @@ def convolution(
         UserError: a window that does not fit, or sizes that no picture can hold; of a run, no
             weights, no CNN, or no such image.
     """
-    given = {
+    chosen = {
         "size": size,
         "channels": channels,
         "num_filters": num_filters,
         "kernel_size": kernel_size,
         "stride": stride,
         "padding": padding,
+        "seed": seed,
     }
-    refuse_unused({**given, "seed": seed, "image": image}, is_of_a_run=run is not None)
+    refuse_unused({**chosen, "image": image}, is_of_a_run=run is not None)
     if run is not None:
-        return feature_maps(str(run), image)
-    check_sizes(given, seed, seconds)
-    one = convolved(**given, seed=seed)
-    num = one.outputs.shape[-1]
-    windows = [Window(k, i, j) for k in range(num_filters) for i in range(num) for j in range(num)]
+        return filters_of_run(str(run), image)
+    check_sizes(chosen, seconds)
+    return sliding_window(convolve(**chosen), seconds)
+
+
+def filters_of_run(folder: str, image: int) -> Drawing:
+    """Draw the first layer of a trained CNN at work."""
+    seen = feature_maps(folder, image)
+    filter_sizes = sizes(tuple(seen.filters.shape[1:]))
+    return Drawing(
+        numbers={
+            "image": seen.image,
+            "filters": seen.filters,
+            "feature_maps": seen.maps,
+            "num_filters": seen.num_filters,
+            "label": seen.label,
+        },
+        pictures={"convolution": partial(draw_feature_maps, seen)},
+        description=f"{seen.title} of the first layer of a trained CNN, with the filters above "
+        "them.",
+        said=[seen.title, f"The first layer has {seen.num_filters} filters of {filter_sizes}."],
+    )
+
+
+def sliding_window(result: Convolved, seconds: float) -> Drawing:
+    """Draw a window at each of its positions, filter by filter."""
+    channels, size, _ = result.inputs.shape
+    num_filters, num, _ = result.outputs.shape
     title = (
-        f"({size} − {kernel_size} + 2·{padding})/{stride} + 1 = {num}: "
+        f"({size} − {result.weight.shape[-1]} + 2·{result.padding})/{result.stride} + 1 = {num}: "
         f"input {channels} × {size} × {size}, output {num_filters} × {num} × {num}"
     )
+    windows = [Window(*position) for position in product(*map(range, result.outputs.shape))]
+    frames = [partial(draw_window, result, title, window) for window in windows]
     return Drawing(
-        numbers=as_numbers(one),
-        pictures={"convolution": partial(draw_window, one, title, windows[-1])},
-        description=f"A convolution with every number. {title.capitalize()}.",
-        animations={
-            "sliding_window": Animation(
-                [partial(draw_window, one, title, window) for window in windows], seconds
-            )
+        numbers={
+            **vars(result),
+            "padded": result.padded,
+            "num_uncovered": result.num_uncovered,
         },
-        said=said(one, title),
+        pictures={"convolution": frames[-1]},
+        description=f"A convolution with every number. {title.capitalize()}.",
+        animations={"sliding_window": Animation(frames, seconds)},
+        said=[title, *uncovered_in_words(result.num_uncovered)],
+        live=Live("A convolution, window by window", {**live_numbers(result), "seconds": seconds}),
     )
 
 
-def convolved(
+def live_numbers(result: Convolved) -> dict[str, Any]:
+    """Return a convolution with its outputs for each stride and padding that a page can choose."""
+    size, kernel = result.inputs.shape[-1], result.weight.shape[-1]
+    least = max(0, math.ceil((kernel - size) / 2))
+    strides = range(1, max(MOST_STRIDE, result.stride) + 1)
+    paddings = range(least, int(LIMITS["padding"][1]) + 1)
+    outputs = {
+        f"{s},{p}": functional.conv2d(result.inputs[None], result.weight, result.bias, s, p)[0]
+        for s, p in product(strides, paddings)
+    }
+    return {
+        **{key: getattr(result, key) for key in ("inputs", "weight", "bias", "stride", "padding")},
+        "outputs": outputs,
+        "most_stride": strides[-1],
+        "least_padding": least,
+        "most_padding": paddings[-1],
+    }
+
+
+def refuse_unused(chosen: dict[str, int], is_of_a_run: bool) -> None:
+    """Raise UserError for a size beside a run, which has its own, or for an image without one."""
+    parameters = inspect.signature(convolution).parameters
+    for key, value in chosen.items():
+        if value != parameters[key].default and (key == "image") != is_of_a_run:
+            setting = "run=FOLDER" if is_of_a_run else "run=null"
+            raise user_error("no_effect", given=f"{key}={value}", with_=setting)
+
+
+def check_sizes(chosen: dict[str, int], seconds: float) -> None:
+    """Raise UserError for sizes that do not fit into the picture, or into each other."""
+    check_type("seed", chosen["seed"], int)
+    for key, value in {**chosen, "seconds": seconds}.items():
+        low, high = LIMITS[key]
+        nearest = min(max(value, low), high)
+        refuse_unless(low <= value <= high, key, value, f"{low} to {high}", nearest)
+    kernel, size, padding = (chosen[key] for key in ("kernel_size", "size", "padding"))
+    padded = size + 2 * padding
+    if kernel > padded:
+        raise user_error("window", kernel=kernel, size=size, padding=padding, padded=padded)
+
+
+def uncovered_in_words(num_uncovered: int) -> list[str]:
+    """Return a sentence where the stride leaves some of the input out."""
+    if not num_uncovered:
+        return []
+    which = "row and column" if num_uncovered == 1 else "rows and columns"
+    number = "" if num_uncovered == 1 else f" {num_uncovered}"
+    return [
+        f"The stride leaves a remainder: no window covers the last{number} {which} of the "
+        "padded input (crossed out)."
+    ]
+
+
+def convolve(
     size: int,
     channels: int,
     num_filters: int,
@@ -142,58 +205,43 @@ def convolved(
     return Convolved(inputs, weight, bias, outputs, stride, padding)
 
 
-def refuse_unused(given: dict[str, int], is_of_a_run: bool) -> None:
-    """Raise UserError for a size beside a run, which has its own, or for an image without one."""
-    parameters = inspect.signature(convolution).parameters
-    for key, value in given.items():
-        if value != parameters[key].default and (key == "image") != is_of_a_run:
-            with_ = "run=FOLDER" if is_of_a_run else "run=null"
-            raise user_error("no_effect", given=f"{key}={value}", with_=with_)
+def feature_maps(folder: str, image: int) -> FeatureMaps:
+    """Return the first filters of a run and what they find in a point of its test set.
+
+    Raises:
+        UserError: no run, one without weights, another model, or no such image.
+    """
+    run = load_run(folder)
+    data_name, model_name = run.config["data"]["name"], run.config["model"]["name"]
+    module: Any = run.module()
+    num_dims = len(module.spec.shape) - 1
+    if model_name != "cnn" or num_dims > 2:
+        what = f"model={model_name} on data={data_name}"
+        raise user_error("no_filters", path=folder, what=what)
+    data = load_data(run.config)
+    last = len(data.test) - 1
+    refuse_unless(
+        0 <= image <= last, "image", image, f"0 to {last} (the test points of {data_name})", 0
+    )
+    point = data.test.take(torch.tensor([image]))
+    layer = module.network.convs[0]
+    with torch.no_grad():
+        seen = module.normalize(point.inputs)
+        maps = before_pool(layer, seen)[0]
+    weight, target = layer.affine.weight.detach(), point.targets[0]
+    is_value = data.task == "regression"
+    label = f"{float(target.flatten()[0]):.3g}" if is_value else str(data.class_names[int(target)])
+    kept = min(MOST_FILTERS, len(maps), len(weight))
+    title = f"{data_name}, test point {image} ({label}): {kept} of {len(maps)} feature maps"
+    if num_dims == 2 and weight.shape[1] > 1:
+        title += f", filters averaged over {weight.shape[1]} channels"
+    return FeatureMaps(title, label, seen[0], weight[:kept], maps[:kept], len(weight))
 
 
-def check_sizes(given: dict[str, int], seed: int, seconds: float) -> None:
-    """Raise UserError for sizes that do not fit into the picture, or into each other."""
-    check_type("seed", seed, int)
-    limits: dict[str, tuple[float, float]] = {**MOST, "seed": (0, 2**32 - 1), "seconds": (0.05, 60)}
-    for key, value in {**given, "seed": seed, "seconds": seconds}.items():
-        low, high = limits[key]
-        if not low <= value <= high:
-            raise user_error(
-                "not_allowed",
-                key=key,
-                given=value,
-                allowed=f"{low} to {high}",
-                instead=min(max(value, low), high),
-            )
-    size, kernel, padding = given["size"], given["kernel_size"], given["padding"]
-    if kernel > size + 2 * padding:
-        raise user_error(
-            "window", kernel=kernel, size=size, padding=padding, padded=size + 2 * padding
-        )
-
-
-def as_numbers(one: Convolved) -> dict[str, Any]:
-    """Return what is drawn."""
-    return {
-        "inputs": one.inputs,
-        "padded": one.padded,
-        "weight": one.weight,
-        "bias": one.bias,
-        "outputs": one.outputs,
-        "stride": one.stride,
-        "padding": one.padding,
-        "num_uncovered": one.num_uncovered,
-    }
-
-
-def said(one: Convolved, title: str) -> list[str]:
-    """Return the lines for the terminal."""
-    lines = [title]
-    if one.num_uncovered:
-        which = "row and column" if one.num_uncovered == 1 else "rows and columns"
-        number = "" if one.num_uncovered == 1 else f" {one.num_uncovered}"
-        lines.append(
-            f"The stride leaves a remainder: no window covers the last{number} {which} of the "
-            "padded input (crossed out)."
-        )
-    return lines
+def before_pool(layer: nn.Module, x: Tensor) -> Tensor:
+    """Return what a layer finds at each position: all of it but pool and dropout."""
+    for name, part in layer.named_children():
+        if name in ("pool", "dropout"):
+            break
+        x = part(x)
+    return x

@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 
-from experiments.building import build_datamodule, build_module, fit_normalization, load_data
 from experiments.data.datamodule import DataModule
 from experiments.data.sources import Points
-from experiments.errors import user_error
-from experiments.figures.composing import Composition
-from experiments.figures.drawing import Drawing
-from experiments.figures.gradient_measures import (
+from experiments.errors import refuse_unless, spelled
+from experiments.figures.drawn.gradient_noise_panels import draw_cost, draw_gradients
+from experiments.figures.measured.gradients import (
+    gradient,
     partition_numbers,
     spread_numbers,
     time_numbers,
 )
-from experiments.figures.gradient_noise_panels import four_panels
-from experiments.figures.gradients import gradient
-from experiments.folders import key_of
-from experiments.module import ExperimentModule
-from experiments.threads import computing_with
+from experiments.figures.page.composing import Composition
+from experiments.figures.page.drawing import Drawing
+from experiments.figures.page.limits import is_finite_number, is_whole
+from experiments.training.build import build_datamodule, build_module, fit_normalization, load_data
+from experiments.training.devices import computing_with
+from experiments.training.module import ExperimentModule
+from experiments.training.recipe import optimizer_of
 
 Numbers = dict[str, Any]
 
@@ -34,11 +37,11 @@ def gradient_noise(
     batch_sizes: Sequence[int] = (1, 4, 16, 64, 256),
     draws: int = 60,
     trained: Sequence[Any] = (16, 64, 256, "full"),
-    lrs: Sequence[float] = (0.1, 0.316, 1.0),
+    lrs: Sequence[float] = (0.1, 0.316, 1.0, 3.16),
     hidden: Sequence[int] = (64,),
     seed: int = 0,
 ) -> Drawing:
-    """Draw four panels about grad L_B(theta), the gradient on a mini-batch B of the training set.
+    """Draw two slides about grad L_B(theta), the gradient on a mini-batch B of the training set.
 
     1. The mean over a partition of the training set, each batch weighted by its size, is grad L.
     2. The distance from grad L falls as |B|^-1/2; without replacement by a factor more.
@@ -60,88 +63,82 @@ def gradient_noise(
     Raises:
         UserError: sizes that the data do not have, or values out of range.
     """
-    composition = with_hidden(composition, hidden)
+    composition = copy.copy(composition)
+    composition.typed = [*composition.typed, *composition.hidden_unless_typed(hidden)]
     config = composition.training()
     datamodule = build_datamodule(config, load_data(config))
-    points = Points(datamodule.train.inputs, datamodule.train.targets)
-    check(after_epochs, batch_sizes, draws, trained, lrs, len(points))
+    check_numbers(after_epochs, draws)
+    check_lists(batch_sizes, trained, lrs, len(datamodule.train))
     module = module_at(composition, datamodule, after_epochs)
-    exact = copy.deepcopy(module).double()
-    if points.targets.is_floating_point():
-        points = Points(points.inputs, points.targets.double())
     generator = torch.Generator().manual_seed(seed)
     with computing_with(1, "highest"):
-        full = gradient(exact, points)
         numbers = {
-            "num_points": len(points),
-            "num_parameters": len(full),
             "after_epochs": after_epochs,
-            "partition": partition_numbers(exact, points, full, datamodule.batch_size, generator),
-            "spread": spread_numbers(exact, points, full, batch_sizes, draws, generator),
-            "time": time_numbers(module, datamodule, [*batch_sizes, len(points)]),
+            **gradient_numbers(module, datamodule, batch_sizes, draws, generator),
+            "time": time_numbers(
+                module,
+                optimizer_of(config).make,
+                datamodule,
+                [*batch_sizes, len(datamodule.train)],
+            ),
         }
     numbers["descent"] = descent_numbers(composition, datamodule, trained, lrs)
     return Drawing(
         numbers=numbers,
-        pictures={"gradient_noise": lambda theme: four_panels(numbers, theme)},
+        pictures={
+            "gradient_noise": partial(draw_gradients, numbers),
+            "gradient_noise-cost": partial(draw_cost, numbers),
+        },
         description="Mini-batch gradients around the full one; their spread, which falls as one "
         "over the root of the batch size; the time of a step; the loss at equal compute.",
-        said=said(numbers),
+        said=results_in_words(numbers),
     )
 
 
-def with_hidden(composition: Composition, hidden: Sequence[int]) -> Composition:
-    """Return the composition with an MLP of these hidden layers, unless others were typed."""
-    is_typed = any(key_of(one) == "model.hidden" for one in composition.typed)
-    if is_typed or composition.training()["model"]["name"] != "mlp":
-        return composition
-    changed = copy.copy(composition)
-    changed.typed = [*composition.typed, f"model.hidden={list(hidden)}".replace(" ", "")]
-    return changed
-
-
-def check(
-    after_epochs: int,
+def gradient_numbers(
+    module: ExperimentModule,
+    datamodule: DataModule,
     batch_sizes: Sequence[int],
     draws: int,
-    trained: Sequence[Any],
-    lrs: Sequence[float],
-    num_points: int,
+    generator: torch.Generator,
+) -> Numbers:
+    """Return the mean and the spread of mini-batch gradients, in float64."""
+    points = Points(datamodule.train.inputs, datamodule.train.targets)
+    if points.targets.is_floating_point():
+        points = Points(points.inputs, points.targets.double())
+    exact = copy.deepcopy(module).double()
+    full = gradient(exact, points)
+    return {
+        "num_points": len(points),
+        "num_parameters": len(full),
+        "partition": partition_numbers(exact, points, full, datamodule.batch_size, generator),
+        "spread": spread_numbers(exact, points, full, batch_sizes, draws, generator),
+    }
+
+
+def check_numbers(after_epochs: int, draws: int) -> None:
+    """Raise UserError for numbers with which there is nothing to draw."""
+    refuse_unless(after_epochs >= 0, "after_epochs", after_epochs, "a number of at least 0", 0)
+    refuse_unless(draws >= 2, "draws", draws, "a number of at least 2", 100)
+
+
+def check_lists(
+    batch_sizes: Sequence[int], trained: Sequence[Any], lrs: Sequence[float], num_points: int
 ) -> None:
-    """Raise UserError for values with which there is nothing to draw."""
+    """Raise UserError for lists with which there is nothing to draw."""
 
-    def is_size(size: Any) -> bool:
-        is_whole = isinstance(size, int) and not isinstance(size, bool)
-        return is_whole and 1 <= size <= num_points
-
-    def is_rate(lr: Any) -> bool:
-        return isinstance(lr, int | float) and not isinstance(lr, bool) and 0 < lr < float("inf")
+    def are_sizes(values: Sequence[Any]) -> bool:
+        return all(is_whole(size, least=1) and size <= num_points for size in values)
 
     upto = f"whole numbers, 1 to {num_points} (the training points)"
-    enough = len(set(map(str, batch_sizes))) >= 2
-    known = [size for size in trained if size != "full"]
-    for key, given, is_good, allowed, instead in (
-        ("after_epochs", after_epochs, after_epochs >= 0, "a number of at least 0", 0),
-        ("draws", draws, draws >= 2, "a number of at least 2", 100),
-        (
-            "batch_sizes",
-            batch_sizes,
-            enough and all(map(is_size, batch_sizes)),
-            f"two different {upto} or more",
-            "[1,8,64]",
-        ),
-        (
-            "trained",
-            trained,
-            bool(trained) and all(map(is_size, known)),
-            f"a list of full and {upto}",
-            "[16,64,full]",
-        ),
-        ("lrs", lrs, bool(lrs) and all(map(is_rate, lrs)), "a list of numbers above 0", "[0.1]"),
-    ):
-        if not is_good:
-            said = str(given).replace(" ", "")
-            raise user_error("not_allowed", key=key, given=said, allowed=allowed, instead=instead)
+    fits = len(set(map(str, batch_sizes))) >= 2 and are_sizes(batch_sizes)
+    allowed = f"two different {upto} or more"
+    refuse_unless(fits, "batch_sizes", spelled(list(batch_sizes)), allowed, "[1,8,64]")
+    fits = bool(trained) and are_sizes([size for size in trained if size != "full"])
+    allowed = f"a list of full and {upto}"
+    refuse_unless(fits, "trained", spelled(list(trained)), allowed, "[16,64,full]")
+    fits = bool(lrs) and all(is_finite_number(lr) and lr > 0 for lr in lrs)
+    refuse_unless(fits, "lrs", spelled(list(lrs)), "a list of numbers above 0", "[0.1]")
 
 
 def module_at(
@@ -163,8 +160,11 @@ def descent_numbers(
 
     The mean of L over the epochs decides, as one epoch's may be luck; no number has lost.
     """
-    start = start_loss(composition, datamodule)
-    found: Numbers = {}
+    module = module_at(composition, datamodule, 0)
+    with torch.no_grad():
+        outputs = module.network(module.normalize(datamodule.train.inputs))
+        start = float(module.loss_of(outputs, datamodule.train.targets))
+    descents: Numbers = {}
     for size in trained:
         tried = {}
         for lr in lrs:
@@ -172,32 +172,24 @@ def descent_numbers(
                 f"data.batch_size={size}", f"optim.lr={lr}", "log_full_loss=true", "test=false"
             )
             rows = [row["train/full_loss"] for row in run.history]
-            losses = [float("inf") if one is None or one != one else one for one in rows]
+            losses = [math.inf if loss is None or loss != loss else loss for loss in rows]
             tried[lr] = (losses, run.record["steps"])
         best = min(tried, key=lambda lr: sum(tried[lr][0]))
         losses, steps = tried[best]
-        found[str(size)] = {
+        descents[str(size)] = {
             "lr": best,
             "steps": steps,
             "evaluations": [epoch * len(datamodule.train) for epoch in range(len(losses) + 1)],
             "losses": [start, *losses],
-            "mean_by_lr": {str(lr): sum(one[0]) / len(one[0]) for lr, one in tried.items()},
+            "mean_by_lr": {str(lr): sum(tries) / len(tries) for lr, (tries, _) in tried.items()},
         }
-    return found
+    return descents
 
 
-@torch.no_grad()
-def start_loss(composition: Composition, datamodule: DataModule) -> float:
-    """Return L(theta_0)."""
-    module = module_at(composition, datamodule, 0)
-    outputs = module.network(module.normalize(datamodule.train.inputs))
-    return float(module.loss_of(outputs, datamodule.train.targets))
-
-
-def said(numbers: Numbers) -> list[str]:
+def results_in_words(numbers: Numbers) -> list[str]:
     """Return the four results in words."""
     part, spreads, times = numbers["partition"], numbers["spread"], numbers["time"]
-    last = {size: one["losses"][-1] for size, one in numbers["descent"].items()}
+    last = {size: path["losses"][-1] for size, path in numbers["descent"].items()}
     return [
         f"mean of {len(part['sizes'])} mini-batch gradients against the full gradient: "
         f"relative difference {part['relative_difference']:.1e}",
@@ -208,4 +200,29 @@ def said(numbers: Numbers) -> list[str]:
         f"({times['device']}, {times['threads']} thread)",
         "L(theta) after the same number of gradients: "
         + ", ".join(f"batch {size} {loss:.4f}" for size, loss in last.items()),
+        *edges_in_words(numbers["descent"]),
     ]
+
+
+def edges_in_words(descents: Numbers) -> list[str]:
+    """Return a sentence for each batch size whose best rate is the first or the last of several.
+
+    A better one may then lie beyond.
+
+    >>> tried = {"0.1": 0.3, "1.0": 0.2}
+    >>> edges_in_words({"64": {"lr": 1.0, "mean_by_lr": tried}})
+    ['batch 64: the best rate, 1, is at an end of lrs. Try lrs=[0.1,1,10].']
+    """
+    sentences = []
+    for size, descent in descents.items():
+        rates = sorted(map(float, descent["mean_by_lr"]))
+        if len(rates) < 2 or descent["lr"] not in (rates[0], rates[-1]):
+            continue
+        if descent["lr"] == rates[-1]:
+            wider = [*rates, rates[-1] ** 2 / rates[-2]]
+        else:
+            wider = [rates[0] ** 2 / rates[1], *rates]
+        words = ",".join(f"{rate:.3g}" for rate in wider)
+        best = f"batch {size}: the best rate, {descent['lr']:g}, is at an end of lrs"
+        sentences.append(f"{best}. Try lrs=[{words}].")
+    return sentences

@@ -3,40 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from experiments.building import build_datamodule, load_data
-from experiments.callbacks.snapshots import flat
-from experiments.data.sources import Points
-from experiments.errors import check_choice, user_error
-from experiments.figures.composing import Composition
-from experiments.figures.directions import PrincipalPlane, principal_plane, random_direction
-from experiments.figures.drawing import Drawing
-from experiments.figures.landscape_pictures import PathOnPlane, Plane, draw_landscape, draw_training
-from experiments.figures.making import folder_of
-from experiments.figures.network_losses import Weights, evaluated, loss_over, moved, weights_of
-from experiments.figures.retracing import weights_along
-from experiments.runs import Run, load_run
+from experiments.data.sources import DataSet, Points
+from experiments.errors import check_choice, refuse_unless, user_error
+from experiments.figures.drawn.landscape_pictures import (
+    PATH_INCHES,
+    PathOnPlane,
+    Plane,
+    draw_landscape,
+    draw_training,
+)
+from experiments.figures.measured.network_losses import (
+    PrincipalPlane,
+    Weights,
+    loss_over,
+    principal_plane,
+    random_direction,
+    step_along,
+    weights_of,
+)
+from experiments.figures.measured.retracing import weights_along
+from experiments.figures.measured.surfaces import plane_points
+from experiments.figures.page.composing import Composition
+from experiments.figures.page.drawing import Draw, Drawing
+from experiments.figures.page.making import figure_folder
+from experiments.record.folder import write_atomic
+from experiments.record.same_data import change_of, is_other_data
+from experiments.training.build import build_datamodule, load_data
+from experiments.training.callbacks.snapshots import flat
+from experiments.training.load import Run, load_run
 
 OF_TRAINING = ("model", "activation", "init", "loss", "data", "trainer", "scheduler", "optim")
-MARGIN = 0.2
-"""Of the picture of a path, on each side, as a part of the path's extent."""
+MARGIN = 0.3
+"""Of the picture of a path, on each side, at least, as a part of the path's extent."""
 
 
 @dataclass(frozen=True)
 class Site:
-    """A trained network and the points over which its loss is looked at.
-
-    Attributes:
-        run: the run.
-        weights: theta, by name.
-        loss: of any weights.
-    """
+    """A trained network, theta being its weights, and its loss over fixed points at any weights."""
 
     run: Run
     weights: Weights
@@ -44,14 +55,10 @@ class Site:
 
     def over(self, a: Tensor, b: Tensor, directions: tuple[Weights, Weights]) -> Tensor:
         """Return L(theta + a d1 + b d2): A values of a, B values of b -> (B, A)."""
+        points = plane_points(a, b)
         with torch.no_grad():
-            rows = [
-                torch.stack(
-                    [self.loss(moved(self.weights, torch.stack([x, y]), directions)) for x in a]
-                )
-                for y in b
-            ]
-        return torch.stack(rows).double()
+            losses = [self.loss(step_along(self.weights, p, directions)) for p in points]
+        return torch.stack(losses).view(len(b), len(a)).double()
 
 
 def loss_landscape(
@@ -73,7 +80,6 @@ def loss_landscape(
     "Visualizing the loss landscape of neural nets", sections 4 and 7.2.
 
     Args:
-        composition: of the figure.
         seed: of the directions, of the points, and of the run that is trained for run=null.
         run: a run folder.
         weights: last or best.
@@ -89,59 +95,83 @@ def loss_landscape(
     """
     check_choice("weights", weights, ("last", "best"))
     check_numbers(num_points, radius, resolution, every)
-    trained = load_run(run) if run is not None else small_run(composition, hidden)
-    site = site_of(trained, weights, num_points, seed)
+    if run is None:
+        trained = composition.run(*composition.hidden_unless_typed(hidden))
+    else:
+        trained = load_run(run)
+    module = trained.module(weights)
+    data = load_data(trained.config)
+    check_same_data(trained, data)
+    train = build_datamodule(trained.config, data).train
+    site = Site(trained, weights_of(module), loss_over(module, some_of(train, num_points, seed)))
     plane = random_plane(site, seed, radius, resolution)
-    numbers: dict[str, Any] = {"run": str(trained.folder), "weights": weights}
-    numbers["plane"] = vars(plane)
-    pictures = {"loss_landscape": lambda theme: draw_landscape(plane, theme)}
-    said = [f"The run: {trained.folder}", *without_effect(composition, run)]
+    title = title_of(trained, num_points, len(train))
+    numbers: dict[str, Any] = {"run": str(trained.folder), "weights": weights, "plane": vars(plane)}
+    numbers["title"] = title
+    pictures: dict[str, Draw] = {"loss_landscape": partial(draw_landscape, plane, title)}
+    said = [f"The run: {trained.folder}"]
+    if run is not None:
+        said += composition.without_effect(OF_TRAINING, f"run={run}")
     if path:
-        cache = folder_of(composition.config())
-        found, why_not = training_path(site, trained, cache, every, resolution)
-        said.append(why_not)
-        if found is not None:
-            numbers["path"] = vars(found)
-            pictures["loss_landscape-path"] = lambda theme: draw_training(found, theme)
+        cache = figure_folder(composition.config())
+        training, why_not = training_path(site, cache, every, resolution)
+        if training is None:
+            said.append(why_not)
+        else:
+            numbers["path"] = vars(training)
+            pictures["loss_landscape-path"] = partial(draw_training, training, title)
     return Drawing(
         numbers=numbers,
         pictures=pictures,
-        description="Contours of the training loss around trained weights, in a plane of two "
-        "filter-normalised directions, and the loss along each of the two.",
-        said=[line for line in said if line],
+        description=f"{title}. Contours of the training loss around trained weights, in a plane "
+        "of two filter-normalised directions, and the loss along each of the two.",
+        said=said,
     )
+
+
+def title_of(trained: Run, num_points: int | None, num_train: int) -> str:
+    """Return which network this is, of which data, and over how many points L is a mean."""
+    model, data = trained.config["model"], trained.config["data"]["name"]
+    widths = model.get("hidden") or model.get("channels") or []
+    layers = f" of {', '.join(map(str, widths))}" if widths else ""
+    shown = min(num_points or num_train, num_train)
+    return f"{model['name']}{layers} on {data}: L over {shown:,} training points"
+
+
+def framed(path: Tensor) -> list[tuple[float, float]]:
+    """Return the ranges of a picture of a path, (S, 2): in its middle, in one unit for both axes.
+
+    The plane's directions are orthonormal, so that in one unit the valleys have their own shape.
+    """
+    low, high = path.min(0).values, path.max(0).values
+    extents = (1 + 2 * MARGIN) * (high - low)
+    unit = max(float(e) / inches for e, inches in zip(extents, PATH_INCHES, strict=True)) or 1.0
+    middles = ((low + high) / 2).tolist()
+    reaches = [unit * inches / 2 for inches in PATH_INCHES]
+    return [(m - r, m + r) for m, r in zip(middles, reaches, strict=True)]
+
+
+def check_same_data(trained: Run, data: DataSet) -> None:
+    """Raise UserError where the loss would be one over points that the run has never seen."""
+    if is_other_data(trained.record, data.checksum()):
+        num_points = len(data.train) + len(data.val or ()) + len(data.test)
+        change = change_of(trained.record, num_points, data.checksum())
+        raise user_error("landscape_data", path=trained.folder, change=change)
 
 
 def check_numbers(num_points: int | None, radius: float, resolution: int, every: int) -> None:
     """Raise UserError for numbers that nothing can be drawn with."""
-    rules = (
+    for key, given, fits, allowed, instead in (
         ("num_points", num_points, num_points is None or num_points >= 1, "at least 1", 1000),
         ("radius", radius, 0 < radius < float("inf"), "a number above 0", 1),
         ("resolution", resolution, 3 <= resolution <= 501, "a whole number, 3 to 501", 31),
         ("every", every, every >= 1, "a whole number of at least 1", 1),
-    )
-    for key, given, fits, allowed, instead in rules:
-        if not fits:
-            raise user_error("not_allowed", key=key, given=given, allowed=allowed, instead=instead)
-
-
-def small_run(composition: Composition, hidden: Sequence[int]) -> Run:
-    """Return a run of the figure's own keys, trained now or before."""
-    is_own = composition.choices("model") == ["mlp"] and not composition.has_typed("model.hidden")
-    return composition.run(*([f"model.hidden={list(hidden)}".replace(" ", "")] if is_own else []))
-
-
-def site_of(run: Run, weights: str, num_points: int | None, seed: int) -> Site:
-    """Return the network of a run with the loss over some of its training points, as they are."""
-    module = run.module(weights)
-    train = build_datamodule(run.config, load_data(run.config)).train
-    points = some_of(train, num_points, seed)
-    loss = loss_over(module, points.inputs, points.targets)
-    return Site(run, weights_of(evaluated(module)), loss)
+    ):
+        refuse_unless(fits, key, given, allowed, instead)
 
 
 def some_of(train: Any, number: int | None, seed: int) -> Points:
-    """Return `number` of the training points, drawn from `seed`, or all of them."""
+    """Return `number` of the training points as they are, drawn from `seed`, or all of them."""
     if number is None or number >= len(train):
         rows = torch.arange(len(train))
     else:
@@ -171,11 +201,11 @@ def random_plane(site: Site, seed: int, radius: float, resolution: int) -> Plane
 
 
 def training_path(
-    site: Site, run: Run, cache: Path, every: int, resolution: int
+    site: Site, cache: Path, every: int, resolution: int
 ) -> tuple[PathOnPlane | None, str]:
     """Return the path of training on its principal plane, or none and why."""
-    snapshots = snapshots_of(run, cache, every)
-    end = flat(evaluated(run.module("last")))
+    snapshots = snapshots_of(site.run, cache, every)
+    end = flat(site.run.module("last").evaluated)
     if len(snapshots) < 3:
         return None, "The path of training is left out: it has fewer than three snapshots."
     if not torch.equal(snapshots[-1], end):
@@ -184,11 +214,9 @@ def training_path(
             "The path of training is left out: trained again, the run did not end at its own "
             f"weights (largest difference {gap:.2g}), as on another machine or after a break."
         )
-    plane = principal_plane(snapshots)
-    named = as_weights(end, site.weights)
-    losses = [float(site.loss(as_weights(one, site.weights))) for one in snapshots]
-    last = Site(run, named, site.loss)
-    return on_plane(last, plane, losses, resolution, every), ""
+    losses = [float(site.loss(as_weights(snapshot, site.weights))) for snapshot in snapshots]
+    last = replace(site, weights=as_weights(end, site.weights))
+    return on_plane(last, principal_plane(snapshots), losses, resolution, every), ""
 
 
 def snapshots_of(run: Run, cache: Path, every: int) -> Tensor:
@@ -199,9 +227,7 @@ def snapshots_of(run: Run, cache: Path, every: int) -> Tensor:
         return kept
     snapshots = weights_along(run.config, every=every)
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    torch.save(snapshots, part)
-    part.replace(file)
+    write_atomic(file, partial(torch.save, snapshots), is_synced=False)
     return snapshots
 
 
@@ -218,12 +244,8 @@ def on_plane(
     site: Site, plane: PrincipalPlane, losses: list[float], resolution: int, every: int
 ) -> PathOnPlane:
     """Return a path with the loss over the part of its plane where it lies."""
-    first, second = (as_weights(one, site.weights) for one in plane.directions)
-    axes = []
-    for along in plane.path.T:
-        low, high = float(along.min()), float(along.max())
-        margin = MARGIN * (high - low) or 1.0
-        axes.append(torch.linspace(low - margin, high + margin, resolution))
+    first, second = (as_weights(direction, site.weights) for direction in plane.directions)
+    axes = [torch.linspace(low, high, resolution) for low, high in framed(plane.path)]
     return PathOnPlane(
         a=axes[0].double().numpy(),
         b=axes[1].double().numpy(),
@@ -233,9 +255,3 @@ def on_plane(
         explained=plane.explained.tolist(),
         every=every,
     )
-
-
-def without_effect(composition: Composition, run: str | None) -> list[str]:
-    """Return what was typed of a training, where the run is trained already."""
-    typed = composition.typed_within(OF_TRAINING) if run is not None else []
-    return [f"{one} has no effect with run={run}." for one in typed]

@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 
-from experiments.building import build_module, load_data
-from experiments.figures.composing import Composition
-from experiments.figures.drawing import Drawing
-from experiments.figures.layer_shapes import Layer, trace
-from experiments.figures.lettering import sizes, subscript
-from experiments.figures.network_drawing import Sketch, Table, draw_network
+from experiments.figures.drawn.network_drawing import LayerTable, Sketch, draw_network
+from experiments.figures.measured.layer_shapes import LayerShape, Shape, trace_layers
+from experiments.figures.page.composing import Composition
+from experiments.figures.page.drawing import Drawing
+from experiments.figures.page.sheet import sizes, subscript
+from experiments.training.build import build_module, load_data
 
 HEADER = ("layer", "window", "W", "b", "other weights", "gives", "parameters")
 
@@ -34,18 +34,17 @@ def network(composition: Composition) -> Drawing:
     config = composition.training()
     data = load_data(config)
     module = build_module(config, data.spec)
-    layers = trace(module, data.train.take(torch.arange(2)).inputs)
-    phi = str(config["activation"]["name"])
-    phi_out = str(config["model"]["phi_out"])
-    shape = tuple(data.spec.shape)
-    total = sum(p.numel() for p in module.network.parameters())
+    layers = trace_layers(module, data.train.take(torch.arange(2)).inputs)
+    phi, phi_out = str(config["activation"]["name"]), str(config["model"]["phi_out"])
     formulas = [
         formula(layer, number, len(layers), phi, phi_out)
         for number, layer in enumerate(layers, start=1)
     ]
+    shape = tuple(data.spec.shape)
+    total = sum(p.numel() for p in module.network.parameters())
     title = f"{config['model']['name']} on {config['data']['name']}: {total:,} parameters"
     rows = [row(layer, text) for layer, text in zip(layers, formulas, strict=True)]
-    sketch = Sketch(title, shape, tuple(layers), Table(HEADER, tuple(rows)))
+    sketch = Sketch(title, shape, tuple(layers), LayerTable(HEADER, tuple(rows)))
     return Drawing(
         numbers={
             "model": config["model"]["name"],
@@ -61,14 +60,14 @@ def network(composition: Composition) -> Drawing:
     )
 
 
-def formula(layer: Layer, number: int, num_layers: int, phi: str, phi_out: str) -> str:
+def formula(layer: LayerShape, number: int, num_layers: int, phi: str, phi_out: str) -> str:
     """Return a layer as it is written: h₁ = relu(W₁ x + b₁)."""
     i = subscript(number) if num_layers > 1 else ""
     before = "x" if number == 1 else f"h{subscript(number - 1)}"
     is_last = number == num_layers
     sign = " ∗ " if layer.is_convolution else " "
     text = f"W{i}{sign}{before}"
-    text += f" + b{i}" if bias_of(layer) else ""
+    text += f" + b{i}" if shape_of(layer, "bias") else ""
     words = {part.name: type(part.module).__name__ for part in layer.parts[1:]}
     for name in words:
         text = f"{phi if name == 'activation' else word(name, words[name])}({text})"
@@ -88,69 +87,55 @@ def word(name: str, class_name: str) -> str:
     return "dropout" if name == "dropout" else class_name.rstrip("123d")
 
 
-def bias_of(layer: Layer) -> tuple[int, ...] | None:
-    """Return the shape of b, which a layer with normalisation does not have."""
-    return layer.parameters.get("affine.bias", layer.parameters.get("bias"))
+def shape_of(layer: LayerShape, name: str) -> Shape:
+    """Return the shape of W or b; () for b beside a normalisation, which has its own."""
+    return layer.parameters.get(f"affine.{name}", layer.parameters.get(name, ()))
 
 
-def weight_of(layer: Layer) -> tuple[int, ...]:
-    """Return the shape of W."""
-    found = layer.parameters.get("affine.weight", layer.parameters.get("weight"))
-    assert found is not None, "each layer has weights"
-    return found
-
-
-def others_of(layer: Layer) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of what a normalisation or an activation learns."""
-    own = ("affine.weight", "affine.bias", "weight", "bias")
-    return {name: shape for name, shape in layer.parameters.items() if name not in own}
-
-
-def row(layer: Layer, text: str) -> tuple[str, ...]:
+def row(layer: LayerShape, text: str) -> tuple[str, ...]:
     """Return what the table says of a layer."""
-    bias, pool = bias_of(layer), layer.part("pool")
-    gives = sizes(layer.shape)
+    gives, pool = sizes(layer.shape), layer.part("pool")
     if pool is not None:
         gives = f"{sizes(layer.affine.shape)}, pooled {gives}"
-    others: dict[str, list[str]] = {}
-    for name, shape in others_of(layer).items():
-        others.setdefault(name.partition(".")[0], []).append(sizes(shape))
+    learned: dict[str, list[str]] = {}
+    for name, shape in layer.parameters.items():  # what a normalisation or an activation learns
+        if name not in ("affine.weight", "affine.bias", "weight", "bias"):
+            learned.setdefault(name.partition(".")[0], []).append(sizes(shape))
     return (
         text,
         window(layer),
-        sizes(weight_of(layer)),
-        sizes(bias) if bias else "",
-        ", ".join(f"{name} {' + '.join(found)}" for name, found in others.items()),
+        sizes(shape_of(layer, "weight")),
+        sizes(shape_of(layer, "bias")),
+        ", ".join(f"{name} {' + '.join(shapes)}" for name, shapes in learned.items()),
         gives,
         f"{layer.num_parameters:,}",
     )
 
 
-def window(layer: Layer) -> str:
+def window(layer: LayerShape) -> str:
     """Return kernel, stride and padding of a convolution, and its pool."""
     if not layer.is_convolution:
         return ""
-    found = geometry(layer)
-    text = f"{sizes(found['kernel_size'])}, stride {one_or_all(found['stride'])}"
-    text += f", padding {one_or_all(found['padding'])}"
-    return f"{text}; pool {found['pool_size']}" if "pool_size" in found else text
+    values = geometry(layer)
+    text = f"{sizes(values['kernel_size'])}, stride {once_if_equal(values['stride'])}"
+    text += f", padding {once_if_equal(values['padding'])}"
+    return f"{text}; pool {values['pool_size']}" if "pool_size" in values else text
 
 
-def one_or_all(numbers: Sequence[int]) -> str:
+def once_if_equal(numbers: Sequence[int]) -> str:
     """Return a number for each dimension, once where they agree."""
     return str(numbers[0]) if len(set(numbers)) == 1 else sizes(tuple(numbers))
 
 
-def geometry(layer: Layer) -> dict[str, Any]:
+def geometry(layer: LayerShape) -> dict[str, Any]:
     """Return the window of a convolution and of its pool, as the real modules have them."""
     module: Any = layer.affine.module
-    found = {key: getattr(module, key) for key in ("kernel_size", "stride", "padding")}
+    values = {key: getattr(module, key) for key in ("kernel_size", "stride", "padding")}
     pool = layer.part("pool")
-    return found if pool is None else {**found, "pool_size": pool.module.kernel_size}
+    return values if pool is None else {**values, "pool_size": pool.module.kernel_size}
 
 
-def as_numbers(layer: Layer, text: str) -> dict[str, Any]:
-    """Return what is drawn of a layer."""
+def as_numbers(layer: LayerShape, text: str) -> dict[str, Any]:
     return {
         "name": layer.path,
         "formula": text,

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
 
-from experiments.errors import check_choice, user_error
-from experiments.figures.composing import Composition
-from experiments.figures.drawing import Animation, Drawing
-from experiments.figures.network_surface import NUM_SEARCHED, network_surface
-from experiments.figures.paths import Path, follow, recipe_of
-from experiments.figures.surfaces import SURFACES, Surface
-from experiments.figures.trajectory_pictures import Course, frame, paths_and_losses
+from experiments.errors import check_choice, refuse_unless
+from experiments.figures.drawn.trajectory_pictures import Course, draw_step, draw_trajectories
+from experiments.figures.measured.network_losses import NUM_SEARCHED, network_surface
+from experiments.figures.measured.paths import Trajectory, follow, recipe_of
+from experiments.figures.measured.surfaces import SURFACES, Surface, axis_values
+from experiments.figures.page.composing import Composition
+from experiments.figures.page.drawing import Animation, Drawing, Live
+from experiments.figures.page.limits import is_finite_number
 
-NAMES = [*(one.name for one in SURFACES), "network"]
-NUM_POINTS = {"network": NUM_SEARCHED}
-"""Points along each axis of the grid, where it is not 201."""
+NAMES = [*(surface.name for surface in SURFACES), "network"]
 OF_NETWORK = ("model", "activation", "init", "loss", "data", "trainer", "scheduler")
+NOT_OF_RULE = ("_target_", "name", "search", "no_decay")
 
 
 def optimizer_trajectories(
@@ -53,44 +53,75 @@ def optimizer_trajectories(
         UserError: an unknown surface, a start outside the picture, an optimizer of matrices.
     """
     check_choice("surface", surface, NAMES)
-    check_counts(steps=steps, frames=frames)
+    for key, count in (("steps", steps), ("frames", frames)):
+        refuse_unless(count >= 1, key, count, "a whole number of at least 1", 50)
     configs = [
         optimizer_config(composition, choice, (lr or {}).get(surface, {}))
         for choice in composition.choices("optim")
     ]
-    recipes = [recipe_of(config, name_of(config)) for config in configs]
-    chosen = surface_of(composition, surface, hidden, seed)
+    recipes = [recipe_of(config) for config in configs]
+    if surface == "network":
+        chosen = network_surface(composition, hidden, seed)
+    else:
+        chosen = next(known for known in SURFACES if known.name == surface)
     chosen = with_ranges(chosen, {"start": start, "x_range": x_range, "y_range": y_range})
     theta = torch.tensor(chosen.start, dtype=torch.float64)
     paths = [
-        follow(chosen, recipe, name_of(config), config["optim"]["lr"], theta, steps)
+        follow(chosen, recipe, config["optim"], theta, steps)
         for recipe, config in zip(recipes, configs, strict=True)
     ]
+    said: list[str] = []
     if surface == "network":  # whose minimum no formula knows
-        reached = [float(path.values.min()) for path in paths]
-        chosen = replace(chosen, lowest=min(chosen.lowest, *reached))
-    course = course_of(chosen, paths)
+        lowest = min(chosen.lowest, *(float(path.values.min()) for path in paths))
+        chosen = replace(chosen, lowest=lowest)
+    else:
+        said = composition.without_effect(OF_NETWORK, f"surface={surface}")
+    num_points = NUM_SEARCHED if surface == "network" else 201
+    x, y = axis_values((chosen.x_range, chosen.y_range), num_points)
+    course = Course(chosen, paths, x.numpy(), y.numpy(), chosen.over(x, y).numpy())
     return Drawing(
         numbers=numbers_of(course),
-        pictures={"optimizer_trajectories": lambda theme: paths_and_losses(course, theme)},
+        pictures={"optimizer_trajectories": partial(draw_trajectories, course)},
         animations={"optimizer_trajectories": animation(course, frames)},
         description=f"Contours of {chosen.name} with the paths of "
         f"{', '.join(path.name for path in paths)} from {chosen.start}, and f against the step.",
-        said=[*said_of(chosen, paths), *without_effect(composition, surface)],
+        said=[*results_in_words(chosen, paths), *said],
+        live=None if surface == "network" else live_page(course, configs, lr or {}, steps),
     )
 
 
-def check_counts(**counts: int) -> None:
-    """Raise UserError for a number of steps or frames below 1."""
-    for key, given in counts.items():
-        if given < 1:
-            raise user_error(
-                "not_allowed",
-                key=key,
-                given=given,
-                allowed="a whole number of at least 1",
-                instead=50,
-            )
+def live_page(
+    course: Course,
+    configs: Sequence[dict[str, Any]],
+    rates: Mapping[str, Mapping[str, float]],
+    steps: int,
+) -> Live:
+    """Return what a page needs to draw torch's paths, and to compute others by the same rules."""
+    chosen = course.surface
+    known = [chosen if one.name == chosen.name else one for one in SURFACES]
+    keys = ("name", "title", "start", "x_range", "y_range", "minima", "lowest")
+    optimizers = []
+    for config, path in zip(configs, course.paths, strict=True):
+        module, _, rule = str(config["optim"]["_target_"]).rpartition(".")
+        kept = {key: value for key, value in config["optim"].items() if key not in NOT_OF_RULE}
+        optimizers.append(
+            {
+                "name": path.name,
+                "rule": rule if module == "torch.optim" else None,
+                "options": kept,
+                "torch": path.points,
+            }
+        )
+    return Live(
+        "Optimizers on a surface",
+        {
+            "surface": chosen.name,
+            "surfaces": [{key: getattr(one, key) for key in keys} for one in known],
+            "rates": {name: dict(own) for name, own in rates.items()},
+            "optimizers": optimizers,
+            "steps": steps,
+        },
+    )
 
 
 def optimizer_config(
@@ -98,22 +129,10 @@ def optimizer_config(
 ) -> dict[str, Any]:
     """Return the config of an optimizer: a typed optim.lr, else the surface's, else its own."""
     config = composition.config(f"optim={choice}")
-    name = name_of(config)
+    name = config["optim"]["name"]  # of a collection that of the one chosen from it
     if name in rates and not composition.has_typed("optim.lr"):
         config["optim"]["lr"] = rates[name]
     return config
-
-
-def name_of(config: Mapping[str, Any]) -> str:
-    """Return an optimizer's name; of a collection that of the one chosen from it."""
-    return str(config["optim"]["name"])
-
-
-def surface_of(composition: Composition, name: str, hidden: Sequence[int], seed: int) -> Surface:
-    """Return a surface by its name."""
-    if name == "network":
-        return network_surface(composition, hidden, seed)
-    return next(one for one in SURFACES if one.name == name)
 
 
 def with_ranges(surface: Surface, given: Mapping[str, Sequence[float] | None]) -> Surface:
@@ -121,41 +140,25 @@ def with_ranges(surface: Surface, given: Mapping[str, Sequence[float] | None]) -
     for key, pair in given.items():
         if pair is None:
             continue
-        is_pair = isinstance(pair, list | tuple) and len(pair) == 2
-        is_pair = is_pair and all(
-            isinstance(one, int | float) and math.isfinite(one) for one in pair
-        )
-        if not is_pair or (key != "start" and not pair[0] < pair[1]):
-            allowed = "a point [x,y]" if key == "start" else "a range [low,high]"
-            instead = list(getattr(surface, key))
-            raise user_error("not_allowed", key=key, given=pair, allowed=allowed, instead=instead)
+        fits = isinstance(pair, list | tuple) and len(pair) == 2
+        fits = fits and all(map(is_finite_number, pair)) and (key == "start" or pair[0] < pair[1])
+        allowed = "a point [x,y]" if key == "start" else "a range [low,high]"
+        refuse_unless(fits, key, pair, allowed, list(getattr(surface, key)))
         changed: dict[str, Any] = {key: (float(pair[0]), float(pair[1]))}
         surface = replace(surface, **changed)
     (x, y), x_range, y_range = surface.start, surface.x_range, surface.y_range
-    if not (x_range[0] <= x <= x_range[1] and y_range[0] <= y <= y_range[1]):
-        raise user_error(
-            "not_allowed",
-            key="start",
-            given=[x, y],
-            allowed=f"a point of the picture, x from {x_range[0]:g} to {x_range[1]:g} and y from "
-            f"{y_range[0]:g} to {y_range[1]:g}",
-            instead=f"[{sum(x_range) / 2:g},{sum(y_range) / 2:g}], or give x_range and y_range",
-        )
+    refuse_unless(
+        x_range[0] <= x <= x_range[1] and y_range[0] <= y <= y_range[1],
+        "start",
+        [x, y],
+        f"a point of the picture, x from {x_range[0]:g} to {x_range[1]:g} and y from "
+        f"{y_range[0]:g} to {y_range[1]:g}",
+        f"[{sum(x_range) / 2:g},{sum(y_range) / 2:g}], or give x_range and y_range",
+    )
     return surface
 
 
-def course_of(surface: Surface, paths: Sequence[Path]) -> Course:
-    """Return all that is drawn."""
-    number = NUM_POINTS.get(surface.name, 201)
-    x, y = (
-        torch.linspace(*ends, number, dtype=torch.float64)
-        for ends in (surface.x_range, surface.y_range)
-    )
-    return Course(surface, paths, x.numpy(), y.numpy(), surface.over(x, y).numpy())
-
-
 def numbers_of(course: Course) -> dict[str, Any]:
-    """Return what is drawn, as numbers."""
     surface = course.surface
     return {
         "surface": surface.name,
@@ -174,24 +177,15 @@ def animation(course: Course, frames: int) -> Animation:
     """Return the paths growing: step 0, then equal parts of the longest one."""
     longest = max(len(path.points) for path in course.paths) - 1
     shown = sorted({round(longest * i / max(1, frames - 1)) for i in range(frames)})
-    draws = [lambda theme, k=k: frame(course, k, theme) for k in shown]
-    return Animation(draws, seconds=0.12)
+    return Animation([partial(draw_step, course, step) for step in shown], seconds=0.12)
 
 
-def said_of(surface: Surface, paths: Sequence[Path]) -> list[str]:
+def results_in_words(surface: Surface, paths: Sequence[Trajectory]) -> list[str]:
     """Return a line for each optimizer."""
     lines = []
     for path in paths:
         x, y = path.points[-1].tolist()
         reached = f"f - f* = {float(path.values[-1]) - surface.lowest:.3g} at ({x:.3f}, {y:.3f})"
-        ended = f"; {path.end}" if path.end else ""
-        lines.append(
-            f"{path.name} (lr {path.lr:g}): {reached}, {len(path.points) - 1} steps{ended}"
-        )
+        end = f"; {path.end}" if path.end else ""
+        lines.append(f"{path.name} (lr {path.lr:g}): {reached}, {len(path.points) - 1} steps{end}")
     return lines
-
-
-def without_effect(composition: Composition, surface: str) -> list[str]:
-    """Return what was typed of a network, where the surface is none."""
-    typed = composition.typed_within(OF_NETWORK) if surface != "network" else []
-    return [f"{one} has no effect with surface={surface}." for one in typed]

@@ -1,32 +1,52 @@
-"""MLP and CNN at equal numbers of parameters, where points stand and where they are moved."""
+"""MLP and CNN at equal numbers of parameters: points as they are, moved, and shuffled."""
 
 from __future__ import annotations
 
-import functools
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from experiments.building import load_data
+from experiments.config.entries import call_or_refuse, entry
+from experiments.config.overrides import override_of
 from experiments.data.datamodule import check_shift, moved
-from experiments.data.sources import DataSet
-from experiments.errors import user_error
-from experiments.figures.budgets import Widths, num_parameters, widths_for
-from experiments.figures.composing import Composition
-from experiments.figures.drawing import Drawing
-from experiments.figures.themes import Theme
-from experiments.runs import Run
+from experiments.data.sources import DataSet, DataSpec
+from experiments.errors import refuse_unless, spelled
+from experiments.figures.drawn.accuracy_panels import draw_accuracies, mean_percent
+from experiments.figures.page.composing import Composition
+from experiments.figures.page.drawing import Drawing
+from experiments.figures.page.limits import is_whole
+from experiments.training.build import activation_of, load_data
+from experiments.training.load import Run
 
 TOLERANCE = 0.02
 """How much the parameters of the two networks may differ."""
-KEYS = {"mlp": "hidden", "cnn": "channels"}
+WIDTHS_KEY = {"mlp": "hidden", "cnn": "channels"}
 """The key of each model that holds its widths."""
 
 Numbers = dict[str, Any]
+Widths = list[int]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A model that is scaled to a budget: relative widths of its layers, and its other keys."""
+
+    name: str
+    pattern: Sequence[float]
+    keys: Mapping[str, Any]
+
+    def overrides(self, widths: Widths) -> list[str]:
+        """Return what is typed for it.
+
+        >>> Contender("cnn", [1, 2], {"pool": "none"}).overrides([8, 16])
+        ['model=cnn', 'model.channels=[8,16]', 'model.pool=none']
+        """
+        values = {WIDTHS_KEY[self.name]: widths, **self.keys}
+        typed = [override_of(f"model.{key}", value) for key, value in values.items()]
+        return [f"model={self.name}", *typed]
 
 
 def why_cnn(
@@ -38,14 +58,17 @@ def why_cnn(
     hidden: Sequence[float] = (1,),
     cnn: Mapping[str, Any] | None = None,
     mlp: Mapping[str, Any] | None = None,
+    shuffled: bool = True,
 ) -> Drawing:
-    """Draw test accuracy against parameters, and against shifts of the test points.
+    """Draw test accuracy against parameters; and of one size on moved and on shuffled points.
 
     A network is trained once on points where they stand, and tested on them moved by up to each
-    shift: the same points that `data.test_shift` moves, by the same offsets.
+    shift: the same points that `data.test_shift` moves, by the same offsets. Shuffled, every
+    point has its positions in one other order (`data.pixel_shuffle`), in training and in testing:
+    an MLP learns as before, a convolution finds no neighbours any more. Greydanus & Kobak 2024,
+    "Scaling down deep learning with MNIST-1D".
 
     Args:
-        composition: of the figure.
         budgets: parameters; the two networks of a budget differ by at most 2 %.
         shifts: positions, each 0 or more.
         seeds: of initial weights and batches.
@@ -53,143 +76,161 @@ def why_cnn(
         hidden: relative widths of the hidden layers.
         cnn: other keys of the CNN.
         mlp: other keys of the MLP.
+        shuffled: also train the pair in the middle on shuffled points.
 
     Raises:
         UserError: budgets that the two cannot share, or shifts that the data cannot make.
     """
     config = composition.training()
     data = load_data(config)
-    check(config, data, budgets, shifts, seeds, {"channels": channels, "hidden": hidden})
-    keys = {"cnn": dict(cnn or {}), "mlp": dict(mlp or {})}
-    patterns = {"cnn": channels, "mlp": hidden}
-    pairs = [equal_pair(composition, data, budget, patterns, keys) for budget in sorted(budgets)]
-    numbers = {
+    models = {
+        "mlp": Contender("mlp", hidden, mlp or {}),
+        "cnn": Contender("cnn", channels, cnn or {}),
+    }
+    lists = {"budgets": budgets, "shifts": shifts, "seeds": seeds}
+    check_values(config, data, lists, {"channels": channels, "hidden": hidden})
+    pairs = [equal_pair(composition, data, budget, models) for budget in sorted(budgets)]
+    numbers: Numbers = {
         "data": config["data"]["name"],
         "chance": chance(data),
         "shifts": list(shifts),
         "seeds": list(seeds),
-        **{
-            model: [
-                measured(composition, data, model, pair[model], keys, shifts, seeds)
-                for pair in pairs
-            ]
-            for model in ("mlp", "cnn")
-        },
     }
+    for name, model in models.items():
+        numbers[name] = [
+            measure(composition, data, model, pair[name], shifts, seeds) for pair in pairs
+        ]
+    middle = (len(pairs) - 1) // 2
+    for name, model in models.items() if shuffled else ():
+        typed = [*model.overrides(pairs[middle][name]), "data.pixel_shuffle=true"]
+        runs = runs_of(composition, typed, seeds)
+        numbers[name][middle]["shuffled"] = [
+            accuracy(run, load_data(run.config), 0) for run in runs
+        ]
     return Drawing(
         numbers=numbers,
-        pictures={"why_cnn": lambda theme: two_panels(numbers, theme)},
+        pictures={"why_cnn": partial(draw_accuracies, numbers, middle)},
         description="Test accuracy of an MLP and a CNN: against their parameters, which are "
-        "equally many, and against shifts of the test points.",
-        said=said(numbers),
+        "equally many, on test points that are moved, and on points whose positions are shuffled.",
+        said=results_in_words(numbers),
     )
 
 
-def check(
+def check_values(
     config: dict[str, Any],
     data: DataSet,
-    budgets: Sequence[int],
-    shifts: Sequence[int],
-    seeds: Sequence[int],
+    lists: Mapping[str, Sequence[int]],
     patterns: Mapping[str, Sequence[float]],
 ) -> None:
     """Raise UserError for lists with nothing to draw, and for shifts that the data cannot make."""
-    if data.task != "classification":
-        raise user_error(
-            "not_allowed", key="data", given=config["data"]["name"],
-            allowed="a set of classes, as accuracy is drawn", instead="digits",
-        )  # fmt: skip
-    for key, given, least, instead in (
-        ("budgets", budgets, 1, "[5000]"),
-        ("shifts", shifts, 0, "[0,1,2]"),
-        ("seeds", seeds, 0, "[0,1,2]"),
-    ):
-        is_good = given and all(
-            isinstance(one, int) and not isinstance(one, bool) and one >= least for one in given
-        )
-        if not is_good or len(set(given)) < len(given):
-            allowed = f"a list of different whole numbers of at least {least}"
-            raise user_error(
-                "not_allowed", key=key, given=shown(given), allowed=allowed, instead=instead
-            )
+    name = config["data"]["name"]
+    allowed = "a set of classes, as accuracy is drawn"
+    refuse_unless(data.task == "classification", "data", name, allowed, "digits")
+    for key, values in lists.items():
+        least, instead = (1, "[5000]") if key == "budgets" else (0, "[0,1,2]")
+        are_whole = all(is_whole(value, least) for value in values)
+        fits = values and are_whole and len(set(values)) == len(values)
+        allowed = f"a list of different whole numbers of at least {least}"
+        refuse_unless(fits, key, spelled(list(values)), allowed, instead)
     for key, pattern in patterns.items():
-        if not pattern or not all(isinstance(one, int | float) and one > 0 for one in pattern):
-            allowed = "a list of relative widths above 0"
-            raise user_error(
-                "not_allowed", key=key, given=shown(pattern), allowed=allowed, instead="[1,2]"
-            )
-    for shift in shifts:
-        if shift:
-            check_shift(shift, data.spec.shape, config["data"]["name"])
-
-
-def shown(values: Any) -> str:
-    """Return a list as it is typed."""
-    return str(list(values)).replace(" ", "")
+        are_widths = all(isinstance(part, int | float) and part > 0 for part in pattern)
+        allowed = "a list of relative widths above 0"
+        refuse_unless(pattern and are_widths, key, spelled(list(pattern)), allowed, "[1,2]")
+    for shift in filter(None, lists["shifts"]):
+        check_shift(shift, data.spec.shape, name)
 
 
 def equal_pair(
-    composition: Composition,
-    data: DataSet,
-    budget: int,
-    patterns: Mapping[str, Sequence[float]],
-    keys: Mapping[str, Mapping[str, Any]],
+    composition: Composition, data: DataSet, budget: int, models: Mapping[str, Contender]
 ) -> dict[str, Widths]:
     """Return the widths of the CNN nearest to a budget, and of the MLP nearest to that CNN."""
-    found: dict[str, tuple[Widths, int]] = {}
-    wanted = budget
-    for model in ("cnn", "mlp"):
-        config = composition.training(*overrides_of(model, [1], keys[model]))
-        count = functools.partial(count_of, config, model, data)
-        found[model] = widths_for(wanted, patterns[model], count)
-        wanted = found[model][1]
-    (_, ours), (_, theirs) = found["mlp"], found["cnn"]
-    if abs(ours - theirs) > TOLERANCE * theirs:
-        raise user_error(
-            "not_allowed",
-            key="budgets",
-            given=f"[{budget}]",
-            allowed=f"what an MLP and a CNN can share to {TOLERANCE:.0%} (nearest: {ours:,} and "
-            f"{theirs:,})",
-            instead=f"[{4 * budget}]",
+    cnn, theirs = nearest_widths(composition, data, budget, models["cnn"])
+    mlp, ours = nearest_widths(composition, data, theirs, models["mlp"])
+    nearest = f"(nearest: {ours:,} and {theirs:,})"
+    refuse_unless(
+        abs(ours - theirs) <= TOLERANCE * theirs,
+        "budgets",
+        f"[{budget}]",
+        f"what an MLP and a CNN can share to {TOLERANCE:.0%} {nearest}",
+        f"[{4 * budget}]",
+    )
+    return {"cnn": cnn, "mlp": mlp}
+
+
+def nearest_widths(
+    composition: Composition, data: DataSet, budget: int, model: Contender
+) -> tuple[Widths, int]:
+    """Return the widths of a model whose parameters are nearest to a budget, and their number."""
+    config = composition.training(*model.overrides([1]))
+
+    def count(widths: Widths) -> int:
+        changed = config["model"] | {WIDTHS_KEY[model.name]: widths}
+        return num_parameters(config | {"model": changed}, data.spec)
+
+    return widths_for(budget, model.pattern, count)
+
+
+def num_parameters(config: dict[str, Any], spec: DataSpec) -> int:
+    """Return how many weights the model of a config has on data of `spec`."""
+    model, activation = entry(config, "model"), activation_of(config)
+    with torch.device("meta"):  # shapes alone: no memory, no random numbers
+        network = call_or_refuse(
+            "model",
+            lambda: model(spec.shape, spec.num_outputs, activation),
+            config["model"]["_target_"],
         )
-    return {model: widths for model, (widths, _) in found.items()}
+    return sum(p.numel() for p in network.parameters() if p.requires_grad)
 
 
-def count_of(config: dict[str, Any], model: str, data: DataSet, widths: Widths) -> int:
-    """Return the parameters of a model with these widths."""
-    changed = config["model"] | {KEYS[model]: widths}
-    return num_parameters(config | {"model": changed}, data.spec)
+def scaled(pattern: Sequence[float], scale: int) -> Widths:
+    """Return relative widths times `scale`, each at least 1.
 
-
-def overrides_of(model: str, widths: Widths, keys: Mapping[str, Any]) -> list[str]:
-    """Return what is typed for a model.
-
-    >>> overrides_of("cnn", [8, 16], {"pool": "none"})
-    ['model=cnn', 'model.channels=[8,16]', 'model.pool=none']
+    >>> scaled([1, 2], 3), scaled([0.1, 1], 3)
+    ([3, 6], [1, 3])
     """
-    values = {KEYS[model]: widths, **keys}
-    typed = [f"model.{key}={str(value).replace(' ', '')}" for key, value in values.items()]
-    return [f"model={model}", *typed]
+    return [max(1, round(part * scale)) for part in pattern]
 
 
-def measured(
+def widths_for(
+    budget: int, pattern: Sequence[float], count: Callable[[Widths], int]
+) -> tuple[Widths, int]:
+    """Return the scaled widths whose number of parameters is nearest to `budget`, and that number.
+
+    `count` gives the parameters at some widths, which grow with them.
+
+    >>> widths_for(5210, [1], lambda widths: 51 * widths[0] + 10)
+    ([102], 5212)
+    """
+    low, high = 1, 2
+    while count(scaled(pattern, high)) < budget:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if count(scaled(pattern, middle)) < budget else (low, middle)
+    counts = {scale: count(scaled(pattern, scale)) for scale in (low, high)}
+    nearest = min(counts, key=lambda scale: abs(counts[scale] - budget))
+    return scaled(pattern, nearest), counts[nearest]
+
+
+def measure(
     composition: Composition,
     data: DataSet,
-    model: str,
+    model: Contender,
     widths: Widths,
-    keys: Mapping[str, Mapping[str, Any]],
     shifts: Sequence[int],
     seeds: Sequence[int],
 ) -> Numbers:
     """Return a network's parameters, and its test accuracy for each shift and seed."""
-    typed = overrides_of(model, widths, keys[model])
-    runs = [composition.run(*typed, f"seed={seed}", "data.test_shift=0") for seed in seeds]
+    runs = runs_of(composition, model.overrides(widths), seeds)
     return {
         "widths": widths,
         "parameters": runs[0].record["num_parameters"],
         "accuracy": {str(shift): [accuracy(run, data, shift) for run in runs] for shift in shifts},
     }
+
+
+def runs_of(composition: Composition, typed: Sequence[str], seeds: Sequence[int]) -> list[Run]:
+    return [composition.run(*typed, f"seed={seed}", "data.test_shift=0") for seed in seeds]
 
 
 @torch.no_grad()
@@ -198,8 +239,8 @@ def accuracy(run: Run, data: DataSet, shift: int) -> float:
     test = data.test
     if shift:
         test = moved(test, shift, run.config["data"]["split_seed"])
-    found = torch.cat([run.module().predict(x) for x in test.inputs.split(1024)])
-    return float((found == test.targets).double().mean())
+    classes = torch.cat([run.module().predict(x) for x in test.inputs.split(1024)])
+    return float((classes == test.targets).double().mean())
 
 
 def chance(data: DataSet) -> float:
@@ -207,78 +248,20 @@ def chance(data: DataSet) -> float:
     return float(torch.bincount(data.test.targets).max() / len(data.test))
 
 
-def two_panels(numbers: Numbers, theme: Theme) -> Figure:
-    """Draw accuracy against parameters, and against shifts for the budget in the middle."""
-    figure = Figure(figsize=(9.2, 4.2), layout="constrained")
-    by_size, by_shift = figure.subplots(1, 2, sharey=True)
-    middle = (len(numbers["mlp"]) - 1) // 2
-    least = str(min(numbers["shifts"]))
-    for index, model in enumerate(("cnn", "mlp")):
-        sizes = [one["parameters"] for one in numbers[model]]
-        draw_series(
-            by_size,
-            sizes,
-            [one["accuracy"][least] for one in numbers[model]],
-            model.upper(),
-            index,
-            theme,
-        )
-        one = numbers[model][middle]
-        name = f"{model.upper()}, {one['parameters']:,} parameters"
-        shifted = [one["accuracy"][str(shift)] for shift in numbers["shifts"]]
-        draw_series(by_shift, numbers["shifts"], shifted, name, index, theme)
-    by_size.set_xscale("log")
-    by_size.minorticks_off()
-    budgets = [one["parameters"] for one in numbers["cnn"]]
-    by_size.set_xticks(budgets, [f"{size:,}" for size in budgets])
-    by_size.set_title(f"Equally many parameters, {numbers['data']}")
-    by_size.set_xlabel("parameters")
-    by_size.set_ylabel("test accuracy, % (a tick is one seed)")
-    by_shift.set_title("Test points moved")
-    by_shift.set_xlabel("by up to so many positions")
-    by_shift.set_xticks(numbers["shifts"])
-    for axes in (by_size, by_shift):
-        axes.axhline(100 * numbers["chance"], color=theme.quiet, linewidth=1, linestyle=":")
-        axes.set_ylim(0, 103)
-        axes.grid(axis="y")
-        axes.margins(x=0.08)
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 100 * numbers["chance"] / 103 + 0.06))
-        axes.annotate(
-            "chance", (0.99, 100 * numbers["chance"]), (0, 3), xycoords=("axes fraction", "data"),
-            textcoords="offset points", ha="right", color=theme.quiet, fontsize=9,
-        )  # fmt: skip
-    return figure
-
-
-def draw_series(
-    axes: Axes,
-    x: Sequence[float],
-    values: Sequence[Sequence[float]],
-    name: str,
-    index: int,
-    theme: Theme,
-) -> None:
-    """Draw means as a line with markers, and every seed as a tick."""
-    look = theme.look(index)
-    means = [100 * statistics.mean(each) for each in values]
-    axes.plot(x, means, marker=look.marker, markersize=6, label=name, **look.line)
-    for place, each in zip(x, values, strict=True):
-        axes.plot(
-            [place] * len(each), [100 * value for value in each], linestyle="",
-            marker="_", markersize=13, color=theme.ink, zorder=3,
-        )  # fmt: skip
-
-
-def said(numbers: Numbers) -> list[str]:
+def results_in_words(numbers: Numbers) -> list[str]:
     """Return mean accuracies in words."""
     lines = []
     for mlp, cnn in zip(numbers["mlp"], numbers["cnn"], strict=True):
-        for shift in numbers["shifts"]:
-            ours, theirs = (
-                100 * statistics.mean(one["accuracy"][str(shift)]) for one in (cnn, mlp)
-            )
+        for shift in map(str, numbers["shifts"]):
+            ours, theirs = (mean_percent(m["accuracy"][shift]) for m in (cnn, mlp))
             lines.append(
                 f"moved by up to {shift}: cnn of {cnn['parameters']:,} parameters {ours:.1f} %, "
+                f"mlp of {mlp['parameters']:,} {theirs:.1f} %"
+            )
+        if "shuffled" in cnn:
+            ours, theirs = (mean_percent(m["shuffled"]) for m in (cnn, mlp))
+            lines.append(
+                f"positions shuffled: cnn of {cnn['parameters']:,} parameters {ours:.1f} %, "
                 f"mlp of {mlp['parameters']:,} {theirs:.1f} %"
             )
     return lines

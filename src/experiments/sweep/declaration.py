@@ -8,23 +8,27 @@ declaration that is changed later stands below the first one, with its time.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from experiments.errors import check_choice, hint, listed, user_error
-from experiments.records import now, write_atomic
-from experiments.schema import NO_PART_OF_A_NAME, is_within
-from experiments.sweep.grid import Grid, key_of, meaning
+from experiments.config.allowed import check_values
+from experiments.config.overrides import NOT_IN_SWEEP_NAMES, is_within, key_of, meaning
+from experiments.config.schema import ExperimentConfig
+from experiments.errors import TABLE, check_choice, listed, refuse_unless, user_error
+from experiments.likeness import hint
+from experiments.record.folder import check_name, write_atomic
+from experiments.record.record import now
+from experiments.sweep.grid import Grid
 
 FILE = "sweep.yaml"
-PROTOCOLS = ("fixed", "tuned")
-COMPARISONS = ("control", "all_pairs")
 STAGES = ("test", "val", "train")
 AUTO = "auto"
+BESIDE_CONFIGS = ("environment", "data_checksum")
+"""What a comparison looks at in the records of runs, beside the keys of their configs."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,11 @@ class Declaration:
             of classes, else its loss.
         delta: the smallest difference that matters, in the metric's unit; None: not declared.
         comparisons: against the control, or all pairs.
-        protocol: fixed, or tuned.
+        allow: keys in which settings may differ beside the factor.
         fixed: overrides that all runs share, but those that cannot change a result.
         values: what each swept key takes.
         cases: rows of values that belong together.
         when: values for some jobs only.
-        seeds: those of the sweep.
     """
 
     factor: list[str]
@@ -51,6 +54,7 @@ class Declaration:
     metric: str
     delta: float | None
     comparisons: str
+    allow: list[str]
     protocol: str
     fixed: list[str]
     values: dict[str, list[str]]
@@ -59,10 +63,7 @@ class Declaration:
     seeds: list[int]
 
     def with_metric(self, measured: Sequence[Sequence[str]]) -> Declaration:
-        """Return the declaration with a metric that all of its runs measure.
-
-        Args:
-            measured: the names of what is measured on each of its data sets.
+        """Return the declaration with a metric that is measured on each of its data sets.
 
         Raises:
             UserError: they do not measure the declared one.
@@ -83,48 +84,24 @@ class Declaration:
 
         Args:
             node: the part `sweep` of its config.
-            protocol: fixed, or tuned.
-            grid: its values.
             own: the value that a key has without the sweep.
         """
-        check_choice("protocol", protocol, PROTOCOLS)
-        check_choice("sweep.comparisons", node["comparisons"], COMPARISONS)
-        swept = [key for key in grid.keys if key != "seed"]
-        factor = as_list(node["factor"]) or swept[:2]
-        for key in factor:
-            if key not in swept:
-                raise user_error(
-                    "factor",
-                    given=key,
-                    choices=listed(swept) or "nothing",
-                    hint=hint("", key, swept),
-                )
-        control = as_list(node["control"]) or None
+        check_values({"protocol": protocol, "sweep": node}, ExperimentConfig)
+        factor, control = compared_keys(node, grid)
         if control is not None:
-            if len(control) != len(factor):
-                raise user_error("controls", given=listed(control), factor=listed(factor))
             pairs = zip(factor, control, strict=True)
             control = [control_of(key, word, values_of_key(grid, key), own) for key, word in pairs]
-        delta = node["delta"]
-        if delta is not None and not delta > 0:
-            raise user_error(
-                "not_allowed",
-                key="sweep.delta",
-                given=delta,
-                allowed="a number above 0, in the metric's unit",
-                instead=0.0025,
-            )
-
         # In what order they were typed changes nothing.
-        fixed = sorted(o for o in grid.fixed if not is_within(key_of(o), NO_PART_OF_A_NAME))
+        fixed = sorted(o for o in grid.fixed if not is_within(key_of(o), NOT_IN_SWEEP_NAMES))
         seeds = [int(seed) for seed in grid.swept.get("seed", [])]
-        values = {key: list(map(str, those)) for key, those in grid.swept.items() if key != "seed"}
+        values = {key: list(map(str, words)) for key, words in grid.swept.items() if key != "seed"}
         return cls(
             factor,
             control,
             node["metric"],
-            delta,
+            node["delta"],
             node["comparisons"],
+            as_list(node.get("allow")),
             protocol,
             fixed,
             values,
@@ -134,37 +111,66 @@ class Declaration:
         )
 
 
+def compared_keys(node: Mapping[str, Any], grid: Grid) -> tuple[list[str], list[str] | None]:
+    """Return the factor of a sweep and the words of its control, or raise UserError where they do
+    not fit it.
+
+    What a file compares and a command gives one value is no factor of that command. A choice of
+    another package, as `experiment/arms@_global_=a,b`, may vary any key.
+    """
+    swept = [key for key in grid.keys if key != "seed"]
+    varies_others = any("@" in key for key in swept)
+    factor = as_list(node["factor"]) or [key for key in swept if "@" not in key][:2]
+    control = as_list(node["control"]) or None
+    if control is not None and len(control) != len(factor):
+        raise user_error("controls", given=listed(control), factor=listed(factor))
+    fixed = {key_of(override): override for override in grid.fixed}
+    left_out = [key for key in factor if key not in swept and key in fixed]
+    for key in factor:
+        if key in left_out and "sweep.factor" not in fixed:
+            print(TABLE["no_factor"].format(given=fixed[key], key=key))
+        elif key not in swept and not varies_others:
+            like = hint("", key, swept)
+            raise user_error("factor", given=key, choices=listed(swept) or "nothing", hint=like)
+    kept = [index for index, key in enumerate(factor) if key not in left_out]
+    return [factor[i] for i in kept], (control and [control[i] for i in kept]) or None
+
+
+def check_allowed(keys: Sequence[str], options_of: Callable[[str], list[str] | None]) -> None:
+    """Raise UserError for an allowed key that is none of a config, nor what a run was made on."""
+    for key in keys:
+        if options_of(key) is None and not is_within(key, BESIDE_CONFIGS):
+            raise user_error("allowed_key", given=key)
+
+
 def as_list(value: Any) -> list[str]:
-    """Return one value, or several, as a list of words."""
     if value is None:
         return []
-    return [str(one) for one in value] if isinstance(value, list) else [str(value)]
+    return list(map(str, value)) if isinstance(value, list) else [str(value)]
 
 
 def values_of_key(grid: Grid, key: str) -> list[str]:
-    """Return every value that a key takes in a sweep."""
-    there = [*grid.swept.get(key, [])]
-    for row in [*grid.cases, *grid.when.values()]:
-        there += row.get(key, [])
-    return list(dict.fromkeys(there))
+    rows = [grid.swept, *grid.cases, *grid.when.values()]
+    return list(dict.fromkeys(value for row in rows for value in row.get(key, [])))
 
 
-def control_of(key: str, word: str, there: list[str], own: Callable[[str], Any]) -> str:
+def control_of(key: str, word: str, values: list[str], own: Callable[[str], Any]) -> str:
     """Return the control as the sweep spells it, or raise UserError where it is not varied.
 
     Args:
-        key: the factor.
         word: the control as declared; `default` is the value that the key has without the sweep.
-        there: the values that the sweep gives the key.
+        values: those that the sweep gives the key.
         own: gives that value.
     """
+    if not values and word != "default":
+        return word  # of a key that a choice of another package varies
     wanted = meaning(str(own(key)) if word == "default" else word)
-    for value in there:
+    for value in values:
         if meaning(value) == wanted:
             return value
     if word == "default":
-        raise user_error("control_default", own=wanted, key=key, choices=listed(there))
-    check_choice("sweep.control", word, there)
+        raise user_error("control_default", own=wanted, key=key, choices=listed(values))
+    check_choice("sweep.control", word, values)
     return word
 
 
@@ -175,33 +181,29 @@ def seeds_of(given: Any) -> list[int] | None:
     is_number = isinstance(given, int) and not isinstance(given, bool)
     seeds = list(range(given)) if is_number else given
     good = isinstance(seeds, list) and all(isinstance(s, int) and s >= 0 for s in seeds)
-    if not good or not seeds or len(set(seeds)) < len(seeds):
-        raise user_error(
-            "not_allowed",
-            key="sweep.seeds",
-            given=given,
-            allowed="a number of seeds (0, 1, ...), or a list of different ones",
-            instead=10,
-        )
+    allowed = "a number of seeds (0, 1, ...), or a list of different ones"
+    fits = good and seeds and len(set(seeds)) == len(seeds)
+    refuse_unless(fits, "sweep.seeds", given, allowed, 10)
     return seeds
 
 
 def declare(
-    sweep_dir: Path, declaration: Declaration, command: str, more: dict[str, Any] | None = None
+    sweep_dir: Path, declaration: Declaration, command: str, more: Mapping[str, Any] | None = None
 ) -> None:
     """Write the declaration into the sweep's folder, below those before it where it differs."""
     make_folder(sweep_dir)
     path = sweep_dir / FILE
-    said = {"declared_at": now(), "command": command, **asdict(declaration), **(more or {})}
+    declared = {"declared_at": now(), "command": command, **asdict(declaration), **(more or {})}
     before = read_declarations(sweep_dir)
-    if before and without_moment(before[-1]) == without_moment(said):
+    if before and without_moment({"allow": [], **before[-1]}) == without_moment(declared):
         return
     text = "# What this sweep compares, as it was declared before its runs; the last one counts.\n"
-    write_atomic(path, text + yaml.safe_dump([*before, said], sort_keys=False))
+    write_atomic(path, text + yaml.safe_dump([*before, declared], sort_keys=False))
 
 
-def check_place(sweep_dir: Path) -> None:
+def check_folder(sweep_dir: Path) -> None:
     """Raise UserError for a folder that cannot be made, as far as is known without making it."""
+    check_name(sweep_dir)
     nearest = next(path for path in (sweep_dir, *sweep_dir.absolute().parents) if path.exists())
     reason = "" if nearest.is_dir() else f"{nearest} is a file"
     if not reason and not os.access(nearest, os.W_OK | os.X_OK):
@@ -211,7 +213,6 @@ def check_place(sweep_dir: Path) -> None:
 
 
 def make_folder(sweep_dir: Path) -> None:
-    """Make the folder of a sweep, or raise UserError where that cannot be."""
     try:
         sweep_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -223,10 +224,19 @@ def read_declarations(sweep_dir: Path) -> list[dict[str, Any]]:
     path = sweep_dir / FILE
     if not path.is_file():
         return []
-    said = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return list(said)
+    try:
+        declarations = yaml.safe_load(path.read_text(encoding="utf-8"))
+        is_list = isinstance(declarations, list) and all(isinstance(d, dict) for d in declarations)
+        reason = "" if is_list else "it holds no list of declarations"
+    except (ValueError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+    if reason:
+        aside = path.with_name(f"{FILE}.broken")
+        os.replace(path, aside)
+        print(TABLE["broken_declaration"].format(path=path, reason=reason, aside=aside))
+        return []
+    return list(declarations)
 
 
-def without_moment(said: dict[str, Any]) -> dict[str, Any]:
-    """Return a declaration without when and how it was typed."""
-    return {key: value for key, value in said.items() if key not in ("declared_at", "command")}
+def without_moment(declared: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in declared.items() if key not in ("declared_at", "command")}

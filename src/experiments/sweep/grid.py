@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, RangeSweep
 
-from experiments.door import refuse_secrets
-from experiments.errors import check_choice, user_error
-from experiments.records import canonical
+from experiments.config.arguments import PATHS, is_readable, path_word, quoted
+from experiments.config.overrides import is_same, key_and_word, key_of, of_other_keys, parsed
+from experiments.config.schema import LARGEST_SEED
+from experiments.config.secrets import refuse_secrets
+from experiments.errors import check_choice, refuse_unless, spelled, user_error
 
 Choices = dict[str, list[str]]
 ValueOf = Callable[[Sequence[str], str], Any]
@@ -41,12 +42,10 @@ class Cell:
     @property
     def overrides(self) -> list[str]:
         """All that Hydra needs to compose the job; a swept key stands in place of a fixed one."""
-        own = {key_of(o) for o in self.swept}
-        return [*(o for o in self.fixed if key_of(o) not in own), *self.swept]
+        return [*of_other_keys(self.fixed, map(key_of, self.swept)), *self.swept]
 
     def without(self, key: str) -> Cell:
-        """Return the cell without one of its swept keys."""
-        return Cell(self.fixed, tuple(o for o in self.swept if key_of(o) != key))
+        return Cell(self.fixed, tuple(of_other_keys(self.swept, [key])))
 
 
 @dataclass(frozen=True)
@@ -69,24 +68,20 @@ class Grid:
     def keys(self) -> list[str]:
         """Every key that is swept, in order, without the signs + and ~."""
         every = [*self.swept, *itertools.chain(*self.cases), *itertools.chain(*self.when.values())]
-        return list(dict.fromkeys(key.lstrip("+~") for key in every))
+        return list(dict.fromkeys(key_of(key) for key in every))
 
     def cells(self, value_of: ValueOf) -> list[Cell]:
-        """Return the jobs.
-
-        Args:
-            value_of: gives the value that a key has with some overrides.
-        """
+        """Return the jobs; `value_of` gives the value that a key has with some overrides."""
         seeds = {k: v for k, v in self.swept.items() if k == "seed"}
         others = {k: v for k, v in self.swept.items() if k != "seed"}
-        found: dict[tuple[str, ...], Cell] = {}
+        cells: dict[tuple[str, ...], Cell] = {}
         for seed in product(seeds):
             for case in self.cases or [{}]:
                 for row in product({**case, **others}):
                     for more in self._further(row, value_of):
                         cell = Cell(tuple(self.fixed), (*row, *more, *seed))
-                        found.setdefault(cell.swept, cell)
-        return list(found.values())
+                        cells.setdefault(cell.swept, cell)
+        return list(cells.values())
 
     def check_conditions(self, options_of: OptionsOf) -> None:
         """Raise UserError for a condition that no job can meet: of a key or a choice that is none.
@@ -96,7 +91,7 @@ class Grid:
         """
         for condition in self.when:
             for part in condition.split():
-                key, _, value = part.partition("=")
+                key, value = key_and_word(part)
                 options = options_of(key)
                 if options is None:
                     raise user_error("condition_key", given=condition, key=key)
@@ -105,11 +100,11 @@ class Grid:
 
     def _further(self, row: tuple[str, ...], value_of: ValueOf) -> Iterable[tuple[str, ...]]:
         overrides = Cell(tuple(self.fixed), row).overrides
-        holding = [
-            further
-            for condition, further in self.when.items()
-            if all(holds(part, overrides, value_of) for part in condition.split())
-        ]
+        holding = []
+        for condition, further in self.when.items():
+            wanted = map(key_and_word, condition.split())
+            if all(is_same(value_of(overrides, key), word) for key, word in wanted):
+                holding.append(further)
         return product({key: values for part in holding for key, values in part.items()})
 
 
@@ -121,53 +116,6 @@ def product(choices: Choices) -> Iterable[tuple[str, ...]]:
     """
     each = ([f"{key}={value}" for value in values] for key, values in choices.items())
     return itertools.product(*each)
-
-
-def key_of(override: str) -> str:
-    """Return the key of an override, without signs.
-
-    >>> key_of("+callbacks.mine=3"), key_of("~optim.search")
-    ('callbacks.mine', 'optim.search')
-    """
-    return override.lstrip("+~").partition("=")[0]
-
-
-def spelled(value: Any) -> str:
-    """Return a value of a file as Hydra would be typed it.
-
-    >>> spelled(None), spelled(True), spelled([0.9, 0.99])
-    ('null', 'true', '[0.9,0.99]')
-    """
-    if isinstance(value, list):
-        return f"[{','.join(map(spelled, value))}]"
-    if value is None or isinstance(value, bool):
-        return "null" if value is None else str(value).lower()
-    return str(value)
-
-
-def holds(condition: str, overrides: Sequence[str], value_of: ValueOf) -> bool:
-    """Return whether `key=value` is so with these overrides."""
-    key, _, value = condition.partition("=")
-    return is_same(value_of(overrides, key), value)
-
-
-def is_same(value: Any, word: str) -> bool:
-    """Return whether a value is what a word means.
-
-    >>> is_same(True, "true"), is_same(0.001, "1e-3"), is_same("sgd", "adam")
-    (True, True, False)
-    """
-    return meaning(spelled(value)) == meaning(word)
-
-
-def meaning(word: str) -> str:
-    """Return the value that a word stands for, as a text that is the same for the same value.
-
-    >>> meaning("1e-3") == meaning("0.001"), meaning("[64,64]") == meaning("[64, 64]")
-    (True, True)
-    """
-    [override] = OverridesParser.create().parse_overrides([f"key={word}"])
-    return str(canonical(override.value()))
 
 
 def grid_of(
@@ -191,20 +139,20 @@ def grid_of(
     Raises:
         UserError: a sweep that cannot be enumerated, or a condition that is none.
     """
-    read = Reader(loader)
     given = {key_of(o) for o in typed}
     if "sweep.seeds" in given:
         if "seed" in given:
             raise user_error("seeds_twice", given=next(o for o in typed if key_of(o) == "seed"))
         given.add("seed")  # takes the place of the file's
-    fixed, swept = separated(read.overrides([*file_overrides(params, given), *typed]))
+    own = file_overrides(params, given)
+    fixed, swept = separated(read_overrides([*own, *typed], loader))
     if seeds is not None and "seed" not in swept:
         swept["seed"] = [str(seed) for seed in seeds]
     for case in cases:
         if not isinstance(case, Mapping):
             raise user_error("case", given=case)
-    rows = [read.choices(without_keys(case, given)) for case in cases]
-    further = {text: read.choices(without_keys(then, given)) for text, then in (when or {}).items()}
+    rows = [choices_in(case, given, loader) for case in cases]
+    further = {text: choices_in(then, given, loader) for text, then in (when or {}).items()}
     for condition in further:
         if not all("=" in part for part in condition.split()):
             raise user_error("condition", given=condition)
@@ -220,53 +168,85 @@ def separated(overrides: Iterable[Override]) -> tuple[list[str], Choices]:
     swept = Choices()
     for override in overrides:
         key = override.get_key_element()
-        for before in [one for one in swept if key_of(one) == key_of(key)]:
+        for before in [other for other in swept if key_of(other) == key_of(key)]:
             del swept[before]
         # A single seed also names the folders.
-        if override.is_sweep_override() or key == "seed":
-            swept[key] = values_of(override)
+        is_swept = override.is_sweep_override() or key == "seed"
+        line, values = str(override.input_line), values_of(override) if is_swept else []
+        if is_swept:
+            check_swept(line, key, values)
+        if is_swept and (key == "seed" or len(values) > 1 or not is_one_choice(line)):
+            swept[key] = values
         else:
             fixed.pop(key, None)
-            fixed[key] = str(override.input_line)
+            fixed[key] = f"{key}={values[0]}" if values else line
     return list(fixed.values()), swept
 
 
+def is_one_choice(line: str) -> bool:
+    """Return whether an override is `choice(...)`, which of one value says what that says."""
+    return line.partition("=")[2].startswith("choice(")
+
+
+def check_swept(given: str, key: str, values: Sequence[str]) -> None:
+    """Raise UserError for a sweep over nothing, and for seeds that are none."""
+    if not values:
+        numbers = f"{key}=0,1 or {key}='range(0,3)'"
+        instead = f"{key}='glob(*)'" if "glob(" in given else numbers
+        raise user_error("empty_sweep", given=given, instead=instead)
+    for value in values if key == "seed" else ():
+        is_interpolation = "${" in value
+        fits = is_interpolation or (value.isdecimal() and int(value) <= LARGEST_SEED)
+        refuse_unless(fits, "seed", value, f"0 to {LARGEST_SEED}", 0)
+
+
 def file_overrides(params: Mapping[str, Any], given: set[str]) -> list[str]:
-    """Return the file's own values as overrides, but those of keys that were typed."""
-    return [f"{key}={choices_of(value)}" for key, value in without_keys(params, given).items()]
+    """Return a file's own values as overrides, but those of keys that are `given` otherwise."""
+    return [f"{k}={choices_of(v, k)}" for k, v in params.items() if key_of(k) not in given]
 
 
-def choices_of(value: Any) -> str:
+def choices_of(value: Any, key: str = "") -> str:
     """Return the values of a key in a file as they are typed: a list is one of choices.
+
+    A text may hold what has a meaning to Hydra where it cannot have that: commas in an item of a
+    list, or parentheses in a name.
 
     >>> choices_of("sgd,adam"), choices_of(["sgd", "adam"]), choices_of([[64], [64, 64]])
     ('sgd,adam', 'sgd,adam', '[64],[64,64]')
+    >>> choices_of(["a,b", "c (1)"]), choices_of("c (1)")
+    ("'a,b','c (1)'", "'c (1)'")
     """
-    return ",".join(map(spelled, value)) if isinstance(value, list) else spelled(value)
+    if isinstance(value, list):
+        return ",".join(item_of(part) for part in value)
+    if not isinstance(value, str):
+        return item_of(value)
+    if key_of(key) in PATHS:
+        return path_word(value, is_sweep=True)
+    return value if is_readable(f"key={value}") else quoted(value)
 
 
-def without_keys(values: Mapping[str, Any], given: set[str]) -> dict[str, Any]:
-    """Return the values of the keys that are not `given`."""
-    return {key: value for key, value in values.items() if key_of(key) not in given}
+def item_of(value: Any) -> str:
+    """Return one value as it is typed among others."""
+    if isinstance(value, list):
+        return f"[{','.join(map(item_of, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{key}:{item_of(part)}' for key, part in value.items())}}}"
+    if not isinstance(value, str):
+        return spelled(value)
+    is_one = is_readable(f"key={value}") and not parsed([f"key={value}"])[0].is_sweep_override()
+    return value if value and is_one else quoted(value)
 
 
-class Reader:
-    """Hydra's grammar of overrides."""
+def read_overrides(lines: Sequence[str], loader: ConfigLoader | None = None) -> list[Override]:
+    """Return the parsed overrides, or raise UserError for one that holds a secret."""
+    refuse_secrets(lines)
+    return parsed(lines, loader)
 
-    def __init__(self, loader: ConfigLoader | None = None) -> None:
-        self.parser = OverridesParser.create(config_loader=loader)
 
-    def overrides(self, lines: Sequence[str]) -> list[Override]:
-        """Return the parsed overrides, or raise UserError for one that holds a secret."""
-        refuse_secrets(lines)
-        return list(self.parser.parse_overrides(list(lines)))
-
-    def choices(self, values: Mapping[str, Any]) -> Choices:
-        """Return every key's values; a single one is a list of one."""
-        return {
-            override.get_key_element(): values_of(override)
-            for override in self.overrides([f"{k}={choices_of(v)}" for k, v in values.items()])
-        }
+def choices_in(values: Mapping[str, Any], given: set[str], loader: ConfigLoader | None) -> Choices:
+    """Return the values of every key that is not `given`; a single one is a list of one."""
+    overrides = read_overrides(file_overrides(values, given), loader)
+    return {override.get_key_element(): values_of(override) for override in overrides}
 
 
 def values_of(override: Override) -> list[str]:
@@ -275,7 +255,10 @@ def values_of(override: Override) -> list[str]:
         return [override.get_value_element_as_str()]
     if not override.is_discrete_sweep():
         raise user_error("not_discrete", given=override.input_line)
-    words = list(override.sweep_string_iterator())
+    try:
+        words = list(override.sweep_string_iterator())
+    except ValueError as error:  # a step of 0
+        raise user_error("empty_range", given=override.input_line) from error
     its = override.value()
     if not isinstance(its, RangeSweep) or isinstance(its.range(), range):
         return words

@@ -9,16 +9,21 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
-from typing import Any, Protocol
+from typing import Any
 
-from experiments.claims import Known, find_run, is_claimed, runs_of
-from experiments.derived import OF_BATCHES
-from experiments.folders import slug
-from experiments.records import identity_of, setting_of
-from experiments.sweep.composition import Composer
+from experiments.config.composer import Composer
+from experiments.config.foreign_code import foreign_targets
+from experiments.config.overrides import key_of, label, slug
+from experiments.config.schema import OF_BATCHES
+from experiments.errors import UserError
+from experiments.record.claim import Known, find_run, is_claimed, runs_of
+from experiments.record.identity import identity_of, setting_of
+from experiments.sweep.changed_code import runs_that_count
+from experiments.sweep.changed_data import check_same_data
+from experiments.sweep.examiner import Examiner
 from experiments.sweep.grid import Cell
 
 Config = dict[str, Any]
@@ -27,27 +32,17 @@ ALL = sys.maxsize
 """More devices than any machine has."""
 
 
-class Examiner(Protocol):
-    """Knows what configs mean, for which one has to import torch."""
-
-    def check(self, config: Config, overrides: Sequence[str]) -> None:
-        """Raise UserError for keys of a config that are missing, or that nothing takes."""
-
-    def checksum(self, config: Config) -> str:
-        """Return the checksum of the data of a config."""
-
-
 @dataclass(frozen=True)
 class Job:
     """A run that the sweep asks for.
 
     Attributes:
-        cell: its overrides.
         config: its resolved config.
-        identity: of the run.
         setting: the identity without the seed.
         sweep_dir: the folder that its own folder lies in.
         number: its place in the sweep, from 0.
+        checksum: of its data.
+        code: of somebody else's that it is made with, by module.
     """
 
     cell: Cell
@@ -56,11 +51,31 @@ class Job:
     setting: str
     sweep_dir: Path
     number: int
+    checksum: str = ""
+    code: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        cell: Cell,
+        config: Config,
+        checksum: str,
+        sweep_dir: Path,
+        number: int,
+        code: dict[str, str] | None = None,
+    ) -> Job:
+        identity = identity_of(config, checksum, code)
+        setting = setting_of(config, checksum, code)
+        return cls(cell, config, identity, setting, sweep_dir, number, checksum, code or {})
 
     @property
     def name(self) -> str:
-        """What is swept, as it stands in the folder's name."""
-        return slug(list(self.cell.swept))
+        return label(self.cell.swept)
+
+    @property
+    def folder_name(self) -> str:
+        """What its folder is called where it begins now; an older one may have another name."""
+        return f"{slug(self.cell.swept)}-{self.identity[:8]}"
 
     @property
     def num_devices(self) -> int:
@@ -77,11 +92,11 @@ class Job:
         """The numbers of the devices that the run asks for, where it does not ask for any."""
         devices = self.config["trainer"]["devices"]
         is_list = isinstance(devices, list)
-        return {one for one in devices if isinstance(one, int)} if is_list else set()
+        return {number for number in devices if isinstance(number, int)} if is_list else set()
 
 
 @dataclass(frozen=True)
-class Plan:
+class SweepPlan:
     """The jobs of a sweep, and what is known of each.
 
     Attributes:
@@ -109,16 +124,14 @@ class Plan:
 
     @property
     def to_do(self) -> list[Job]:
-        """The jobs that are to be carried out, in order."""
         wanted = {"missing", "interrupted"} | ({"failed"} if self.retry_failed else set())
         return [job for job in self.jobs if self.state(job) in wanted]
 
-    def anew(self) -> Plan:
+    def anew(self) -> SweepPlan:
         """Return the plan with what is on disk by now."""
-        return Plan(self.jobs, known_runs(self.jobs), self.retry_failed)
+        return SweepPlan(self.jobs, known_runs(self.jobs), self.retry_failed)
 
     def counts(self) -> Counter[str]:
-        """Return how many jobs are in each state."""
         return Counter(self.state(job) for job in self.jobs)
 
     def expected_seconds(self, at_once: int) -> float | None:
@@ -139,8 +152,14 @@ class Plan:
 
 
 def data_key(config: Config) -> str:
-    """Return what determines the content of a config's data, as a text."""
-    return json.dumps({k: v for k, v in config["data"].items() if k not in OF_BATCHES}, default=str)
+    """Return what determines the content of a config's data, as a text.
+
+    Whether a user's own target has classes or numbers may be left to the loss.
+    """
+    data = {key: value for key, value in config["data"].items() if key not in OF_BATCHES}
+    if data.get("task") == "auto":
+        data["loss"] = config["loss"]["_target_"]
+    return json.dumps(data, default=str)
 
 
 def kind_of(config: Any, key: str = "") -> Any:
@@ -150,46 +169,93 @@ def kind_of(config: Any, key: str = "") -> Any:
     True
     """
     if isinstance(config, dict):
-        return tuple((one, kind_of(config[one], one)) for one in sorted(config, key=str))
+        return tuple((part, kind_of(config[part], part)) for part in sorted(config, key=str))
     return config if key in ("name", "_target_") else None
+
+
+def examine(cells: Sequence[Cell], configs: Sequence[Config], examiner: Examiner) -> None:
+    """Raise UserError for a wrong key or value of any job.
+
+    What is wrong in somebody else's code is left to the jobs that name it, which are refused by
+    themselves, unless it is so of every one.
+    """
+    kinds: set[Any] = set()
+    values: set[str] = set()
+    asked, refused = 0, []
+    for cell, config in zip(cells, configs, strict=True):
+        kind = kind_of(config)
+        new = {"", *(override for override in cell.swept if key_of(override) != "seed")}
+        is_new_kind, is_new_value = kind not in kinds, not values.issuperset(new)
+        kinds.add(kind)
+        values.update(new)
+        asked += is_new_kind or is_new_value
+        try:
+            if is_new_kind:
+                examiner.check(config, cell.overrides)
+            if is_new_value:
+                examiner.check_values(config)
+        except UserError as error:
+            if not foreign_targets(config):
+                raise
+            refused.append(error)
+    if refused and len(refused) == asked:
+        raise refused[0]
 
 
 def make_plan(
     cells: Sequence[Cell],
     composer: Composer,
-    asked: Examiner,
+    examiner: Examiner,
     sweep_dir: Path,
     retry_failed: bool = False,
-) -> Plan:
+) -> SweepPlan:
     """Return the plan of these cells; two that mean the same run are one job.
 
-    Args:
-        cells: the overrides of each job.
-        composer: makes configs of them.
-        asked: whoever has torch; for each kind of job it is asked once for a wrong key, and for
-            each data set once for its checksum.
-        sweep_dir: where the runs are.
-        retry_failed: runs that have failed are to be carried out again.
+    The examiner is asked once for a wrong key for each kind of job, once for a wrong value for each
+    value, and once for the checksum of each data set.
     """
     configs = [composer.config(cell.overrides) for cell in cells]
-    kinds: set[Any] = set()
-    for cell, config in zip(cells, configs, strict=True):
-        if (kind := kind_of(config)) not in kinds:
-            kinds.add(kind)
-            asked.check(config, cell.overrides)
+    examine(cells, configs, examiner)
     checksums: dict[str, str] = {}
     for config in configs:
         key = data_key(config)
         if key not in checksums:
-            checksums[key] = asked.checksum(config)
+            checksums[key] = examiner.checksum(config)
+    check_same_data(checksums, {data_key(c): c for c in configs}, sweep_dir, examiner)
+    codes = Codes(examiner)
     jobs: dict[str, Job] = {}
     for cell, config in zip(cells, configs, strict=True):
-        checksum = checksums[data_key(config)]
-        identity = identity_of(config, checksum)
-        if identity not in jobs:
-            setting = setting_of(config, checksum)
-            jobs[identity] = Job(cell, config, identity, setting, sweep_dir, len(jobs))
-    return Plan(list(jobs.values()), known_runs(jobs.values()), retry_failed)
+        checksum, code = checksums[data_key(config)], codes.of(config)
+        job = Job.of(cell, config, checksum, sweep_dir, len(jobs), code)
+        jobs.setdefault(job.identity, job)
+    counted = runs_that_count(list(jobs.values()), sweep_dir)
+    settled = [
+        replace(job, identity=counted[key]["identity"], setting=counted[key]["setting"])
+        if key in counted
+        else job
+        for key, job in jobs.items()
+    ]
+    return SweepPlan(settled, known_runs(settled), retry_failed)
+
+
+class Codes:
+    """Which code of somebody else's configs name, asked once for each set of classes."""
+
+    def __init__(self, examiner: Examiner) -> None:
+        self.examiner = examiner
+        self.known: dict[str, dict[str, str]] = {"[]": {}}
+
+    def knows(self, config: Config) -> bool:
+        return json.dumps(foreign_targets(config)) in self.known
+
+    def of(self, config: Config) -> dict[str, str]:
+        key = json.dumps(foreign_targets(config))
+        if key not in self.known:
+            try:
+                self.known[key] = self.examiner.code(config)
+            except UserError:  # a class that cannot be imported: its job says so
+                return {}
+        return self.known[key]
 
 
 def known_runs(jobs: Iterable[Job]) -> dict[str, Known]:

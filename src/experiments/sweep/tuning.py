@@ -14,41 +14,38 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-from experiments.errors import TABLE, listed, user_error
-from experiments.sweep import board
-from experiments.sweep.declaration import declare
-from experiments.sweep.grid import Cell, Grid, key_of, spelled
-from experiments.sweep.job import Result
-from experiments.sweep.plan import Job, Plan
+from experiments.config.overrides import key_of, of_other_keys, override_of
+from experiments.errors import TABLE, listed, refuse_unless, user_error
+from experiments.record.metric import known_as
+from experiments.sweep.grid import Cell, Grid
+from experiments.sweep.jobs.job import Result
+from experiments.sweep.plan import Job, SweepPlan
 from experiments.sweep.selection import (
     Selection,
-    Trial,
+    TriedValues,
     Values,
-    name_of,
     selection_of,
-    tell,
+    tell_selections,
     write_selection,
 )
+from experiments.sweep.sweep import Failures, Sweep
 
-if TYPE_CHECKING:
-    from experiments.sweep.sweeping import Sweep
-
-PLACE = "tuning"
+FOLDER = "tuning"
 
 Config = dict[str, Any]
 
 
-def tune(this: Sweep, grid: Grid, node: Config) -> list[tuple[str, Result]]:
+def tune(sweep: Sweep, grid: Grid, node: Config) -> Failures:
     """Carry out both stages, and return the jobs that came to nothing.
 
     Whatever is done already, of either stage, is not done again.
     """
-    settings = [cell.without("seed") for cell in grid.cells(this.composer.value_of)]
+    settings = [cell.without("seed") for cell in grid.cells(sweep.composer.value_of)]
     settings = list({cell.swept: cell for cell in settings}.values())
-    spaces = [space_of(this, cell, node["tuning"]["trials"]) for cell in settings]
+    spaces = [space_of(sweep, cell, node["tuning"]["trials"]) for cell in settings]
     check_equal(settings, spaces)
     tuning_seeds, seeds = seeds_apart(node["tuning"]["seeds"], grid)
     trials = [
@@ -57,47 +54,54 @@ def tune(this: Sweep, grid: Grid, node: Config) -> list[tuple[str, Result]]:
         for cell, space in zip(settings, spaces, strict=True)
         for values in space
     ]
-    plan = this.plan(trials, this.sweep_dir / PLACE)
-    this.settle_metric(plan)
-    if this.dry_run:
-        board.tell_plan(plan, this.carrier.at_once)
+    plan = sweep.plan(trials, sweep.sweep_dir / FOLDER)
+    sweep.settle_metric(plan)
+    if sweep.dry_run:
+        sweep.tell_plan(plan)
         print(f"Then {len(settings) * len(seeds)} runs with what was selected.")
         return []
-    declare(this.sweep_dir, this.declaration, this.command, {"tuning": node["tuning"]})
+    sweep.declare({"tuning": node["tuning"]})
     print(f"Tuning {len(settings)} settings, {len(spaces[0])} trials each:")
-    metric = validation_metric(this.declaration.metric)
-    failed = this.carry_out(plan, metric)
+    metric = validation_metric(sweep.declaration.metric)
+    failed = sweep.complete(plan, metric)
     if failed:
         # What they would have come to may have been the best: nothing is chosen without them.
         print("No values are chosen before every tuning run has come to a result.")
         return failed
-    selections = select(this, settings, spaces, tuning_seeds, plan, metric)
-    write_selection(this.sweep_dir, selections, metric)
-    tell(selections, metric)
-    winners = [
-        (cell, selection.values)
+    selections = select(sweep, settings, spaces, tuning_seeds, plan, metric)
+    write_selection(sweep.sweep_dir, selections, metric)
+    tell_selections(selections, metric, known_as(metric, sweep.added))
+    return complete_with_winners(sweep, settings, selections, seeds)
+
+
+def complete_with_winners(
+    sweep: Sweep, settings: Sequence[Cell], selections: Sequence[Selection], seeds: Sequence[int]
+) -> Failures:
+    """Train each setting with its chosen values on fresh seeds; one without any is a failure."""
+    failed = [
+        (selection.name, Result("failed", message=TABLE["no_trial"]))
+        for selection in selections
+        if selection.chosen is None
+    ]
+    final = [
+        cell_with(cell, selection.values, seed)
+        for seed in seeds
         for cell, selection in zip(settings, selections, strict=True)
         if selection.chosen is not None
     ]
-    final = [final_cell(cell, values, seed) for seed in seeds for cell, values in winners]
-    failed = [
-        (name_of(one), Result("failed", message=TABLE["no_trial"]))
-        for one in selections
-        if one.chosen is None
-    ]
     if final:
         print("Fresh seeds:")
-        failed += this.carry_out(this.plan(final))
+        failed += sweep.complete(sweep.plan(final))
     return failed
 
 
-def space_of(this: Sweep, cell: Cell, num_trials: int | None) -> list[Values]:
+def space_of(sweep: Sweep, cell: Cell, num_trials: int | None) -> list[Values]:
     """Return the values that a setting is tried with: all combinations of its search space.
 
     With a number of trials, as many values of a single key, evenly spaced in its logarithm between
     the smallest and the largest.
     """
-    optim = this.composer.config(cell.overrides)["optim"]
+    optim = sweep.composer.config(cell.overrides)["optim"]
     search = optim.get("search")
     if not search:
         raise user_error("no_search_space", optim=optim["name"])
@@ -110,13 +114,8 @@ def space_of(this: Sweep, cell: Cell, num_trials: int | None) -> list[Values]:
         lists = [evenly_spaced(min(lists[0]), max(lists[0]), num_trials)]
     space = [dict(zip(keys, row, strict=True)) for row in itertools.product(*lists)]
     if num_trials not in (None, len(space)):
-        raise user_error(
-            "trials_of_grid",
-            given=num_trials,
-            optim=optim["name"],
-            keys=listed(keys),
-            own=len(space),
-        )
+        about = {"optim": optim["name"], "keys": listed(keys), "own": len(space)}
+        raise user_error("trials_of_grid", given=num_trials, **about)
     return space
 
 
@@ -126,10 +125,7 @@ def evenly_spaced(low: float, high: float, number: int) -> list[float]:
     >>> evenly_spaced(0.001, 10, 5)
     [0.001, 0.01, 0.1, 1.0, 10.0]
     """
-    if number < 2 or low <= 0:
-        raise user_error(
-            "not_allowed", key="sweep.tuning.trials", given=number, allowed="2 or more", instead=9
-        )
+    refuse_unless(number >= 2 and low > 0, "sweep.tuning.trials", number, "2 or more", 9)
     step = math.log(high / low) / (number - 1)
     return [float(f"{low * math.exp(step * i):.4g}") for i in range(number)]
 
@@ -149,30 +145,23 @@ def seeds_apart(tuning_seeds: Sequence[int], grid: Grid) -> tuple[list[int], lis
     """Return the seeds of tuning and of the final runs, or raise UserError for a shared one."""
     seeds = [int(seed) for seed in grid.swept.get("seed", ["0"])]
     shared = sorted(set(seeds) & set(tuning_seeds))
-    if shared or not tuning_seeds:
-        raise user_error(
-            "not_allowed",
-            key="sweep.tuning.seeds",
-            given=listed(tuning_seeds) or "[]",
-            allowed="at least one seed, and none of the final runs' "
-            + (f"(shared: {listed(shared)})" if shared else ""),
-            instead="[1000,1001,1002]",
-        )
+    allowed = "at least one seed, and none of the final runs' "
+    allowed += f"(shared: {listed(shared)})" if shared else ""
+    fits, given = tuning_seeds and not shared, listed(tuning_seeds) or "[]"
+    refuse_unless(fits, "sweep.tuning.seeds", given, allowed, "[1000,1001,1002]")
     return list(tuning_seeds), seeds
 
 
-def trial_cell(cell: Cell, values: Mapping[str, Any], seed: int) -> Cell:
+def cell_with(cell: Cell, values: Values, seed: int, fixed: Sequence[str] = ()) -> Cell:
+    """Return the job of a setting; `fixed` stands in place of its overrides of the same keys."""
+    others = of_other_keys(cell.fixed, ("seed", *map(key_of, fixed)))
+    more = itertools.starmap(override_of, values.items())
+    return Cell((*others, *fixed), (*cell.swept, *more, f"seed={seed}"))
+
+
+def trial_cell(cell: Cell, values: Values, seed: int) -> Cell:
     """Return the job of a trial, which leaves the test set alone."""
-    fixed = tuple(o for o in cell.fixed if key_of(o) not in ("seed", "test"))
-    more = tuple(f"{key}={spelled(value)}" for key, value in values.items())
-    return Cell((*fixed, "test=false"), (*cell.swept, *more, f"seed={seed}"))
-
-
-def final_cell(cell: Cell, values: Mapping[str, Any], seed: int) -> Cell:
-    """Return the job of a setting with its chosen values."""
-    fixed = tuple(o for o in cell.fixed if key_of(o) != "seed")
-    more = tuple(f"{key}={spelled(value)}" for key, value in values.items())
-    return Cell(fixed, (*cell.swept, *more, f"seed={seed}"))
+    return cell_with(cell, values, seed, ["test=false"])
 
 
 def validation_metric(metric: str) -> str:
@@ -185,29 +174,30 @@ def validation_metric(metric: str) -> str:
 
 
 def select(
-    this: Sweep,
+    sweep: Sweep,
     settings: Sequence[Cell],
     spaces: Sequence[list[Values]],
     seeds: Sequence[int],
-    plan: Plan,
+    plan: SweepPlan,
     metric: str,
 ) -> list[Selection]:
     """Return the best trial of every setting, from the records on disk."""
-    plan = this.plan([job.cell for job in plan.jobs], this.sweep_dir / PLACE)
+    plan = sweep.plan([job.cell for job in plan.jobs], sweep.sweep_dir / FOLDER)
     jobs = {frozenset(job.cell.overrides): job for job in plan.jobs}
+    known = known_as(metric, sweep.added)
     selections = []
     for cell, space in zip(settings, spaces, strict=True):
         trials = []
         for values in space:
             cells = [trial_cell(cell, values, seed) for seed in seeds]
-            those = [jobs[frozenset(one.overrides)] for one in cells]
-            trials.append(Trial(values, [score_of(plan, job, metric) for job in those]))
-        own = this.composer.config(cell.overrides)["optim"]
-        selections.append(selection_of(list(cell.swept), trials, own, metric))
+            scores = [score_of(plan, jobs[frozenset(c.overrides)], metric) for c in cells]
+            trials.append(TriedValues(values, scores))
+        own = sweep.composer.config(cell.overrides)["optim"]
+        selections.append(selection_of(list(cell.swept), trials, own, known))
     return selections
 
 
-def score_of(plan: Plan, job: Job, metric: str) -> float | None:
+def score_of(plan: SweepPlan, job: Job, metric: str) -> float | None:
     """Return the validation score of a run; None where it has none to show."""
     known = plan.known.get(job.identity)
     if known is None or known.record["status"] != "completed":

@@ -13,11 +13,14 @@ Nothing here imports wandb or torch.
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import os
+import re
 import runpy
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,14 @@ from experiments.errors import user_error
 
 ROOT = Path(__file__).resolve().parents[3]
 
+OF_ONE_RUN = (
+    "WANDB_RUN_ID",
+    "WANDB_RESUME",
+    "WANDB_SWEEP_ID",
+    "WANDB_SWEEP_PARAM_PATH",
+    "WANDB_SERVICE",
+)
+"""Variables that W&B's agent sets for the run that it starts: they outdo what `init` is told."""
 STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 """Exit codes of a run that was told to stop."""
 
@@ -39,12 +50,18 @@ def run_id() -> str | None:
     return os.environ.get("WANDB_RUN_ID") if os.environ.get("WANDB_SWEEP_ID") else None
 
 
-def check_parameters(config: Mapping[str, Any]) -> None:
-    """Raise UserError for a sweep's parameter that would take the place of a nested part.
+@contextlib.contextmanager
+def hidden() -> Iterator[None]:
+    """Hide for the length of the block what W&B's agent tells a run that it has started."""
+    variables = {name: os.environ.pop(name) for name in OF_ONE_RUN if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(variables)
 
-    Args:
-        config: the nested, resolved config.
-    """
+
+def check_parameters(config: Mapping[str, Any]) -> None:
+    """Raise UserError for a sweep's parameter that would take the place of a nested part."""
     path = os.environ.get("WANDB_SWEEP_PARAM_PATH")
     if not path:
         return
@@ -70,9 +87,38 @@ def choices(arguments: Sequence[str]) -> list[str]:
     for argument in arguments:
         key, equals, value = argument.partition("=")
         group, _, word = key.partition(".")
-        is_choice = equals and word == "name" and group not in chosen
-        overrides.append(f"{group}={value}" if is_choice else argument)
+        is_choice = word == "name" and group not in chosen
+        overrides.append(f"{group if is_choice else key}={respelled(value)}" if equals else key)
     return overrides
+
+
+def respelled(value: str) -> str:
+    """Return a value as Hydra spells it, which W&B's agent spells as Python does.
+
+    >>> respelled("None"), respelled("[None, True, 0.1]"), respelled("1e-05")
+    ('null', '[null,true,0.1]', '1e-05')
+    >>> respelled("{'lr': None, 'betas': [0.9, 0.99]}")
+    '{lr:null,betas:[0.9,0.99]}'
+    """
+    try:
+        plain = ast.literal_eval(value)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return value
+    return (
+        spelled(plain) if plain is None or isinstance(plain, bool | list | tuple | dict) else value
+    )
+
+
+def spelled(plain: Any) -> str:
+    if isinstance(plain, dict):
+        return "{" + ",".join(f"{key}:{spelled(part)}" for key, part in plain.items()) + "}"
+    if isinstance(plain, list | tuple):
+        return "[" + ",".join(spelled(part) for part in plain) + "]"
+    if plain is None or isinstance(plain, bool):
+        return {None: "null", True: "true", False: "false"}[plain]
+    if isinstance(plain, str) and not re.fullmatch(r"[\w./-]+", plain):
+        return repr(plain)
+    return str(plain)
 
 
 def main() -> None:

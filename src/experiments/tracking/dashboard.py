@@ -22,14 +22,14 @@ from pathlib import PurePath
 from typing import Any
 
 from experiments.errors import user_error
-from experiments.tracking.dashboard_panels import pictures_of
-from experiments.tracking.public_api import connect, refusals
+from experiments.tracking.reachable import connect, refusals
 from experiments.tracking.wandb_run import summary_key
 
 Verdict = Mapping[str, Any]
+Section = tuple[str, int, int, list[Any]]
 
 GROUPS = ("model", "activation", "init", "loss", "optim", "scheduler", "data")
-"""Parts of the config that are chosen by name (`combinations.CATALOGUE_GROUPS`, without torch)."""
+"""Parts of the config that are chosen by name (`check.CATALOGUE_GROUPS`, without torch)."""
 NOT_IN_NAMES = ("So", "Sk", "Sm", "Sc", "Cs")
 """Unicode's kinds of signs that a workspace must not have in its name, = and + among them."""
 FEWEST_LINES, MOST_LINES = 10, 100
@@ -47,8 +47,7 @@ def build(
 
     Args:
         verdict: the plain dict of verdict.json; before there is one, its `name` and `design`.
-        project: of W&B.
-        entity: of W&B; None is the user's own, which `save` looks up.
+        project, entity: of W&B; an entity of None is the user's own, which `save` looks up.
         sweeps: whose runs are shown; None: those that the verdict's run folders lie in, or, where
             some lie in none, all runs of the verdict's settings.
 
@@ -109,12 +108,12 @@ def save(workspace: Any) -> str:
         if not workspace.entity:
             workspace.entity = api.default_entity
         try:
-            there = internal.get_view_dict(
+            known = internal.get_view_dict(
                 workspace.entity,
                 workspace.project,
                 internal._internal_name_to_url_query_str(workspace._internal_name),
             )
-            workspace._internal_id = there["id"]
+            workspace._internal_id = known["id"]
         except ValueError:
             pass  # there is none yet
         workspace.save()
@@ -135,6 +134,76 @@ def workspaces() -> Any:
     except ImportError as error:
         raise user_error("no_workspaces", reason=error) from error
     return ws
+
+
+def pictures_of(verdict: Verdict, keys: Sequence[str], metric: str) -> list[Section]:
+    """Return the sections of a workspace: title, columns, rows and panels.
+
+    Args:
+        keys: of the config: those that tell settings apart.
+        metric: as W&B's summary calls what is compared.
+    """
+    import wandb_workspaces.reports.v2 as wr
+
+    bars = wr.BarPlot(
+        title=f"{metric}, mean and standard deviation over seeds",
+        metrics=[metric],
+        orientation="h",
+        **over_seeds(wr, keys),
+    )
+    first = [wr.MarkdownPanel(markdown=sentences(verdict)), bars]
+    return [
+        ("Verdict", 2, 1, first),
+        ("Learning curves", 3, 2, curves(wr, verdict, keys)),
+        ("What matters", 2, 1, influences(wr, verdict, keys, metric)),
+        ("Runs side by side", 1, 1, [wr.RunComparer(diff_only="split")]),
+    ]
+
+
+def over_seeds(wr: Any, keys: Sequence[str]) -> dict[str, Any]:
+    """Return how a picture joins runs: the mean, and a band of one standard deviation.
+
+    A picture of its own can be grouped by one key; by several, it follows the table of runs.
+    """
+    how = {"groupby_aggfunc": "mean", "groupby_rangefunc": "stddev"}
+    return how | ({"groupby": wr.Config(keys[0])} if len(keys) == 1 else {"aggregate": True})
+
+
+def sentences(verdict: Verdict) -> str:
+    lines = [f"- {sentence}" for sentence in verdict.get("headline", [])]
+    design = verdict["design"]
+    what = f"Compared: {design['metric']} by {', '.join(design['factor'])}."
+    return "\n".join([f"## {verdict['name']}", *lines, "", what])
+
+
+def curves(wr: Any, verdict: Verdict, keys: Sequence[str]) -> list[Any]:
+    """Return the learning curves over epochs, the compared metric's own first."""
+    kind = verdict["design"]["metric"].rpartition("/")[2]
+    names = dict.fromkeys([f"val/{kind}", "val/loss", "train/loss", f"train/{kind}", "lr"])
+    how = over_seeds(wr, keys)
+    return [
+        wr.LinePlot(title=name, x="epoch", y=[name], log_y=on_log_axis(name), **how)
+        for name in names
+    ]
+
+
+def influences(wr: Any, verdict: Verdict, keys: Sequence[str], metric: str) -> list[Any]:
+    """Return which settings go with which values, and which keys matter most."""
+    shown = dict.fromkeys([*keys, "optim.lr"])
+    columns = [
+        wr.ParallelCoordinatesPlotColumn(metric=wr.Config(key), log=on_log_axis(key))
+        for key in shown
+    ]
+    columns.append(wr.ParallelCoordinatesPlotColumn(metric=wr.SummaryMetric(metric)))
+    return [
+        wr.ParallelCoordinatesPlot(title=f"{', '.join(shown)} and {metric}", columns=columns),
+        wr.ParameterImportancePlot(with_respect_to=metric),
+    ]
+
+
+def on_log_axis(key: str) -> bool | None:
+    """Return True for values that are read on a logarithmic axis, else None: W&B's own choice."""
+    return True if key.rpartition(".")[2] in ("lr", "weight_decay") else None
 
 
 def grouping_of(verdict: Verdict) -> list[str]:
@@ -173,7 +242,7 @@ def filters_of(verdict: Verdict, sweeps: Sequence[str]) -> str:
     if sweeps:
         return f"Metric('JobType') in {list(sweeps)!r}"
     settings = [s["identity"] for task in verdict.get("tasks", []) for s in task["settings"]]
-    return f"Metric('Group') in {settings!r}" if settings else ""
+    return f"Config('setting') in {settings!r}" if settings else ""
 
 
 def sweeps_of(verdict: Verdict) -> list[str]:
@@ -187,14 +256,14 @@ def sweeps_of(verdict: Verdict) -> list[str]:
     >>> sweeps_of({"runs": [{"folder": "outputs/runs/2026-11-27/09-30-00-0a1b2c3d"}]})
     []
     """
-    found = []
+    sweeps = set()
     for run in verdict.get("runs", []):
         parts = PurePath(run["folder"]).parts[:-1]
         if "sweeps" not in parts:
             return []
         last = len(parts) - 1 - parts[::-1].index("sweeps")
-        found.append("/".join(parts[last + 1 :]))
-    return sorted(set(found))
+        sweeps.add("/".join(parts[last + 1 :]))
+    return sorted(sweeps)
 
 
 def num_lines(verdict: Verdict) -> int:

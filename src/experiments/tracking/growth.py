@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from experiments.records import HISTORY, number
+from experiments.record.folder import HISTORY
+from experiments.record.history import number
 
 Row = dict[str, float]
 Signature = tuple[int, int, int]
@@ -41,7 +42,6 @@ class GrowingHistory:
         self._digest = hashlib.blake2b()  # of all rows that were read
 
     def has_changed(self) -> bool:
-        """Return whether the file has changed since it was read."""
         return signature(self.path) != self._seen
 
     def new_rows(self) -> tuple[int, list[Row]]:

@@ -6,7 +6,6 @@ Shape letters: N points, K classes, M mistakes.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from experiments.record.folder import write_atomic
 
 MEDIA = "media.npz"
 NUM_MISTAKES = 32
@@ -56,22 +57,12 @@ def media_of(
 
 
 def write_media(folder: Path, media: Media) -> None:
-    """Write media.npz, in one step."""
-    part = folder / f".{MEDIA}"
-    with part.open("wb") as file:
-        np.savez(
-            file,
-            class_names=np.array(media.class_names, dtype=np.str_),
-            targets=media.targets,
-            scores=media.scores,
-            worst_indices=media.worst_indices,
-            worst_inputs=media.worst_inputs,
-        )
-    os.replace(part, folder / MEDIA)
+    arrays = {**vars(media), "class_names": np.array(media.class_names, dtype=np.str_)}
+    write_atomic(folder / MEDIA, lambda file: np.savez(file, **arrays), is_synced=False)
 
 
 def read_media(folder: Path) -> Media | None:
-    """Read media.npz; None where there is none."""
+    """Read media.npz, which only runs have that were asked for it."""
     path = folder / MEDIA
     if not path.is_file():
         return None
@@ -81,7 +72,11 @@ def read_media(folder: Path) -> Media | None:
 
 
 def log_media(run: Any, media: Media) -> None:
-    """Log the confusion matrix, and the mistakes that the network was surest of."""
+    """Show the confusion matrix, and the mistakes that the network was surest of.
+
+    They stand in the summary, from where W&B's panels read tables: in the history each would be
+    curves of one point, of a table's number of columns and of rows.
+    """
     import wandb  # write_media is for jobs, which do without
 
     predicted = media.scores.argmax(axis=1)
@@ -97,7 +92,10 @@ def log_media(run: Any, media: Media) -> None:
             float(media.scores[index, predicted[index]]),
             index,
         )
-    run.log({"confusion_matrix": matrix, "worst_mistakes": table})
+    matrix.set_key("confusion_matrix")
+    # What `run.log` does with a chart: it has the workspace draw what lies under the table's key.
+    run._config_callback(val=matrix.spec.config_value, key=matrix.spec.config_key)
+    run.summary.update({matrix.spec.table_key: matrix.table, "worst_mistakes": table})
 
 
 def shown(x: NDArray[Any]) -> Any:

@@ -5,7 +5,8 @@
 A `wandb.init` takes 600 ms in a fresh process and 10 ms in one that has made another, so the jobs
 of a sweep leave W&B alone, and this process, which needs no torch, mirrors their files. It can be
 killed at any moment and started again, also long after the sweep: a run that was told is not told
-twice, and one that was told in part is completed.
+twice, and one that was told in part is completed. By hand it also sends the runs that are offline
+since their server went away, where one answers by then.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from experiments.records import RECORD
+from experiments.record.folder import RECORD
+from experiments.record.lock import Lock
+from experiments.tracking import agent
 from experiments.tracking.mirrored import MirroredRun, Sink
 
 LOCK = ".mirror.lock"
@@ -39,14 +40,6 @@ LONGEST_SECONDS = 600.0
 """How long the launcher waits at the end for a mirror that still gets on."""
 NUM_AT_ONCE = 8
 """Runs that wait for the server at the same time; a run takes several of its answers."""
-OF_ONE_RUN = (
-    "WANDB_RUN_ID",
-    "WANDB_RESUME",
-    "WANDB_SWEEP_ID",
-    "WANDB_SWEEP_PARAM_PATH",
-    "WANDB_SERVICE",
-)
-"""Variables that W&B's agent sets for the run that it starts: they outdo what `init` is told."""
 
 
 def start_mirror(sweep: Path) -> subprocess.Popen[str]:
@@ -60,6 +53,7 @@ def start_mirror(sweep: Path) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        errors="replace",
         start_new_session=True,
     )
 
@@ -68,9 +62,7 @@ def start_mirror(sweep: Path) -> subprocess.Popen[str]:
 def following(sweep: Path, say: Callable[[str], object] = print) -> Iterator[subprocess.Popen[str]]:
     """Mirror a sweep for the length of the block, and wait at its end until all is told.
 
-    Args:
-        sweep: its folder, which need not be there yet.
-        say: is called with every line of the mirror, in a thread.
+    Its folder need not be there yet; `say` is called with every line of the mirror, in a thread.
     """
     process = start_mirror(sweep)
     assert process.stdin is not None
@@ -105,15 +97,23 @@ def following(sweep: Path, say: Callable[[str], object] = print) -> Iterator[sub
 class Mirror:
     """The runs of a sweep's folder, found and mirrored.
 
+    At the end it waits for `patience_seconds` while no run gets finished.
+
     Args:
-        sweep: its folder.
-        patience_seconds: at the end, how long to wait while no run gets finished.
+        asked: what is asked for in the place of the runs' own configs: project, entity or mode.
+        sends_offline: runs that lost their server are told anew where one answers by now.
     """
 
-    def __init__(self, sweep: Path, patience_seconds: float = PATIENCE_BY_HAND_SECONDS) -> None:
+    def __init__(
+        self,
+        sweep: Path,
+        patience_seconds: float = PATIENCE_BY_HAND_SECONDS,
+        asked: Mapping[str, str] | None = None,
+        sends_offline: bool = False,
+    ) -> None:
         self.sweep = sweep
         self.patience_seconds = patience_seconds
-        self.sink = Sink(sweep)
+        self.sink = Sink(sweep, asked, sends_offline)
         self.runs: dict[str, MirroredRun] = {}
         self.tasks: dict[str, Future[None]] = {}
         self.pool = ThreadPoolExecutor(NUM_AT_ONCE, "mirror")
@@ -126,12 +126,12 @@ class Mirror:
             if path not in self.tasks and (run.has_news() or (is_last and run.is_open)):
                 self.tasks[path] = self.pool.submit(run.advance, is_last)
 
-    def _find(self, place: str, job_type: str, depth: int) -> None:
+    def _find(self, folder: str, job_type: str, depth: int) -> None:
         try:
-            with os.scandir(place) as entries:
-                new = [one for one in entries if one.path not in self.runs and is_visible(one)]
+            with os.scandir(folder) as entries:
+                new = [e for e in entries if e.path not in self.runs and is_visible(e)]
         except OSError as error:
-            self.sink.complain(f"W&B: {place} cannot be read ({error.strerror}).")
+            self.sink.complain(f"W&B: {folder} cannot be read ({error.strerror}).")
             return
         for entry in new:
             if os.path.exists(f"{entry.path}/{RECORD}"):
@@ -160,7 +160,6 @@ class Mirror:
 
 
 def is_visible(entry: os.DirEntry[str]) -> bool:
-    """Return whether a folder may hold runs."""
     return not entry.name.startswith(".") and entry.is_dir()
 
 
@@ -170,18 +169,12 @@ def has_ended(seconds: float) -> bool:
     return bool(ready)
 
 
-def acquire(lock: FileLock, seconds: float = 0.0) -> bool:
+def acquire(lock: Lock, seconds: float = 0.0) -> bool:
     """Return whether this process is the one that mirrors the sweep; only one can be."""
-    if not os.path.isdir(os.path.dirname(lock.lock_file)):
-        return False
-    try:
-        lock.acquire(timeout=seconds)
-    except Timeout:
-        return False
-    return True
+    return lock.path.parent.is_dir() and lock.acquire(seconds)
 
 
-def follow(mirror: Mirror, lock: FileLock) -> None:
+def follow(mirror: Mirror, lock: Lock) -> None:
     """Look again and again, until standard input ends or the launcher does.
 
     W&B, which takes most of a second to import, is there by the time that the first run is.
@@ -195,8 +188,7 @@ def follow(mirror: Mirror, lock: FileLock) -> None:
             return
 
 
-def main() -> int:
-    """Mirror the sweep that the command line names."""
+def command_line() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m experiments.tracking.mirror",
         description="Write the W&B runs of a sweep from its run folders.",
@@ -205,12 +197,26 @@ def main() -> int:
     parser.add_argument(
         "--follow", action="store_true", help="go on until standard input is closed"
     )
+    for name, meaning in (("project", "of W&B"), ("entity", "an account or a team of W&B")):
+        parser.add_argument(f"--{name}", help=f"{meaning}, in the place of the runs' own")
+    parser.add_argument(
+        "--mode", choices=("auto", "online", "offline"), help="in the place of the runs' own"
+    )
+    return parser
+
+
+def main() -> int:
+    """Mirror the sweep that the command line names."""
+    parser = command_line()
     arguments = parser.parse_args()
-    for name in OF_ONE_RUN:
+    for name in agent.OF_ONE_RUN:
         os.environ.pop(name, None)
     sweep = Path(os.path.abspath(arguments.sweep))
     patience = PATIENCE_SECONDS if arguments.follow else PATIENCE_BY_HAND_SECONDS
-    mirror, lock = Mirror(sweep, patience), FileLock(sweep / LOCK)
+    given = {name: getattr(arguments, name) for name in ("project", "entity", "mode")}
+    asked = {name: value for name, value in given.items() if value}
+    mirror = Mirror(sweep, patience, asked, sends_offline=not arguments.follow)
+    lock = Lock(sweep / LOCK)
     if arguments.follow:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # which is for the launcher
         follow(mirror, lock)
@@ -222,12 +228,18 @@ def main() -> int:
         mirror.sink.complain(f"W&B: another process mirrors {sweep}.")
         return 1
     mirror.look()
-    num_left = mirror.finish()
+    return exit_code(mirror, num_left=mirror.finish())
+
+
+def exit_code(mirror: Mirror, num_left: int) -> int:
+    """Say which runs are not mirrored, and return 1 where there are any; see that all ends."""
     if num_left:
         mirror.sink.complain(
             f"W&B: {num_left} runs wait for the server in vain. {mirror.sink.later}"
         )
         os._exit(1)  # the usual end would wait with them
+    if mirror.sink.has_lost_server:
+        mirror.sink.say(f"W&B: the runs since then are offline. {mirror.sink.later}")
     num_failed = sum(run.has_failed for run in mirror.runs.values())
     if num_failed > 1:
         mirror.sink.complain(f"W&B: {num_failed} runs are not mirrored.")

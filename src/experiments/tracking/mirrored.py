@@ -6,26 +6,20 @@ import contextlib
 import os
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
-from experiments.records import CHECKPOINTS, CONFIG, RECORD, Record, read_record
+from experiments.record.folder import RECORD, read_config
+from experiments.record.record import Record, read_record
 from experiments.tracking.growth import GrowingHistory
-from experiments.tracking.state import (
-    State,
-    opened_now,
-    read_state,
-    remove_offline,
-    write_state,
-)
+from experiments.tracking.state import State, open_state, read_state, write_state
 
 if TYPE_CHECKING:
-    from experiments.tracking.server import Mode
+    from experiments.tracking.reachable import Mode
 
 INIT_SECONDS = 10
-FINISH_SECONDS = 60
+FINISH_SECONDS = 30
 CHEAP = {
     # 8 ms for a run instead of 54; and what a run's machine was stands in its record.
     "console": "off",
@@ -42,47 +36,68 @@ CHEAP = {
     "finish_timeout_raises": True,
 }
 
-# The reader in C takes 0.7 ms for a config, the one in Python 5 ms.
-Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
 
 class Sink:
     """Where a sweep's runs go, and what was said about it: every line is said once.
 
+    The name of the sweep's folder is a tag of all its runs.
+
     Args:
-        sweep: its folder, whose name is a tag of all its runs.
+        sweep: its folder.
+        asked: what is asked for in the place of the runs' own configs: project, entity or mode.
+        sends_offline: runs that lost their server are told anew where one answers by now.
+
+    Attributes:
+        has_lost_server: the server went away after it had answered.
     """
 
-    def __init__(self, sweep: Path) -> None:
+    def __init__(
+        self, sweep: Path, asked: Mapping[str, str] | None = None, sends_offline: bool = False
+    ) -> None:
         self.sweep = sweep
+        self.asked = dict(asked or {})
+        self.sends_offline = sends_offline
+        self.has_lost_server = False
         self._modes: dict[str, Mode] = {}
         self._said: set[str] = set()
         self._lock = threading.Lock()
 
-    def mode(self, requested: str) -> Mode:
+    def is_elsewhere(self, state: State) -> bool:
+        """Return whether a run was told to another project or account than is asked for now."""
+        place = {"project": state.project, "entity": state.entity}
+        return any(self.asked.get(key, value) != value for key, value in place.items())
+
+    def may_tell_anew(self, state: State) -> bool:
+        """Return whether a run that was told has to be told again, if a server answers."""
+        return self.is_elsewhere(state) or (self.sends_offline and state.has_lost_server)
+
+    def mode(self, requested: str, folder: Path) -> Mode:
         """Return online, offline or disabled for a `logger.mode`; the server is asked once."""
         # wandb takes most of a second to import.
-        import wandb
+        from experiments.tracking.reachable import choose_mode
 
-        from experiments.tracking.server import choose_mode
-
+        requested = self.asked.get("mode", requested)
         with self._lock:
             if requested not in self._modes:
-                wandb.setup(wandb.Settings(silent=True))
-                self._modes[requested], line = choose_mode(requested)
+                self._modes[requested], line = choose_mode(requested, folder)
                 self._print(line, key=line)
             return self._modes[requested]
 
-    def check_server(self) -> None:
-        """Do not ask a server again that is gone."""
-        from experiments.tracking import server
+    def check_server(self, is_stuck: bool = False) -> bool:
+        """Return whether the server is there; one that is gone, or has taken nothing for a while,
+        is not asked again.
+        """
+        from experiments.tracking import reachable
 
-        address = server.address()
-        if not server.answers(address):
+        server = reachable.address()
+        trouble = reachable.ask(server) or ("takes nothing more" if is_stuck else None)
+        if trouble is not None:
             gone: dict[Mode, Mode] = {"online": "offline"}
             with self._lock:
-                self._modes = {name: gone.get(one, one) for name, one in self._modes.items()}
-            self.say(server.silent_line(address))
+                self._modes = {name: gone.get(mode, mode) for name, mode in self._modes.items()}
+            self.has_lost_server = True
+            self.say(reachable.silent_line(server, trouble))
+        return trouble is None
 
     def complain(self, line: str, reason: str = "") -> None:
         """Say what went wrong, to stderr; a reason that many runs have is said of the first."""
@@ -91,11 +106,9 @@ class Sink:
 
     @property
     def later(self) -> str:
-        """What to type for what is left undone now."""
         return f"To go on later: python -m experiments.tracking.mirror {self.sweep}"
 
     def say(self, line: str) -> None:
-        """Say how it goes, to stdout."""
         with self._lock:
             self._print(line, key=line)
 
@@ -107,13 +120,7 @@ class Sink:
 
 
 class MirroredRun:
-    """A run folder, and the W&B run that is kept like it.
-
-    Args:
-        folder: the run folder.
-        job_type: as which W&B has it: the name of the sweep.
-        sink: where it goes.
-    """
+    """A run folder, and the W&B run that is kept like it."""
 
     def __init__(self, folder: Path, job_type: str, sink: Sink) -> None:
         self.folder = folder
@@ -125,12 +132,12 @@ class MirroredRun:
         self.run: Any = None
         self.has_failed = False
         self.config: dict[str, Any] = {}
-        self.record_changed_at = self.state.record_changed_at if self.state else 0
-        self.is_settled = self.state is not None and self.state.finished
+        is_told = self.state is not None and not sink.may_tell_anew(self.state)
+        self.record_changed_at = self.state.record_changed_at if self.state and is_told else 0
+        self.is_settled = self.state is not None and is_told and self.state.finished
 
     @property
     def is_open(self) -> bool:
-        """Whether W&B's run is open."""
         return self.run is not None
 
     def has_news(self) -> bool:
@@ -154,7 +161,7 @@ class MirroredRun:
         except TimeoutError:
             self._leave()
             self.sink.complain(f"W&B: the server takes nothing more. {self.sink.later}")
-            self.sink.check_server()
+            self.sink.check_server(is_stuck=True)
         except Exception as error:
             self._leave()
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
@@ -164,7 +171,11 @@ class MirroredRun:
         self.record_changed_at = os.stat(self.folder / RECORD).st_mtime_ns
         record = read_record(self.folder)
         self.is_settled = record["wandb_id"] is None or (
-            self.run is None and self.state is not None and self.state.has_told(record)
+            self.run is None
+            and self.state is not None
+            and self.state.has_told(record)
+            and not self.sink.is_elsewhere(self.state)
+            and not (self.sink.may_tell_anew(self.state) and self._mode() == "online")
         )
         if self.is_settled:
             return
@@ -179,38 +190,51 @@ class MirroredRun:
 
     def _open(self, record: Record) -> None:
         """Start the W&B run, or go on with it where it is on the server."""
-        self.config = yaml.load((self.folder / CONFIG).read_bytes(), Loader)
-        mode = self.sink.mode(self.config["logger"]["mode"])
+        mode = self._mode()
+        node, before = self.config["logger"], self.state
         if mode == "disabled":
             return
-        from experiments.tracking.wandb_run import open_run, wandb_folder
+        from experiments.tracking.wandb_run import open_run, project_of, wandb_folder
 
-        before = self.state
-        if before is not None:
-            remove_offline(before, wandb_folder(self.config))
+        asked, told = self.sink.asked, before.project if before else None
+        project = asked.get("project") or node["project"] or told or project_of(None)
+        entity = asked.get("entity") or node["entity"] or (before.entity if before else None)
         wandb_id = record["wandb_id"]
         assert wandb_id is not None
-        # Written first, so that whoever comes after a kill in between knows what to look for.
-        self.state = State(wandb_id, mode, opened_now())
-        write_state(self.folder, self.state)
+        self.state = open_state(self.folder, wandb_id, mode, wandb_folder(self.config))
+        self.state.project, self.state.entity = project, entity
+        self.history = GrowingHistory(self.folder)
+        _, rows = self.history.new_rows()
         self.run, refusal = open_run(
             mode,
             self.config,
             record,
-            name=self.folder.name,
             job_type=self.job_type,
             tags=[self.sink.sweep.name],
+            rows=rows,
             is_resumed=before is not None,
-            **CHEAP,
+            project=project,
+            entity=entity,
+            **{**CHEAP, **self._patience()},
         )
         if refusal is not None:
-            self.sink.say(refusal)
-            self.sink.check_server()
+            if self.sink.check_server():
+                self.sink.say(refusal)
             self.state.mode = "offline"
+        self.state.has_lost_server = self.state.mode == "offline" and self.sink.has_lost_server
         self.state.wandb_folder = Path(self.run.settings.sync_dir).name
         write_state(self.folder, self.state)
-        self.history = GrowingHistory(self.folder)
-        self.num_rows = self.run.starting_step  # each row is a step of W&B's own
+        self.num_rows = len(rows)  # each row is a step of W&B's own
+
+    def _mode(self) -> Mode:
+        self.config = read_config(self.folder)
+        output = Path(self.config["paths"]["output"]).resolve()
+        return self.sink.mode(self.config["logger"]["mode"], output / "wandb")
+
+    def _patience(self) -> dict[str, float]:
+        """Return how long W&B may take at the end, where the config says another time."""
+        seconds = self.config["logger"].get("finish_timeout", FINISH_SECONDS)
+        return {} if seconds == FINISH_SECONDS else {"finish_timeout": seconds}
 
     def _log_new_rows(self, record: Record) -> None:
         from experiments.tracking.wandb_run import log_row
@@ -220,7 +244,7 @@ class MirroredRun:
             # The run went on from a checkpoint before them. Files are the truth.
             self.run.finish(exit_code=1)
             self._open(record)
-            start, rows = self.history.new_rows()
+            return
         for index, row in enumerate(rows, start):
             if index >= self.num_rows:
                 log_row(self.run, row)
@@ -232,15 +256,15 @@ class MirroredRun:
 
         run = self.run
         is_over = record["status"] != "running"
-        has_media = run.starting_step > self.history.num_rows
-        if record["status"] == "completed" and not has_media:
+        if record["status"] == "completed":
             self._log_media(run)
-        best = self.folder / CHECKPOINTS / "best.ckpt"
         finish_run(
             run,
             summary_of(record) if is_over else {},
-            exit_code=0 if record["status"] in ("completed", "pruned") else 1,
-            checkpoint=best if self.config["logger"]["log_model"] else None,
+            0 if record["status"] in ("completed", "pruned") else 1,
+            self.folder,
+            with_checkpoint=self.config["logger"]["log_model"],
+            is_one_of_many=True,
         )
         self.run, self.has_failed = None, False
         assert self.state is not None
@@ -252,19 +276,15 @@ class MirroredRun:
 
     def _log_media(self, run: Any) -> None:
         """Log media.npz, which only runs have that were asked for it."""
-        from experiments.tracking.media import MEDIA, log_media, read_media
+        from experiments.tracking.media import log_media, read_media
 
-        if not (self.folder / MEDIA).is_file():
-            return
         try:
             media = read_media(self.folder)
             if media is not None:
                 log_media(run, media)
         except Exception as error:
-            self.sink.complain(
-                f"W&B: {self.folder.name}: its media.npz was not logged ({error}).",
-                str(error),
-            )
+            line = f"W&B: {self.folder.name}: its media.npz was not logged ({error})."
+            self.sink.complain(line, str(error))
 
     def _leave(self) -> None:
         """Leave the run as it is until its record changes."""

@@ -1,4 +1,4 @@
-"""Runs that live on W&B's server, as if their folders were here.
+"""Runs that live on W&B's server: the files of their run folders, brought here.
 
 `wandb:ENTITY/PROJECT` names all runs of a project, `wandb:ENTITY/PROJECT/SWEEP` those of one sweep:
 the name of its folder, which W&B has as the job type, or the id of a sweep of W&B's own. (W&B's
@@ -7,21 +7,28 @@ group is the setting: the runs of a group differ by their seeds alone.)
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from experiments.errors import UserError, hint, listed, user_error
-from experiments.records import Record
-from experiments.tracking.public_api import connect, refusals, without_litter
-from experiments.tracking.remote_record import Row, config_of, problem_of, record_of, rows_of
+from experiments.errors import UserError, listed, user_error
+from experiments.likeness import hint
+from experiments.record.folder import CONFIG, RECORD
+from experiments.tracking.reachable import connect, refusals
 from experiments.tracking.summary import JOB_TYPE as VERDICT
+from experiments.tracking.wandb_run import FILES
 
 PREFIX = "wandb:"
 NUM_PER_PAGE = 100
 NUM_AT_ONCE = 8
-"""Histories that are waited for at the same time; one takes three of the server's answers."""
+"""Runs that are waited for at the same time; one takes four of the server's answers."""
+UNDER_WAY = ("running", "pending", "preempting")
+"""W&B's states of runs whose files are of an earlier attempt, or not there yet."""
 
 
 @dataclass(frozen=True)
@@ -29,35 +36,22 @@ class RemoteRun:
     """A run on W&B's server.
 
     Attributes:
-        name: what W&B shows: the name of its run folder.
-        url: its address on W&B's site.
+        name: what W&B shows: its setting and seed.
         sweep: the name or id of its sweep; None of a single run.
-        record: the same as record.json; None where it has a problem.
-        config: the same as config.yaml.
-        problems: why it cannot be compared, as the second half of a sentence; None where it can.
+        folder: here, with the files that were saved at its end: record.json, config.yaml and, where
+            it has come to a first epoch, history.csv.
+        problem: why these are not there, as the second half of a sentence; None where they are.
     """
 
     name: str
     url: str
     sweep: str | None
-    record: Record | None
-    config: dict[str, Any]
-    problems: str | None
-    _run: Any = field(repr=False, compare=False)
-
-    def history(self) -> list[Row]:
-        """Return the whole history, page by page, as `records.read_history` returns a folder's.
-
-        Raises:
-            UserError: the server refuses, or does not answer in time.
-        """
-        with refusals():
-            # Never the copy of an earlier look: the run may have grown since.
-            return rows_of(self._run.scan_history(use_cache=False))
+    folder: Path
+    problem: str | None
 
 
 @dataclass(frozen=True)
-class Source:
+class RemoteSource:
     """What `wandb:ENTITY/PROJECT/SWEEP` names; a sweep of None is all of them."""
 
     entity: str
@@ -66,15 +60,14 @@ class Source:
 
     @property
     def path(self) -> str:
-        """The project, as W&B writes it."""
         return f"{self.entity}/{self.project}"
 
 
-def parse(source: str) -> Source:
+def parse(source: str) -> RemoteSource:
     """Return what a source names.
 
     >>> parse("wandb:me/experiments/activations/tuning")
-    Source(entity='me', project='experiments', sweep='activations/tuning')
+    RemoteSource(entity='me', project='experiments', sweep='activations/tuning')
 
     Raises:
         UserError: it is not written like that.
@@ -83,77 +76,88 @@ def parse(source: str) -> Source:
     if not source.startswith(PREFIX) or len(words) < 2 or not all(w.strip() for w in words):
         raise user_error("wandb_source", given=source)
     entity, project, *sweep = words
-    return Source(entity, project, sweep[0] if sweep else None)
+    return RemoteSource(entity, project, sweep[0] if sweep else None)
 
 
-def read_runs(source: str) -> list[RemoteRun]:
-    """Read all runs that a source names, oldest first, page by page; their histories come later.
+def download_runs(source: str, target: Path, num_at_once: int = NUM_AT_ONCE) -> list[RemoteRun]:
+    """Bring the run folders of all runs that a source names below `target`, oldest run first.
 
-    Runs that are none of ours, or that an older or a newer version wrote, are there with what is
-    wrong with them. The runs of verdicts are left out.
+    Runs whose files are not on the server, as those of others or of an older version, are there
+    with what is wrong with them. The runs of verdicts are left out.
 
     Raises:
         UserError: the source is misspelt, there is no key or no server, or no such project or
-            sweep.
+            sweep, or the server refuses a file.
     """
-    place = parse(source)
+    asked = parse(source)
     api = connect()
-    filters = {"$or": [{"jobType": place.sweep}, {"sweep": place.sweep}]} if place.sweep else {}
-    found = [
-        remote_run(run) for run in pages(api, place, filters, lazy=False) if run.job_type != VERDICT
-    ]
-    if place.sweep and not found:
-        raise no_such_sweep(api, place)
-    return found
+    filters = {"$or": [{"jobType": asked.sweep}, {"sweep": asked.sweep}]} if asked.sweep else {}
+    runs = [run for run in listed_runs(api, asked, filters) if run.job_type != VERDICT]
+    if asked.sweep and not runs:
+        raise no_such_sweep(api, asked)
+    with refusals(), ThreadPoolExecutor(num_at_once) as pool:
+        return list(pool.map(lambda run: download(run, target / run.id), runs))
 
 
-def histories(runs: Iterable[RemoteRun], num_at_once: int = NUM_AT_ONCE) -> list[list[Row]]:
-    """Return the histories of runs in their order, several at a time."""
-    with ThreadPoolExecutor(num_at_once) as pool:
-        return list(pool.map(RemoteRun.history, runs))
+def listed_runs(api: Any, source: RemoteSource, filters: dict[str, Any]) -> list[Any]:
+    """Return W&B's own objects of all runs of a project, page by page.
 
-
-def pages(api: Any, place: Source, filters: dict[str, Any], *, lazy: bool) -> list[Any]:
-    """Return W&B's own objects of all runs of a project.
-
-    Args:
-        api: W&B's public API.
-        place: the project.
-        filters: in the language of MongoDB's queries, as W&B's API takes them.
-        lazy: without configs and summaries, which are the bulk of a page.
+    Without their configs and summaries, which are the bulk of a page. Filters are in the language
+    of MongoDB's queries, as W&B's API takes them.
     """
     try:
         with refusals(), without_litter():
-            return list(api.runs(place.path, filters=filters, per_page=NUM_PER_PAGE, lazy=lazy))
+            return list(api.runs(source.path, filters=filters, per_page=NUM_PER_PAGE, lazy=True))
     except ValueError as error:
         if isinstance(error, UserError) or "find project" not in str(error):
             raise
-        raise user_error("wandb_project", given=place.path) from error
+        raise user_error("wandb_project", given=source.path) from error
 
 
-def remote_run(run: Any) -> RemoteRun:
-    """Return a run of W&B's API as one of ours, or with what keeps it from being one."""
-    config, summary = run.config, run.summary_metrics
-    problems = problem_of(config, summary, run.state)
+def download(run: Any, folder: Path) -> RemoteRun:
+    folder.mkdir(parents=True)
     return RemoteRun(
         name=run.name or run.id,
         url=run.url,
         sweep=run.job_type or run.sweep_name or None,
-        record=None if problems else record_of(run.id, config, summary, run.state),
-        config=config_of(config),
-        problems=problems,
-        _run=run,
+        folder=folder,
+        problem="it is under way" if run.state in UNDER_WAY else download_files(run, folder),
     )
 
 
-def no_such_sweep(api: Any, place: Source) -> UserError:
+def download_files(run: Any, folder: Path) -> str | None:
+    """Bring the files that were saved with a run, and return what is wrong where some are not."""
+    for file in run.files(names=list(FILES)):
+        file.download(str(folder)).close()
+        (folder / file.name).rename(folder / FILES[file.name])
+    missing = [name for name in (RECORD, CONFIG) if not (folder / name).is_file()]
+    if missing:
+        return f"it has no {' and '.join(missing)} there, as runs of an older version have not"
+    return None
+
+
+def no_such_sweep(api: Any, source: RemoteSource) -> UserError:
     """Build the error for a sweep that a project does not have."""
-    runs = pages(api, place, {}, lazy=True)
-    there = sorted({run.job_type or run.sweep_name or VERDICT for run in runs} - {VERDICT})
+    runs = listed_runs(api, source, {})
+    sweeps = sorted({run.job_type or run.sweep_name or VERDICT for run in runs} - {VERDICT})
     return user_error(
         "wandb_sweep",
-        path=place.path,
-        given=place.sweep,
-        choices=listed(there) or "none",
-        hint=hint(f"source={PREFIX}{place.path}/", str(place.sweep), there),
+        path=source.path,
+        given=source.sweep,
+        choices=listed(sweeps) or "none",
+        hint=hint(f"source={PREFIX}{source.path}/", str(source.sweep), sweeps),
     )
+
+
+@contextlib.contextmanager
+def without_litter() -> Iterator[None]:
+    """Let W&B make the folder that it makes for each run it reads where it is removed again."""
+    before = os.environ.get("WANDB_DIR")
+    with tempfile.TemporaryDirectory() as scratch:
+        os.environ["WANDB_DIR"] = scratch
+        try:
+            yield
+        finally:
+            os.environ.pop("WANDB_DIR", None)
+            if before is not None:
+                os.environ["WANDB_DIR"] = before

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import shutil
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from experiments.record.folder import write_atomic
 
 STATE = ".mirror.json"
 
@@ -26,9 +27,10 @@ class State:
         wandb_folder: its folder's name below outputs/wandb; None while it is being made.
         num_rows: rows of history.csv that W&B has; known when the run is finished there.
         finished: all that the run folder held was told.
-        status: of the record, when it was told.
-        ended_at: of the record, when it was told.
+        status, ended_at: of the record, when it was told.
         record_changed_at: when record.json was changed (st_mtime_ns), when it was told.
+        has_lost_server: it had to be offline, since the server went away amid the sweep.
+        project, entity: where it is; None in states of an older version, or the user's own entity.
     """
 
     wandb_id: str
@@ -40,12 +42,14 @@ class State:
     status: str = "running"
     ended_at: str | None = None
     record_changed_at: int = 0
+    has_lost_server: bool = False
+    project: str | None = None
+    entity: str | None = None
 
     def has_told(self, record: Any) -> bool:
-        """Return whether this very end of the run was told."""
         end = (record["wandb_id"], record["status"], record["ended_at"])
-        told = (self.wandb_id, self.status, self.ended_at)
-        return self.finished and record["status"] != "running" and end == told
+        last_told = (self.wandb_id, self.status, self.ended_at)
+        return self.finished and record["status"] != "running" and end == last_told
 
 
 def opened_now() -> str:
@@ -71,9 +75,18 @@ def write_state(folder: Path, state: State) -> None:
     Without the sync to disk that a record has, which takes milliseconds: it is lost with the
     whole machine only, and then W&B's own files are too.
     """
-    part = folder / f"{STATE}-{os.getpid()}"
-    part.write_text(json.dumps(asdict(state)) + "\n", encoding="utf-8")
-    os.replace(part, folder / STATE)
+    write_atomic(folder / STATE, json.dumps(asdict(state)) + "\n", is_synced=False)
+
+
+def open_state(folder: Path, wandb_id: str, mode: str, wandb_folder: Path) -> State:
+    """Write the state of a run that is about to be started, and remove what it replaces."""
+    before = read_state(folder)
+    if before is not None:
+        remove_offline(before, wandb_folder)
+    # Written first, so that whoever comes after a kill in between knows what to look for.
+    state = State(wandb_id, mode, opened_now())
+    write_state(folder, state)
+    return state
 
 
 def remove_offline(state: State, wandb_folder: Path) -> None:
@@ -88,8 +101,8 @@ def remove_offline(state: State, wandb_folder: Path) -> None:
         names = [state.wandb_folder]
     else:
         # The mirror was killed while W&B made it.
-        found = wandb_folder.glob(f"offline-run-*-{state.wandb_id}*")
-        names = [p.name for p in found if p.name >= f"offline-run-{state.opened_at}"]
+        folders = wandb_folder.glob(f"offline-run-*-{state.wandb_id}*")
+        names = [p.name for p in folders if p.name >= f"offline-run-{state.opened_at}"]
     for name in names:
         if is_offline_run(name, state.wandb_id):
             with contextlib.suppress(FileNotFoundError):

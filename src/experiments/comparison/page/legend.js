@@ -44,24 +44,24 @@ function swatch(series) {
 function legendOf(series, shown, changed) {
   const list = element("ul", { class: series.length > 12 ? "legend many" : "legend", "aria-label": "Settings in the picture" });
   const buttons = new Map();
-  const tell = (what) => {
+  const update = (what) => {
     for (const [name, button] of buttons) button.setAttribute("aria-pressed", String(shown.has(name)));
     changed([...shown]);
     say(`${what}; ${shown.size} of ${series.length} shown`);
   };
-  for (const one of series) {
-    const button = element("button", { type: "button", "aria-pressed": String(shown.has(one.name)) }, swatch(one), one.name);
+  for (const setting of series) {
+    const button = element("button", { type: "button", "aria-pressed": String(shown.has(setting.name)) }, swatch(setting), setting.name);
     button.addEventListener("click", () => {
-      if (!shown.delete(one.name)) shown.add(one.name);
-      tell(`${one.name} ${shown.has(one.name) ? "shown" : "hidden"}`);
+      if (!shown.delete(setting.name)) shown.add(setting.name);
+      update(`${setting.name} ${shown.has(setting.name) ? "shown" : "hidden"}`);
     });
-    buttons.set(one.name, button);
+    buttons.set(setting.name, button);
     list.append(element("li", {}, button));
   }
   const set = (names, what) => {
     shown.clear();
     for (const name of names) shown.add(name);
-    tell(what);
+    update(what);
   };
   return { list, set };
 }

@@ -49,16 +49,16 @@
   }
 
   class Figure {
-    constructor(figure) {
-      this.figure = figure;
-      this.plot = figure.querySelector(".plot");
-      this.controls = figure.querySelector(".controls");
-      this.names = figure.dataset.pictures.split(" ");
+    constructor(node) {
+      this.node = node;
+      this.plot = node.querySelector(".plot");
+      this.controls = node.querySelector(".controls");
+      this.names = node.dataset.pictures.split(" ");
       this.name = this.names[0];
       this.isLog = false;
-      this.isClose = false;
-      this.shown = new Set(this.series().filter((one) => one.shown).map((one) => one.name));
-      this.details = figure.querySelector("details");
+      this.isClose = true;
+      this.shown = new Set(this.series().filter((setting) => setting.shown).map((setting) => setting.name));
+      this.details = node.querySelector("details");
       this.details.addEventListener("toggle", () => this.tabulate());
       this.arrange();
     }
@@ -82,14 +82,14 @@
       if (this.picture.can_be_log) {
         this.toggle("Log axis", (isOn) => { this.isLog = isOn; this.redraw(isOn ? "logarithmic axis" : "linear axis"); });
       }
-      if (this.picture.zoom) {
-        this.toggle(this.picture.zoom, (isOn) => { this.isClose = isOn; this.signal("zoom", isOn); say(isOn ? "zoomed in; what lies beyond is drawn at the edge" : "the whole range"); });
+      if (this.picture.can_zoom) {
+        this.toggle("Whole range", (isOn) => { this.isClose = !isOn; this.signal("zoom", !isOn); say(isOn ? "the whole range" : "the range that matters; arrows at the edge point to what lies beyond"); });
       }
       const series = this.series();
       if (series.length < 2) return;
       this.legend = legendOf(series, this.shown, (names) => this.signal("shown", names));
-      const few = series.filter((one) => one.shown).map((one) => one.name);
-      this.button("Show all", () => this.legend.set(series.map((one) => one.name), "all settings shown"));
+      const few = series.filter((setting) => setting.shown).map((setting) => setting.name);
+      this.button("Show all", () => this.legend.set(series.map((setting) => setting.name), "all settings shown"));
       if (few.length < series.length) this.button("Show a few", () => this.legend.set(few, "the control and the best shown"));
       else this.button("Hide all", () => this.legend.set([], "all settings hidden"));
       this.controls.after(this.legend.list);
@@ -111,7 +111,10 @@
       made.setAttribute("aria-pressed", "false");
     }
 
-    isNarrow() { return this.plot.clientWidth < NARROW; }
+    /* Where its section is folded it has no width yet: then that of the page's column. */
+    get width() { return this.plot.clientWidth || document.querySelector("main").clientWidth; }
+
+    isNarrow() { return this.width < NARROW; }
 
     async draw() {
       if (this.drawing) return this.drawing;
@@ -121,6 +124,7 @@
 
     async embed() {
       const spec = specOf(this.picture, this.isLog);
+      spec.width = this.drawn = this.width;
       const now = { narrow: this.isNarrow(), shown: [...this.shown], zoom: this.isClose };
       for (const param of spec.params) if (param.name in now) param.value = now[param.name];
       const old = this.view;
@@ -137,8 +141,8 @@
 
     async redraw(what) {
       delete this.plot.dataset.ready;
-      this.figure.querySelector(".title").textContent = this.picture.title;
-      this.figure.querySelector(".subtitle").textContent = this.picture.subtitle;
+      this.node.querySelector(".title").textContent = this.picture.title;
+      this.node.querySelector(".subtitle").textContent = this.picture.subtitle;
       this.drawing = this.embed();
       this.tabulate();
       await this.drawing;
@@ -146,9 +150,9 @@
     }
 
     resized() {
-      const isNarrow = this.isNarrow();
-      if (!this.view || this.view.signal("narrow") === isNarrow) return;
-      this.view.signal("narrow", isNarrow).resize().runAsync(); // labels change their size: lay out anew
+      if (!this.view || this.drawn === this.width) return;
+      this.drawn = this.width;
+      this.view.signal("narrow", this.isNarrow()).width(this.drawn).resize().runAsync();
     }
 
     /* The same numbers as a table, for those who cannot see the picture or want to copy them. */
@@ -167,42 +171,35 @@
       const head = element("tr", {}, ...columns.map(([, title]) => element("th", { scope: "col" }, title)));
       const body = rows.slice(0, MOST_NUMBERS).map((row) => element("tr", {}, ...row.map((value, i) => element("td", { class: i && typeof value === "number" ? "number" : "" }, form(value)))));
       const table = element("table", {}, element("thead", {}, head), element("tbody", {}, ...body));
-      const place = this.figure.querySelector(".numbers");
-      place.replaceChildren(element("div", { class: "wide", role: "region", tabindex: "0", "aria-label": "The numbers of this picture" }, table));
-      if (rows.length > MOST_NUMBERS) place.append(element("p", { class: "fine" }, `The first ${MOST_NUMBERS} of ${rows.length} rows.`));
+      const numbers = this.node.querySelector(".numbers");
+      numbers.replaceChildren(element("div", { class: "wide", role: "region", tabindex: "0", "aria-label": "The numbers of this picture" }, table));
+      if (rows.length > MOST_NUMBERS) numbers.append(element("p", { class: "fine" }, `The first ${MOST_NUMBERS} of ${rows.length} rows.`));
     }
   }
 
-  const figures = [...document.querySelectorAll("figure[data-pictures]")].map((one) => new Figure(one));
+  const figures = [...document.querySelectorAll("figure[data-pictures]")].map((node) => new Figure(node));
   const near = new IntersectionObserver((entries) => {
     for (const entry of entries) {
       if (!entry.isIntersecting) continue;
       near.unobserve(entry.target);
-      figures.find((one) => one.figure === entry.target).draw();
+      figures.find((figure) => figure.node === entry.target).draw();
     }
   }, { rootMargin: "400px" });
-  for (const one of figures) near.observe(one.figure);
+  for (const figure of figures) near.observe(figure.node);
 
   /* The rest one by one, so that a printed page has every picture. */
   const idle = window.requestIdleCallback ?? ((work) => setTimeout(work, 50));
   async function rest() {
-    for (const one of figures) {
+    for (const figure of figures) {
       await new Promise((go) => idle(go));
-      await one.draw();
+      await figure.draw();
     }
     document.body.dataset.ready = "all";
   }
   addEventListener("load", () => setTimeout(rest, 300));
 
-  const widths = new ResizeObserver(() => { for (const one of figures) one.resized(); });
-  widths.observe(document.body);
+  const widths = new ResizeObserver(() => { for (const figure of figures) figure.resized(); });
+  widths.observe(document.querySelector("main"));
+  for (const figure of figures) widths.observe(figure.plot); // a section that unfolds, too
   addEventListener("scroll", () => { tip.hidden = true; }, { passive: true });
-
-  /* On paper every section is open. */
-  let opened = [];
-  addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("details:not([open])")].filter((one) => !one.closest("figure"));
-    for (const one of opened) one.open = true;
-  });
-  addEventListener("afterprint", () => { for (const one of opened) one.open = false; });
 })();

@@ -3,7 +3,7 @@
 (() => {
   const PAGE = 50;
   const data = JSON.parse(document.getElementById("all-runs").textContent);
-  const place = document.getElementById("runs-table");
+  const region = document.getElementById("runs-table");
   const count = document.getElementById("runs-count");
   const pages = document.getElementById("runs-pages");
   const filter = document.getElementById("runs-filter");
@@ -13,11 +13,11 @@
   const number = (value, decimals) => value === null ? "–" : value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
   const whole = (value) => value === null ? "–" : number(value, 0);
   const score = (value) => value === null ? "–" : data.points ? `${number(value * 100, data.decimals)} %` : number(value, data.decimals);
-  const other = (name) => (value) => value === null ? "–" : name.endsWith("/accuracy") ? `${number(value * 100, 2)} %` : String(Number(value.toPrecision(4)));
+  const other = (chosen) => (value) => value === null ? "–" : data.shares[chosen] ? `${number(value * 100, 2)} %` : String(Number(value.toPrecision(4)));
 
   function columns() {
     const chosen = Number(select.value);
-    const found = [
+    const first = [
       { title: "setting", of: (run) => run[SETTING] },
       ...(data.several ? [{ title: "task", of: (run) => run[TASK] }] : []),
       { title: "seed", of: (run) => run[SEED], show: String, isNumber: true },
@@ -26,10 +26,10 @@
     ];
     if (chosen >= 0) {
       const name = data.metrics[chosen];
-      found.push({ title: name, of: (run) => run[METRICS][chosen], show: other(name), isNumber: true });
+      first.push({ title: name, of: (run) => run[METRICS][chosen], show: other(chosen), isNumber: true });
     }
     return [
-      ...found,
+      ...first,
       { title: "epochs", of: (run) => run[EPOCHS], show: whole, isNumber: true },
       { title: "steps", of: (run) => run[STEPS], show: whole, isNumber: true },
       { title: "seconds", of: (run) => run[SECONDS], show: (value) => number(value, 1), isNumber: true },
@@ -43,7 +43,7 @@
     const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
     const text = (run) => [run[SETTING], run[TASK], `seed=${run[SEED]}`, run[STATUS], run[FOLDER], run[ERROR] ?? ""].join(" ").toLowerCase();
     const kept = words.length ? data.rows.filter((run) => { const t = text(run); return words.every((word) => t.includes(word)); }) : [...data.rows];
-    const column = columns().find((one) => one.title === state.sort);
+    const column = columns().find((column) => column.title === state.sort);
     if (!column) return kept;
     const sign = state.down ? -1 : 1;
     return kept.sort((a, b) => {
@@ -65,14 +65,17 @@
       state.sort = column.title;
       state.page = 0;
       draw();
-      [...place.querySelectorAll("thead button")].find((one) => one.firstChild.data === column.title).focus();
+      [...region.querySelectorAll("thead button")].find((button) => button.firstChild.data === column.title).focus();
       say(`sorted by ${column.title}, ${state.down ? "falling" : "rising"}`);
     });
     return cell;
   }
 
   function cell(run, column) {
-    if (column.title === "folder") return element("td", {}, element("a", { href: run[HREF] }, run[FOLDER]));
+    if (column.title === "folder") {
+      const pieces = run[FOLDER].split(/(?<=,)/).flatMap((piece) => [document.createElement("wbr"), piece]);
+      return element("td", { class: "folder" }, element("a", { href: run[HREF] }, ...pieces));
+    }
     const made = element(column.title === "setting" ? "th" : "td", { class: column.isNumber ? "number" : "" });
     if (column.title === "setting") made.scope = "row";
     const value = column.of(run);
@@ -82,17 +85,17 @@
   }
 
   function draw() {
-    const found = rows();
-    const last = Math.max(0, Math.ceil(found.length / PAGE) - 1);
+    const matching = rows();
+    const last = Math.max(0, Math.ceil(matching.length / PAGE) - 1);
     state.page = Math.min(state.page, last);
     const from = state.all ? 0 : state.page * PAGE;
-    const shown = state.all ? found : found.slice(from, from + PAGE);
-    const those = columns();
-    const body = element("tbody", {}, ...shown.map((run) => element("tr", {}, ...those.map((one) => cell(run, one)))));
-    const head = element("thead", {}, element("tr", {}, ...those.map(heading)));
-    place.replaceChildren(element("table", {}, head, body));
-    const of = found.length === data.rows.length ? `${whole(found.length)} runs` : `${whole(found.length)} of ${whole(data.rows.length)} runs`;
-    count.textContent = found.length > shown.length ? `${of}; rows ${from + 1} to ${from + shown.length}` : of;
+    const shown = state.all ? matching : matching.slice(from, from + PAGE);
+    const all = columns();
+    const body = element("tbody", {}, ...shown.map((run) => element("tr", {}, ...all.map((column) => cell(run, column)))));
+    const head = element("thead", {}, element("tr", {}, ...all.map(heading)));
+    region.replaceChildren(element("table", {}, head, body));
+    const of = matching.length === data.rows.length ? `${whole(matching.length)} runs` : `${whole(matching.length)} of ${whole(data.rows.length)} runs`;
+    count.textContent = matching.length > shown.length ? `${of}; rows ${from + 1} to ${from + shown.length}` : of;
     const step = (title, by, isOff) => {
       const button = element("button", { type: "button" }, title);
       button.disabled = isOff;

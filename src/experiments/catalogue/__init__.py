@@ -1,0 +1,1 @@
+"""Parts that are chosen by name: activations, losses, optimizers, schedules, models."""

@@ -1,0 +1,1 @@
+"""The verdict as a page, as tables and on a terminal."""

@@ -1,0 +1,142 @@
+"""The paragraph on methods, for a paper: design, seeds, tests, corrections, versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from experiments.comparison.formats import percent, unit_of_metric
+from experiments.comparison.lookups import Dict, joined
+from experiments.comparison.statistics.permutation import is_exact
+
+PACKAGE = "experiments"
+
+
+def methods(verdict: Dict) -> str:
+    """Return how a comparison was made, as one paragraph that cites what it rests on."""
+    sentences = [
+        *of_the_design(verdict),
+        *of_tuning(verdict),
+        *of_the_tests(verdict),
+        *of_two_factors(verdict),
+        *of_failures(verdict),
+        *of_several_tasks(verdict),
+        *of_steps(verdict),
+        of_versions(verdict["environment"]),
+    ]
+    return " ".join(sentences)
+
+
+def of_the_design(verdict: Dict) -> list[str]:
+    """Return what was compared, on which data and seeds."""
+    design, tasks = verdict["design"], verdict["tasks"]
+    names = {str(s["name"]) for task in tasks for s in task["settings"]}
+    control = f" with {joined(design['control'], ', ')} as the control" if design["control"] else ""
+    data = joined([task["name"] for task in tasks], ", ")
+    declared = {"declared": "declared before the runs", "default": "not declared"}
+    how = declared.get(design["source"], "chosen with the comparison")
+    lines = [
+        f"We compared {len(names)} settings of {joined(design['factor'], ' and ')}{control} by "
+        f"{design['metric']} on {data}; factor, control and metric were {how}."
+    ]
+    seeds = {s["n"] for task in tasks for s in task["settings"]}
+    if seeds:
+        ends = " to ".join(str(n) for n in sorted({min(seeds), max(seeds)}))
+        lines.append(
+            f"Every setting was trained with {ends} seed{'s' * (seeds != {1})}; a seed fixes "
+            "initial weights, batch order and dropout alike for all settings, so that differences "
+            "are paired by seed (Bouthillier et al. 2021)."
+        )
+    return lines
+
+
+def of_tuning(verdict: Dict) -> list[str]:
+    if verdict["design"]["protocol"] != "tuned":
+        return []
+    return [
+        "Each setting was tuned first, with the same number of trials over its own search space "
+        "and on the same tuning seeds, by its mean validation score; the selected values ran again "
+        "on fresh seeds, and only these met the test set and are reported (Schneider et al. 2019)."
+    ]
+
+
+def of_the_tests(verdict: Dict) -> list[str]:
+    """Return how differences are tested and when they are called what they are called."""
+    design = verdict["design"]
+    alpha, family = design["alpha"], design["family"]
+    lines = [
+        f"We report means and standard deviations over seeds with t {percent(1 - alpha)} intervals."
+    ]
+    most = max((pair["n"] for task in verdict["tasks"] for pair in task["pairs"]), default=0)
+    kind = "exact" if is_exact(most) else "Monte Carlo"
+    test = f"Differences were tested by {kind} two-sided sign-flip tests (Pitman 1937)"
+    if family > 1:
+        test += f", adjusted over {family} comparisons (Holm 1979); their t intervals are at "
+        test += f"1 - {alpha:g}/{family}"
+    matters, words = "", f"p is below {alpha:g}"
+    if design["delta"] is not None:
+        matters = unit_of_metric(design["metric"]).amount(design["delta"])
+        words += f" and its mean is {matters} or more"
+    lines += [f"{test}.", f"A difference is claimed where {words}."]
+    if matters:
+        lines.append(
+            f"Two settings are called equivalent where the 90 % interval of their difference lies "
+            f"within \u00b1{matters} (two one-sided tests at 5 %, Schuirmann 1987)."
+        )
+    return lines
+
+
+def of_two_factors(verdict: Dict) -> list[str]:
+    if verdict["matrix"] is None or not verdict["matrix"]["main"]:
+        return []
+    return [
+        "Main effects are differences averaged over the other factor, and the interaction is what "
+        "combinations gain beyond the sum of both; signs of whole seeds were flipped, and each "
+        "family of effects was adjusted by itself (Holm 1979)."
+    ]
+
+
+def of_failures(verdict: Dict) -> list[str]:
+    """Return how failed runs count, and how many there were."""
+    number = sum(len(s["failures"]) for task in verdict["tasks"] for s in task["settings"])
+    total = len(verdict["runs"])
+    return [
+        f"Runs that diverged or were no better than guessing count as failures ({number} of "
+        f"{total:,}) and were not dropped: an accuracy counts as that of guessing at most, any "
+        "other score ranks last; intervals of failure rates are exact (Clopper and Pearson 1934)."
+    ]
+
+
+def of_several_tasks(verdict: Dict) -> list[str]:
+    if not verdict["several_tasks"]:
+        return []
+    return [
+        f"Over {len(verdict['several_tasks']['tasks'])} data sets, mean scores were ranked and "
+        "compared by Friedman's test and Nemenyi's critical difference (Dem\u0161ar 2006), and "
+        "interquartile means have stratified bootstrap intervals (Agarwal et al. 2021)."
+    ]
+
+
+def of_steps(verdict: Dict) -> list[str]:
+    if not verdict["steps_to_target"]:
+        return []
+    steps = verdict["steps_to_target"]
+    return [
+        f"Steps to a target are the optimizer steps until {steps['metric']} reaches the median "
+        f"best of {steps['of']}; a run that never does counts as infinite (Dahl et al. 2023)."
+    ]
+
+
+def of_versions(environment: Dict) -> str:
+    """Return the versions, as far as the records know them."""
+
+    def known(name: str) -> str:
+        values: Sequence[str] = environment.get(name) or ()
+        return " and ".join(map(str, values)) or "of an unrecorded version"
+
+    commit = f", commit {known('commit')}," if environment.get("commit") else ""
+    return (
+        f"Runs were made with PyTorch {known('torch')} (Paszke et al. 2019) and Lightning "
+        f"{known('lightning')} (Falcon et al. 2019){commit} on {known('device')}, and compared by "
+        f"{PACKAGE} {version(PACKAGE)}."
+    )

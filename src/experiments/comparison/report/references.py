@@ -1,0 +1,104 @@
+"""The works that a report's methods cite, as BibTeX."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+WORKS = {
+    "Agarwal et al. 2021": """@inproceedings{agarwal2021deep,
+  title = {Deep Reinforcement Learning at the Edge of the Statistical Precipice},
+  author = {Agarwal, Rishabh and Schwarzer, Max and Castro, Pablo Samuel and Courville, Aaron and
+            Bellemare, Marc G.},
+  booktitle = {Advances in Neural Information Processing Systems},
+  volume = {34},
+  year = {2021}
+}""",
+    "Bouthillier et al. 2021": """@inproceedings{bouthillier2021accounting,
+  title = {Accounting for Variance in Machine Learning Benchmarks},
+  author = {Bouthillier, Xavier and Delaunay, Pierre and Bronzi, Mirko and Trofimov, Assya and
+            Nichyporuk, Brennan and Szeto, Justin and others},
+  booktitle = {Proceedings of Machine Learning and Systems},
+  volume = {3},
+  year = {2021}
+}""",
+    "Clopper and Pearson 1934": """@article{clopper1934use,
+  title = {The Use of Confidence or Fiducial Limits Illustrated in the Case of the Binomial},
+  author = {Clopper, C. J. and Pearson, E. S.},
+  journal = {Biometrika},
+  volume = {26},
+  number = {4},
+  pages = {404--413},
+  year = {1934}
+}""",
+    "Dahl et al. 2023": """@article{dahl2023benchmarking,
+  title = {Benchmarking Neural Network Training Algorithms},
+  author = {Dahl, George E. and Schneider, Frank and Nado, Zachary and others},
+  journal = {arXiv preprint arXiv:2306.07179},
+  year = {2023}
+}""",
+    "Dem\u0161ar 2006": """@article{demsar2006statistical,
+  title = {Statistical Comparisons of Classifiers over Multiple Data Sets},
+  author = {Dem{\\v{s}}ar, Janez},
+  journal = {Journal of Machine Learning Research},
+  volume = {7},
+  pages = {1--30},
+  year = {2006}
+}""",
+    "Falcon et al. 2019": """@software{falcon2019lightning,
+  title = {PyTorch Lightning},
+  author = {Falcon, William and {The PyTorch Lightning team}},
+  year = {2019},
+  url = {https://github.com/Lightning-AI/pytorch-lightning}
+}""",
+    "Holm 1979": """@article{holm1979simple,
+  title = {A Simple Sequentially Rejective Multiple Test Procedure},
+  author = {Holm, Sture},
+  journal = {Scandinavian Journal of Statistics},
+  volume = {6},
+  number = {2},
+  pages = {65--70},
+  year = {1979}
+}""",
+    "Paszke et al. 2019": """@inproceedings{paszke2019pytorch,
+  title = {{PyTorch}: An Imperative Style, High-Performance Deep Learning Library},
+  author = {Paszke, Adam and Gross, Sam and Massa, Francisco and Lerer, Adam and others},
+  booktitle = {Advances in Neural Information Processing Systems},
+  volume = {32},
+  year = {2019}
+}""",
+    "Pitman 1937": """@article{pitman1937significance,
+  title = {Significance Tests Which May be Applied to Samples from any Populations},
+  author = {Pitman, E. J. G.},
+  journal = {Supplement to the Journal of the Royal Statistical Society},
+  volume = {4},
+  number = {1},
+  pages = {119--130},
+  year = {1937}
+}""",
+    "Schneider et al. 2019": """@inproceedings{schneider2019deepobs,
+  title = {{DeepOBS}: A Deep Learning Optimizer Benchmark Suite},
+  author = {Schneider, Frank and Balles, Lukas and Hennig, Philipp},
+  booktitle = {International Conference on Learning Representations},
+  year = {2019}
+}""",
+    "Schuirmann 1987": """@article{schuirmann1987comparison,
+  title = {A Comparison of the Two One-Sided Tests Procedure and the Power Approach for Assessing
+           the Equivalence of Average Bioavailability},
+  author = {Schuirmann, Donald J.},
+  journal = {Journal of Pharmacokinetics and Biopharmaceutics},
+  volume = {15},
+  number = {6},
+  pages = {657--680},
+  year = {1987}
+}""",
+}
+"""Each work by how it is cited in the text."""
+
+
+def bibtex_of(text: str, works: Iterable[str] = tuple(WORKS)) -> str:
+    """Return the entries of all works that a text cites.
+
+    >>> bibtex_of("adjusted by Holm (Holm 1979)").splitlines()[0]
+    '@article{holm1979simple,'
+    """
+    return "\n\n".join(WORKS[work] for work in works if work in text)

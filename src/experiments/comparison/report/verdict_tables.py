@@ -1,0 +1,161 @@
+"""The tables of a verdict: of each task, of its pairs, of several tasks, and of raw numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from experiments.comparison.formats import (
+    NOTHING,
+    Unit,
+    count,
+    percent,
+    probability,
+    unit_of,
+)
+from experiments.comparison.lookups import Dict, against_control, best, by_mean
+from experiments.comparison.report.table import VERDICT, Cell, Table, TableColumn, numbers, texts
+
+MEANS = {True: "mean ± sd (%)", False: "mean ± sd"}
+DIFFERENCES = {True: "difference (points)", False: "difference"}
+"""Headings, by whether a unit is points."""
+
+
+def tables_of(verdict: Dict) -> list[Table]:
+    """Return the tables to publish: the overview of several tasks, then each task's own."""
+    tables = [overview(verdict)] if len(verdict["tasks"]) > 1 else []
+    for task in verdict["tasks"]:
+        tables += task_tables(verdict, task)
+    return tables
+
+
+def task_tables(verdict: Dict, task: Dict) -> list[Table]:
+    """Return the table of a task's settings and, without a control, that of its pairs."""
+    all_pairs = task["pairs"] and not against_control(task)
+    pairs = [pairs_table(verdict, task)] if all_pairs else []
+    return [settings_table(verdict, task), *pairs]
+
+
+def settings_table(verdict: Dict, task: Dict) -> Table:
+    """Return the table of a task: a row for each setting, the best mean first."""
+    unit, pairs = unit_of(verdict, task), against_control(task)
+    settings = by_mean(verdict, task)
+    columns = texts("setting")
+    columns += numbers("parameters", "seeds", MEANS[unit.is_points], "95 % interval")
+    if pairs:
+        columns += compared_columns(unit, next(iter(pairs.values()))["level"])
+    rows = []
+    for setting in settings:
+        row = [str(setting["name"]), count(setting["num_parameters"]), seeds_of(setting)]
+        row += [mean_and_sd(unit, setting), unit.interval(setting["interval"])]
+        rows.append(row + (compared_cells(unit, pairs.get(setting["id"])) if pairs else []))
+    marked = frozenset(i for i, setting in enumerate(settings) if setting["id"] == best(task))
+    return Table(task["name"], columns, rows, marked)
+
+
+def pairs_table(verdict: Dict, task: Dict) -> Table:
+    """Return the table of every pair of a task, for comparisons without a control."""
+    unit = unit_of(verdict, task)
+    columns = [*texts("pair"), *numbers("seeds")]
+    columns += compared_columns(unit, task["pairs"][0]["level"])
+    rows = [[p["name"], str(p["n"]), *compared_cells(unit, p)] for p in task["pairs"]]
+    return Table(f"{task['name']}, pairs", columns, rows)
+
+
+def overview(verdict: Dict) -> Table:
+    """Return several tasks side by side: a row for each setting, a group of columns a task."""
+    names = list(dict.fromkeys(s["name"] for task in verdict["tasks"] for s in task["settings"]))
+    columns, rows = texts("setting"), {name: [str(name)] for name in names}
+    for task in verdict["tasks"]:
+        unit, pairs = unit_of(verdict, task), against_control(task)
+        own = numbers(MEANS[unit.is_points])
+        if pairs:
+            own += [*numbers(DIFFERENCES[unit.is_points]), VERDICT]
+        columns += [replace(column, group=task["name"]) for column in own]
+        settings = {s["name"]: s for s in task["settings"]}
+        for name in names:
+            cells = [NOTHING] * len(own)
+            if setting := settings.get(name):
+                change, *_, word = compared_cells(unit, pairs.get(setting["id"]))
+                cells = [mean_and_sd(unit, setting), change, word][: len(own)]
+            rows[name] += cells
+    return Table("All tasks", columns, list(rows.values()))
+
+
+def overview_in_short(verdict: Dict) -> Table:
+    """Return several tasks side by side in a column each: the mean, and the verdict's mark."""
+    whole = overview(verdict)
+    columns, cells = [whole.columns[0]], [[row[0]] for row in whole.rows]
+    at = 1
+    for group, width in whole.groups[1:]:
+        columns.append(TableColumn(f"{group}, {whole.columns[at].heading}", "marked"))
+        for row, short in zip(whole.rows, cells, strict=True):
+            short.append([str(row[at]), str(row[at + width - 1]) if width > 1 else ""])
+        at += width
+    return Table(whole.title, columns, cells)
+
+
+def compared_columns(unit: Unit, level: float) -> list[TableColumn]:
+    return [
+        *numbers(DIFFERENCES[unit.is_points], f"{percent(level)} interval", "p (Holm)"),
+        VERDICT,
+    ]
+
+
+def compared_cells(unit: Unit, pair: Dict | None) -> list[str]:
+    """Return difference, interval, p and verdict; of the control itself, that it is."""
+    if pair is None:
+        return ["", "", "", "control"]
+    ends = unit.changes(pair["interval"])
+    return [unit.change(pair["difference"]), ends, probability(pair["p_holm"]), pair["verdict"]]
+
+
+def mean_and_sd(unit: Unit, setting: Dict) -> str:
+    if setting["sd"] is None:
+        return unit.bare(setting["mean"])
+    return f"{unit.bare(setting['mean'])} ± {unit.bare(setting['sd'])}"
+
+
+def seeds_of(setting: Dict) -> str:
+    number = len(setting["failures"])
+    return f"{setting['n']} ({number} failed)" if number else str(setting["n"])
+
+
+def raw_numbers(verdict: Dict) -> Table:
+    """Return every number as it is: a row for each setting, a group of columns a task.
+
+    Columns of a task are called `TASK/mean` and so on. Where there is no control, each pair has a
+    row too; the column `kind` tells them apart.
+    """
+    settings = [s for task in verdict["tasks"] for s in task["settings"]]
+    keys = dict.fromkeys(key for s in settings for key in s["levels"])
+    rows: dict[tuple[str, str], dict[str, Cell]] = {}
+    for task in verdict["tasks"]:
+        pairs, marked = against_control(task), best(task)
+        for s in task["settings"]:
+            row = rows.setdefault(("setting", s["name"]), dict(s["levels"]))
+            cells = {**of_setting(s), **of_pair(pairs.get(s["id"])), "best": s["id"] == marked}
+            row |= {f"{task['name']}/{key}": value for key, value in cells.items()}
+        for pair in task["pairs"] if not pairs else []:
+            row = rows.setdefault(("pair", pair["name"]), {})
+            cells = {**of_pair(pair), "n": pair["n"]}
+            row |= {f"{task['name']}/{key}": value for key, value in cells.items()}
+    columns = keys | dict.fromkeys(column for row in rows.values() for column in row)
+    lines = [[kind, name, *map(row.get, columns)] for (kind, name), row in rows.items()]
+    return Table(verdict["name"], [*texts("kind", "setting"), *numbers(*columns)], lines)
+
+
+def of_setting(setting: Dict) -> dict[str, Cell]:
+    low, high = setting["interval"] or (None, None)
+    keys = ("n", "mean", "sd", "median", "low", "high", "num_parameters", "failure_rate")
+    values = {key: setting[key] for key in keys}
+    return {**values, "interval_low": low, "interval_high": high}
+
+
+def of_pair(pair: Dict | None) -> dict[str, Cell]:
+    """Return the numbers of a comparison, flat; nothing for the control itself."""
+    if pair is None:
+        return {}
+    low, high = pair["interval"] or (None, None)
+    keys = ("difference", "level", "p", "p_holm", "superiority", "correlation", "seeds_needed")
+    values = {key: pair[key] for key in (*keys, "verdict", "reason")}
+    return {**values, "difference_low": low, "difference_high": high}

@@ -1,0 +1,1 @@
+"""The tests, intervals and designs behind a verdict."""

@@ -1,0 +1,1 @@
+"""From the words that are typed to one plain config; Hydra ends here."""

@@ -1,0 +1,52 @@
+"""Somebody else's code that a config names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from experiments.config.dotted_paths import find_target
+from experiments.record.code import KNOWN_OTHERWISE, code_of
+from experiments.record.identity import NOT_IN_IDENTITY, without
+
+Config = dict[str, Any]
+
+
+def foreign_targets(config: Config) -> list[tuple[str, str]]:
+    """Return the key and the path of each `_target_` of somebody else's that may change a result.
+
+    >>> foreign_targets({"model": {"_target_": "mine.Net"}, "optim": {"_target_": "torch.Adam"}})
+    [('model', 'mine.Net')]
+    """
+    found = targets_in(without(config, NOT_IN_IDENTITY), "")
+    return [(k, path) for k, path in found if path.partition(".")[0] not in KNOWN_OTHERWISE]
+
+
+def targets_in(node: Any, key: str) -> Iterator[tuple[str, str]]:
+    if isinstance(node, list):
+        for part in node:
+            yield from targets_in(part, key)
+    elif isinstance(node, dict):
+        for name, part in node.items():
+            if name == "_target_" and isinstance(part, str):
+                yield key, part
+            else:
+                yield from targets_in(part, f"{key}.{name}" if key else str(name))
+
+
+def foreign_code(config: Config) -> dict[str, str]:
+    """Return the text or version of each module of somebody else's that a config leads to.
+
+    Raises:
+        UserError: a class that cannot be imported.
+    """
+    modules: set[str] = set()
+    for key, path in foreign_targets(config):
+        target = find_target(key, path)
+        modules |= {str(getattr(target, "__module__", "")), module_of(path)}
+    return code_of(modules)
+
+
+def module_of(path: str) -> str:
+    """Return the module that a path names, beside the one in which its class is defined."""
+    return path.rpartition(".")[0]

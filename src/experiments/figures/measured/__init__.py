@@ -1,0 +1,1 @@
+"""The numbers behind figures, computed by the code that trains."""

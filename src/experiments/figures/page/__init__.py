@@ -1,0 +1,1 @@
+"""From the config of a figure to its files: drawings, themes, type."""

@@ -1,0 +1,1 @@
+"""What lies on disk: a run folder, its record, its identity, and who holds it."""

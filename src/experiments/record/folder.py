@@ -1,0 +1,140 @@
+"""The run folder: the names of its files, and how files are written.
+
+A folder holds `config.yaml`, `record.json`, `history.csv`, `checkpoints/` and `train.log`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from experiments.errors import TABLE, user_error
+from experiments.record.plain_yaml import from_yaml, to_yaml
+
+log = logging.getLogger(__name__)
+
+RECORD = "record.json"
+CONFIG = "config.yaml"
+COPY = ".hydra/config.yaml"
+HISTORY = "history.csv"
+LOG = "train.log"
+CHECKPOINTS = "checkpoints"
+PRUNE = ".prune"
+"""By this file a search asks a run to stop, wherever that is trained: it stops after its epoch."""
+
+LONGEST_NAME = 255
+"""Bytes in the name of a file or folder, on Linux, macOS and Windows."""
+
+Content = str | bytes | memoryview | Callable[[BinaryIO], object]
+
+
+def check_name(path: Path) -> None:
+    """Raise UserError for a path of which a part is too long for any of the usual disks."""
+    longest = max(path.parts, key=lambda part: len(part.encode()), default="")
+    if len(longest.encode()) > LONGEST_NAME:
+        raise user_error("long_name", path=path, length=len(longest.encode()), most=LONGEST_NAME)
+
+
+def claim_folder(path: Path, or_empty: bool = False) -> Path:
+    """Make a folder that nobody else has, and return it: `path`, or `path`-2, `path`-3, ...
+
+    Args:
+        path: the name that is wanted.
+        or_empty: take `path` also where it is there and empty, as Hydra makes the folder of
+            `hydra.run.dir` before it calls anyone.
+
+    Raises:
+        UserError: the place cannot be written to.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if or_empty and path.is_dir() and not any(path.iterdir()):
+            return path
+        for number in range(1, 10_000):
+            candidate = path if number == 1 else path.with_name(f"{path.name}-{number}")
+            with contextlib.suppress(FileExistsError):
+                candidate.mkdir()
+                return candidate
+    except OSError as error:
+        raise user_error("unwritable", path=path, reason=error.strerror or error) from error
+    raise user_error("unwritable", path=path, reason="10,000 folders of this name are there")
+
+
+def write_atomic(path: Path, content: Content, is_synced: bool = True) -> None:
+    """Replace a file in one step: a reader sees the old content or the new, never a part.
+
+    Args:
+        content: text, bytes, or what writes them into the open file that it is given.
+        is_synced: on the disk before this returns, which takes milliseconds. Without it a file may
+            be lost or empty after the whole machine went down.
+    """
+    if isinstance(content, str):
+        content = content.encode()
+    part = path.with_name(f".{path.name}-{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content)
+            if is_synced:
+                file.flush()
+                sync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def sync(descriptor: int) -> None:
+    """Have a file on the disk, where the file system can tell; some of networks cannot."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP):
+            raise
+
+
+def write_config(folder: Path, config: dict[str, Any]) -> None:
+    """Write the resolved config of a run, which the other processes of the run read."""
+    write_atomic(folder / CONFIG, to_yaml(config))
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return the resolved config of a run, nested, in plain values.
+
+    Where its file is broken, as after a machine went down, the one that Hydra's files hold too.
+
+    Raises:
+        UserError: neither is a configuration.
+    """
+    try:
+        return from_yaml((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        with contextlib.suppress(OSError, ValueError):
+            config = from_yaml((folder / COPY).read_text(encoding="utf-8"))
+            log.warning(TABLE["config_copy"], folder / CONFIG, reason, folder / COPY)
+            return config
+        raise user_error("corrupt_config", path=folder / CONFIG, reason=reason) from error
+
+
+def ask_to_stop(folder: Path) -> None:
+    """Ask the run of a folder to stop at the end of its epoch."""
+    with contextlib.suppress(FileNotFoundError):  # its folder is gone, and so is the run
+        (folder / PRUNE).touch()
+
+
+def is_asked_to_stop(folder: Path) -> bool:
+    return (folder / PRUNE).exists()
+
+
+def take_back(folder: Path) -> None:
+    """Forget that a run was asked to stop; it has, and may go on later by another's will."""
+    (folder / PRUNE).unlink(missing_ok=True)

@@ -1,0 +1,125 @@
+"""record.json: what a run was and what came out of it.
+
+Nothing here needs torch: reports are built from records alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+from experiments.errors import user_error
+from experiments.record.folder import RECORD, write_atomic
+
+SCHEMA = 1
+
+Status = Literal["running", "completed", "diverged", "pruned", "failed", "interrupted"]
+
+
+class Record(TypedDict):
+    """`record.json`. Times are UTC in ISO 8601; metrics are those of the selected checkpoint.
+
+    `num_train`, `num_val` and `num_test` are data points, `num_classes` is None for regression.
+    `chance` is, of train, val and test, the share of the most frequent class and, `_limit`, up to
+    where an accuracy may be that of guessing; None for regression.
+    `guessing` is what each metric of the group `metrics` would be, were every point told the shares
+    of the classes, or the mean of the targets, among the training points; None without any.
+    `earlier_data` are the checksums of other data that the run was trained on before it was resumed
+    with these, None for most.
+    `code` are the modules of somebody else's that it was made with, each with the hash of its text
+    or its version, and `earlier_code` those before it was resumed with other texts.
+    `health` is one line on a run that has not learned, with the likely reason, else None.
+    """
+
+    schema: int
+    identity: str
+    setting: str
+    seed: int
+    status: Status
+    overrides: list[str]
+    metrics: dict[str, float | None]
+    best_epoch: int | None
+    epochs: int
+    steps: int
+    num_parameters: int
+    num_activation_parameters: int | None
+    num_classes: int | None
+    num_train: int | None
+    num_val: int | None
+    num_test: int | None
+    chance: dict[str, float] | None
+    guessing: dict[str, float] | None
+    duration_seconds: float
+    fit_seconds: float
+    train_seconds: float
+    samples_per_second: float | None
+    error: str | None
+    health: str | None
+    environment: dict[str, Any]
+    data_checksum: str | None
+    earlier_data: list[str] | None
+    code: dict[str, str] | None
+    earlier_code: list[dict[str, str]] | None
+    started_at: str
+    ended_at: str | None
+    wandb_id: str | None
+
+
+ADDED_LATER = (
+    "num_activation_parameters",
+    "num_classes",
+    "num_train",
+    "num_val",
+    "num_test",
+    "chance",
+    "guessing",
+    "health",
+    "data_checksum",
+    "earlier_data",
+    "code",
+    "earlier_code",
+)
+"""Keys that records of the same schema may lack."""
+
+
+def now() -> str:
+    """Return the time in UTC, ISO 8601, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def write_record(folder: Path, record: Record) -> None:
+    """Write record.json. Numbers that JSON has no word for (nan, inf) become null."""
+    metrics = {
+        name: value if value is not None and math.isfinite(value) else None
+        for name, value in record["metrics"].items()
+    }
+    plain = {**record, "metrics": metrics}
+    write_atomic(folder / RECORD, json.dumps(plain, indent=1, allow_nan=False) + "\n")
+
+
+def read_record(folder: Path) -> Record:
+    """Read record.json.
+
+    Raises:
+        UserError: no run folder, a file that is no record, or one of a newer schema.
+    """
+    path = folder / RECORD
+    if not path.is_file():
+        raise user_error("not_a_run", path=folder, reason=f"it has no {RECORD}")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        schema = int(record["schema"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise user_error("corrupt_record", path=path, reason=repr(error)) from error
+    if schema > SCHEMA:
+        raise user_error("newer_schema", path=path, given=schema, allowed=SCHEMA)
+    for name in ADDED_LATER:
+        record.setdefault(name, None)
+    missing = sorted(set(Record.__annotations__) - set(record))
+    if missing:
+        reason = f"missing: {', '.join(missing)}"
+        raise user_error("corrupt_record", path=path, reason=reason)
+    return record

@@ -1,0 +1,1 @@
+"""A search by Optuna: its space, its trials and what it leaves behind."""

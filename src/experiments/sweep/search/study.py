@@ -1,0 +1,120 @@
+"""The study of a search: Optuna's journal of its trials, on disk in the sweep's folder.
+
+A journal is a file that is only ever appended to, so that a launcher may be killed at any moment
+and several may write at once.
+
+Akiba, Sano, Yanase, Ohta, Koyama 2019, "Optuna: a next-generation hyperparameter optimization
+framework".
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.pruners import BasePruner
+from optuna.samplers import RandomSampler
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+
+from experiments.record.lock import Lock
+from experiments.sweep.declaration import make_folder
+from experiments.sweep.search.options import Options
+from experiments.sweep.search.space import Space, Values
+
+FILE = "study.log"
+RESULT = "result"
+"""What the study keeps of a trial beside its value: the scores of its seeds, seconds, reason."""
+RETRIES = "retries"
+"""In a trial that was tried again: the number of the one that failed."""
+
+
+@dataclass(frozen=True)
+class SearchSpec:
+    """What a search asks for.
+
+    Attributes:
+        metric: what its value is, e.g. val/loss.
+        higher: whether a higher one is better.
+        retry_failed: trials that have failed are tried again.
+    """
+
+    space: Space
+    options: Options
+    metric: str
+    higher: bool
+    retry_failed: bool = False
+
+    @cached_property
+    def grid(self) -> list[Values] | None:
+        """The values of all trials, where they are known; the first are not all of one corner."""
+        if self.options.sampler != "grid":
+            return None
+        rows = self.space.grid()
+        random.Random(self.options.seed).shuffle(rows)
+        return rows
+
+    @property
+    def num_trials(self) -> int:
+        """How many trials the study is to have; of a grid no more than that has points."""
+        wanted = self.options.n_trials
+        return wanted if self.grid is None else min(wanted, len(self.grid))
+
+    def num_missing(self, trials: Iterable[FrozenTrial]) -> int:
+        """Return how many trials are still to be drawn beside these."""
+        return self.num_trials - len(counted(trials))
+
+
+def counted(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """Return the trials that count: one that was tried again counts once."""
+    return [trial for trial in trials if RETRIES not in trial.user_attrs]
+
+
+def result_of(trial: FrozenTrial) -> dict[str, Any]:
+    result: dict[str, Any] = trial.user_attrs.get(RESULT, {})
+    return result
+
+
+def diverged(trial: FrozenTrial) -> bool:
+    return None in result_of(trial).get("scores", [])
+
+
+def open_study(sweep_dir: Path, name: str, higher: bool, pruner: BasePruner) -> Study:
+    """Return the study of this name, a new one where there is none.
+
+    Its journal may hold other studies of the same folder.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    make_folder(sweep_dir)
+    # Optuna's own lock is a file that a killed launcher leaves behind, for which all others then
+    # wait half a minute; this one is the operating system's.
+    lock = Lock(sweep_dir / f"{FILE}.lock")
+    mend(sweep_dir / FILE, lock)
+    backend = JournalFileBackend(str(sweep_dir / FILE), lock_obj=lock)  # type: ignore[arg-type]
+    return optuna.create_study(
+        storage=JournalStorage(backend),
+        study_name=name,
+        direction="maximize" if higher else "minimize",
+        load_if_exists=True,
+        pruner=pruner,
+        # Another one is set before each trial.
+        sampler=RandomSampler(),
+    )
+
+
+def mend(path: Path, lock: Lock) -> None:
+    """Cut off an entry that was never written to its end, into which the next one would run."""
+    if not path.is_file():
+        return
+    with lock:
+        content = path.read_bytes()
+        if content and not content.endswith(b"\n"):
+            os.truncate(path, content.rfind(b"\n") + 1)

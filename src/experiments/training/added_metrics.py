@@ -1,0 +1,186 @@
+"""What the group `metrics` measures beside: torchmetrics of anyone's, fitted to the data.
+
+Shape letters: B batch, K classes or regression targets.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+from experiments.config.entries import (
+    Config,
+    call_or_refuse,
+    check_type,
+    find_target,
+    wanted_type,
+)
+from experiments.data.sources import DataSpec
+from experiments.errors import UserError, listed, refuse_unless, spelled, unknown_key, user_error
+from experiments.record.metric import KNOWN
+
+OWN_KEYS = ("_target_", "better")
+BETTER = ("max", "min")
+FITTING = {
+    "classification": ("auroc", "balanced_accuracy", "ece", "f1_macro", "mcc", "top5"),
+    "regression": ("rmse", "spearman"),
+}
+"""Which of conf/metrics/ fit a task."""
+NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+NUM_TRIED = 8
+"""Points that a metric is tried with before the training starts."""
+QUIET = (
+    # Of a metric that needs all points at once, such as a rank correlation.
+    ".*will save all (the )?(targets and predictions|extracted features).*",
+    # Of a class without a point among those validated: the mean is over the others.
+    ".*No (positive|negative) samples in targets.*",
+    ".*score for one or more classes/labels was `nan`.*",
+    ".*variance of predictions or target is close to zero.*",
+)
+
+
+def build_metrics(config: Config, spec: DataSpec) -> dict[str, Metric]:
+    """Return the added metrics by name, each tried on a few points, or raise UserError.
+
+    What a class asks for by these names is given, unless the config does: `num_classes` and
+    `num_outputs` are K, `task` is multiclass.
+    """
+    for message in QUIET:
+        warnings.filterwarnings("ignore", message=message)
+    nodes: Mapping[str, Any] = config.get("metrics") or {}
+    return {name: build_metric(name, node, spec) for name, node in nodes.items()}
+
+
+def build_metric(name: str, node: Any, spec: DataSpec) -> Metric:
+    """Return one metric of the group."""
+    if not isinstance(node, Mapping) or "_target_" not in node:
+        raise user_error("metric_target", given=name)
+    is_free = re.fullmatch(r"[a-z][a-z0-9_]*", name) is not None and name not in KNOWN
+    allowed = f"a name of small letters, digits and _, and none of {listed(list(KNOWN))}"
+    refuse_unless(is_free, "metrics", name, allowed, "my_metric")
+    target = find_target(f"metrics.{name}", node["_target_"])
+    if not (inspect.isclass(target) and issubclass(target, Metric)):
+        raise user_error("no_metric", given=name, target=node["_target_"])
+    check_better(name, node, target)
+    arguments = arguments_of(name, node, target, spec)
+    make = functools.partial(target, **arguments)
+    tried: Metric = call_or_refuse(f"metrics.{name}", make, node["_target_"])
+    try_out(name, tried, spec)
+    # Of what it validates batch by batch nothing can be wrong from here on.
+    is_validating = "validate_args" in inspect.signature(target).parameters
+    metric: Metric = make(validate_args=False) if is_validating else make()
+    return metric
+
+
+def check_better(name: str, node: Mapping[str, Any], target: type[Metric]) -> None:
+    """Raise UserError unless a metric says which of two values is better, as its class does.
+
+    The config says it, since sweeps and comparisons read that and import nothing.
+    """
+    known = {True: "max", False: "min", None: ""}[target.higher_is_better]
+    better, allowed = node.get("better"), f"only {known}" if known else listed(BETTER)
+    is_right = better == known if known else better in BETTER
+    refuse_unless(is_right, f"metrics.{name}.better", spelled(better), allowed, known or "max")
+
+
+def arguments_of(
+    name: str, node: Mapping[str, Any], target: type[Metric], spec: DataSpec
+) -> Config:
+    """Return what a metric is called with, each held against what it takes."""
+    parameters = dict(inspect.signature(target).parameters)
+    named = {k: p for k, p in parameters.items() if p.kind in NAMED}
+    # The further keywords of torchmetrics' own say how states are shared out.
+    takes_any = len(named) < len(parameters) and not target.__module__.startswith("torchmetrics.")
+    given = {key: value for key, value in node.items() if key not in OWN_KEYS}
+    for key, value in given.items():
+        if key in named:
+            check_type(f"metrics.{name}.{key}", value, wanted_type(target, named[key]))
+        elif not takes_any:
+            choices = [*named, *OWN_KEYS]
+            raise unknown_key(key, choices, f"metrics.{name}.", f"metrics={name}", choices)
+    if spec.task == "regression" and "num_classes" in named and "task" not in named:
+        raise misfit(name, spec, "it needs classes")
+    supplied: Config = {"num_outputs": spec.num_outputs}
+    if spec.task == "classification":
+        supplied = {"num_classes": spec.num_outputs, "task": "multiclass"}
+    return {**{key: value for key, value in supplied.items() if key in named}, **given}
+
+
+def try_out(name: str, metric: Metric, spec: DataSpec) -> None:
+    """Raise UserError for a metric that does not take what this task gives, or gives no number."""
+    generator = torch.Generator().manual_seed(0)
+    outputs = torch.rand(NUM_TRIED, spec.num_outputs, generator=generator, dtype=torch.float64)
+    targets = torch.rand(NUM_TRIED, spec.num_outputs, generator=generator, dtype=torch.float64)
+    if spec.task == "classification":
+        outputs = outputs.softmax(dim=1)
+        targets = torch.arange(NUM_TRIED) % spec.num_outputs
+    try:
+        metric.set_dtype(torch.float64)
+        update(metric, outputs, targets)
+        value = metric.compute()
+        metric.reset()
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or repr(error)
+        raise misfit(name, spec, reason) from error
+    most = spec.num_outputs if spec.task == "regression" else 1
+    if not isinstance(value, Tensor) or value.numel() not in (1, most):
+        shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        raise user_error("metric_shape", given=name, shape=shape)
+
+
+def misfit(name: str, spec: DataSpec, reason: str) -> UserError:
+    fitting = listed(FITTING[spec.task])
+    return user_error("metric_fails", given=name, task=spec.task, reason=reason, fitting=fitting)
+
+
+def update(metric: Metric, outputs: Tensor, targets: Tensor) -> None:
+    """Count a batch; of a single target as vectors, which all metrics of regression take."""
+    if targets.is_floating_point() and outputs.shape[1] == 1:
+        outputs, targets = outputs[:, 0], targets[:, 0]
+    metric.update(outputs, targets)
+
+
+def guesses(
+    metrics: Mapping[str, Metric], num_outputs: int, train: Tensor, own: Tensor
+) -> dict[str, float]:
+    """Return what each metric gives of points that are all told the same.
+
+    That is the share of each class among the training points, or the mean of their targets. Not
+    finite numbers, such as a correlation with a constant, are left out.
+
+    Args:
+        metrics: of which nothing is counted yet.
+        num_outputs: K.
+        train: the targets of the training points.
+        own: those of the points that are guessed.
+    """
+    if own.is_floating_point():
+        told = train.double().mean(dim=0)
+    else:
+        told = torch.bincount(train, minlength=num_outputs) / len(train)
+    values = {}
+    for name, metric in metrics.items():
+        metric.set_dtype(torch.float64)
+        update(metric, told.expand(len(own), len(told)).double(), own)
+        values[name] = float(metric.compute().double().mean())
+        metric.reset()
+    return {name: value for name, value in values.items() if math.isfinite(value)}
+
+
+def scores_of(loss: nn.Module) -> Callable[[Tensor], Tensor]:
+    """Return what makes of a network's outputs the probabilities of the classes.
+
+    A loss that knows them says so; of others, such as squared errors of one-hot rows, they are the
+    softmax, which keeps at least the order.
+    """
+    known: Callable[[Tensor], Tensor] | None = getattr(loss, "scores", None)
+    return known or (lambda outputs: outputs.softmax(dim=1))

@@ -1,0 +1,107 @@
+"""What a resumed run takes over from what it has done so far: checkpoints and history."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from experiments.errors import TABLE
+from experiments.record.code import change_of_code, is_other_code
+from experiments.record.folder import CHECKPOINTS, HISTORY, write_atomic
+from experiments.record.history import read_history
+from experiments.record.same_data import is_other_data
+from experiments.training.resume import Resumed
+from experiments.training.run_parts import RunParts
+from experiments.training.whole_checkpoint import BEST, LAST, is_whole, load_checkpoint, tell_broken
+
+log = logging.getLogger(__name__)
+
+
+def carry_over(resumed: Resumed | None, folder: Path, parts: RunParts) -> Path | None:
+    """Bring what the run has done so far to `folder`, and return the checkpoint to go on from.
+
+    Lightning forgets which weights were best when its checkpoint names another folder: so the
+    names inside are made those of `folder`, also where the run's own folder was moved. What was
+    best is forgotten where it was so on other data, or where its file is lost.
+    """
+    if resumed is None:
+        return None
+    tell_broken(resumed.folder, resumed.checkpoint)
+    if resumed.checkpoint is None:
+        (folder / HISTORY).unlink(missing_ok=True)  # of a beginning that is lost
+        return None
+    old, new = resumed.folder, folder / CHECKPOINTS
+    is_other_content = is_other_data(resumed.record, parts.data_checksum)
+    before = resumed.record["code"] or {}
+    is_other = is_other_content or is_other_code(resumed.record, parts.code)
+    max_epochs = parts.config["trainer"]["max_epochs"]
+    instead = "Delete it: the run then goes on from what is whole."
+    saved = load_checkpoint(resumed.checkpoint, instead)
+    is_lost = loses_best(saved) and not is_whole(old / CHECKPOINTS / BEST)
+    if is_other_content:
+        log.warning(TABLE["gone_on"].format(path=old, checksum=resumed.record["data_checksum"]))
+    elif is_other:
+        change = change_of_code(before, parts.code)
+        log.warning(TABLE["gone_on_code"].format(path=old, change=change))
+    elif is_lost:
+        log.warning(TABLE["lost_best"], old / CHECKPOINTS / BEST)
+        if 0 < max_epochs <= saved["epoch"] + 1:
+            (folder / HISTORY).unlink(missing_ok=True)  # no epoch is to come: from the beginning
+            return None
+    if old != folder:
+        for name in (HISTORY, *([] if is_lost or is_other else [f"{CHECKPOINTS}/{BEST}"])):
+            if (old / name).is_file():
+                shutil.copyfile(old / name, folder / name)
+    is_changed = is_lost or is_other
+    if is_changed:
+        saved["callbacks"] = without_best(saved["callbacks"])
+    written_for = {state["dirpath"] for state in saved["callbacks"].values() if "dirpath" in state}
+    here = os.path.realpath(new)
+    if written_for != {here} or is_changed or resumed.checkpoint.name != LAST:
+        for folder_then in written_for:
+            saved["callbacks"] = renamed(saved["callbacks"], folder_then, here)
+        write_atomic(new / LAST, functools.partial(torch.save, saved), is_synced=False)
+    return new / LAST
+
+
+def loses_best(saved: dict[str, Any]) -> bool:
+    """Return whether a checkpoint counts on the file of the best weights."""
+    paths = [state.get("best_model_path", "") for state in saved["callbacks"].values()]
+    return any(path.endswith(BEST) for path in paths)
+
+
+def without_best(callbacks: dict[str, Any]) -> dict[str, Any]:
+    """Return the states of callbacks without those that remember the best value so far."""
+    remembered = ("best_model_score", "best_score")
+    return {name: s for name, s in callbacks.items() if not any(key in s for key in remembered)}
+
+
+def kept_rows(
+    resumed: Resumed | None, checkpoint: Path | None, folder: Path
+) -> list[dict[str, float | None]] | None:
+    """Return the rows of history.csv that a resumed run goes on from; None where it begins.
+
+    Those that came after its checkpoint are written anew.
+    """
+    if resumed is None:
+        return None
+    if checkpoint is None:
+        return []
+    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    num_rows = saved["callbacks"].get("History", {}).get("num_rows", 0)
+    return read_history(folder)[:num_rows]
+
+
+def renamed(value: Any, old: str, new: str) -> Any:
+    """Return nested plain values in which every path below `old` is one below `new`."""
+    if isinstance(value, str):
+        return value.replace(old, new, 1) if value.startswith(old) else value
+    if isinstance(value, dict):
+        return {renamed(k, old, new): renamed(v, old, new) for k, v in value.items()}
+    return value

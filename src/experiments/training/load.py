@@ -1,0 +1,69 @@
+"""Read a run back from its folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.data.sources import DataSpec
+from experiments.errors import listed, user_error
+from experiments.record.folder import CHECKPOINTS, read_config
+from experiments.record.history import read_history
+from experiments.record.record import Record
+from experiments.training.build import build_module
+from experiments.training.module import ExperimentModule
+from experiments.training.resume import read_run
+from experiments.training.whole_checkpoint import is_whole, load_checkpoint
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run on disk: what it was (config, resolved), what came out (record), and how (history).
+
+    Attributes:
+        history: one dictionary per row of history.csv; None for a value not measured.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    record: Record
+    history: list[dict[str, float | None]]
+
+    def module(self, checkpoint: str = "best") -> ExperimentModule:
+        """Return the trained module, in evaluation mode, on the CPU.
+
+        It is rebuilt from the folder's own config and takes raw data points, as the data set
+        gives them: normalisation is part of it. Optimizer and schedule are not.
+
+        Args:
+            checkpoint: `best` (selected on validation) or `last`.
+
+        Raises:
+            UserError: there is no such checkpoint.
+            RuntimeError: its weights do not fit the config (torch's own message).
+        """
+        path = self.folder / CHECKPOINTS / f"{checkpoint}.ckpt"
+        if not path.is_file():
+            present = listed(sorted(p.name for p in path.parent.glob("*.ckpt"))) or "none"
+            raise user_error(
+                "no_checkpoint", path=self.folder, name=f"{checkpoint}.ckpt", present=present
+            )
+        others = [p for p in sorted(path.parent.glob("*.ckpt")) if p != path and is_whole(p)]
+        words = [f'module("{other.stem}")' for other in others]
+        instead = f"Whole is: {listed(words)}." if words else "Train the run again."
+        saved = load_checkpoint(path, instead)
+        module = build_module(self.config, DataSpec.from_dict(saved["data_spec"]))
+        module.load_state_dict(saved["state_dict"], strict=True)
+        return module.eval()
+
+
+def load_run(folder: str | Path) -> Run:
+    """Read the run in `folder`, from that folder alone.
+
+    Raises:
+        UserError: the folder holds no run, or its files cannot be read.
+    """
+    folder = Path(folder)
+    record = read_run(folder).record
+    return Run(folder, read_config(folder), record, read_history(folder))

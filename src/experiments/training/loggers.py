@@ -1,0 +1,199 @@
+"""The loggers of the group `logger`: W&B, Lightning's CSV, or none."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from numpy.typing import NDArray
+
+from experiments.config.dotted_paths import find_target
+from experiments.config.entries import call_or_refuse
+from experiments.config.launch import Launch
+from experiments.data.datamodule import EVALUATION_BATCH_SIZE
+from experiments.data.sources import Points, Subset
+from experiments.errors import listed, user_error
+from experiments.record.folder import CHECKPOINTS
+from experiments.tracking import media
+from experiments.training.module import ExperimentModule
+from experiments.training.recording import Recorder, Row
+from experiments.training.run_parts import RunParts
+
+log = logging.getLogger(__name__)
+
+NOT_ARGUMENTS = ("name", "_target_", "also")
+"""Keys of a logger that its class is not called with."""
+
+
+class RunLoggers:
+    """The loggers of a run, to be ended with its record as the summary at the end of the block.
+
+    Args:
+        launch: how it was started; the runs of a sweep are mirrored by its sweeper.
+    """
+
+    def __init__(self, parts: RunParts, launch: Launch, folder: Path) -> None:
+        self.parts, self.launch, self.folder = parts, launch, folder
+        self.settings = parts.config["logger"]
+        self.started: list[Logger] = []
+
+    def __enter__(self) -> RunLoggers:
+        return self
+
+    def start(self, recorder: Recorder, rows: list[Row] | None) -> None:
+        """Start what the config names.
+
+        Args:
+            rows: of history.csv, where the run goes on; a logger is told them first.
+        """
+        self.recorder = recorder
+        if "_target_" in self.settings:
+            self._start_own("logger", self.settings, rows or [])
+        elif self.settings["name"] == "csv":
+            shutil.rmtree(self.folder / "csv", ignore_errors=True)  # it begins anew each time
+            self._begin(CSVLogger(self.folder.parent, self.folder.name, "csv"), rows or [])
+        for name, node in (self.settings.get("also") or {}).items():
+            self._start_own(f"logger.also.{name}", {"name": name, **node}, rows or [])
+        if recorder.record["wandb_id"] is None or self.launch.is_mirrored:
+            return
+        # wandb takes a third of a second to import.
+        from experiments.tracking.wandb_run import start_wandb
+
+        logger, line = start_wandb(
+            self.parts.config, recorder.record, job_type=self.launch.sweep_name, rows=rows
+        )
+        log.info(line)
+        recorder.name_at_wandb(str(logger.version) if logger else None)
+        self.started += [logger] if logger else []
+
+    def _start_own(self, key: str, node: dict[str, Any], rows: list[Row]) -> None:
+        """Start a logger of anyone's, which writes into the run folder unless it is told where."""
+        path = node["_target_"]
+        target = find_target(key, path)
+        arguments = {word: v for word, v in node.items() if word not in NOT_ARGUMENTS}
+        if "save_dir" in inspect.signature(target).parameters:
+            arguments = {"save_dir": str(self.folder), **arguments}
+        logger = call_or_refuse(key, lambda: target(**arguments), path)
+        if not hasattr(logger, "log_metrics"):
+            raise user_error("no_logger", given=node["name"], target=path)
+        self._begin(logger, rows)
+
+    def _begin(self, logger: Logger, rows: list[Row]) -> None:
+        """Have a logger, and tell it what the run has done before."""
+        for row in rows:
+            values: Any = {k: v for k, v in row.items() if v is not None and k != "step"}
+            logger.log_metrics(values, step=int(row["step"] or 0))
+        self.started.append(logger)
+
+    @property
+    def wandb_folder(self) -> Path | None:
+        """Where W&B's files of the run lie, as it is typed; None where there are none."""
+        for logger in self.started:
+            if isinstance(logger, WandbLogger):
+                folder, here = Path(logger.experiment.settings.sync_dir).parent, Path.cwd()
+                return folder.relative_to(here) if folder.is_relative_to(here) else folder
+        return None
+
+    def write_media(self) -> None:
+        """Write what a sweep's job confuses, and its worst mistakes, for the mirror of the sweep.
+
+        Only where that is asked for: it takes a tenth of the time of a short run.
+        """
+        is_asked_for = self.settings.get("media") is True and self.launch.is_mirrored
+        if is_asked_for and self._has_media():
+            selected = selected_media(self.parts, self.folder)
+            if selected is not None:
+                media.write_media(self.folder, selected)
+
+    def _has_media(self) -> bool:
+        record = self.recorder.record
+        return record["status"] == "completed" and record["wandb_id"] is not None
+
+    def __exit__(self, *error: object) -> None:
+        for logger in self.started:
+            if self.settings["name"] == "wandb" and isinstance(logger, WandbLogger):
+                self._finish(logger.experiment)
+
+    def _finish(self, run: Any) -> None:
+        """End the W&B run; the record on disk is whole by now, and W&B is its mirror."""
+        from experiments.tracking.finishing import sync_command, trouble_of
+        from experiments.tracking.wandb_run import finish_run, summary_of
+
+        record = self.recorder.record
+        exit_code = 0 if record["status"] in ("completed", "pruned") else 1
+        later = f"All is on disk; to send it: {sync_command(run)}"
+        has_media = self._has_media() and self.settings.get("media") in (True, "auto")
+        log_model = self.settings["log_model"]
+        try:
+            trouble = trouble_of(run) if has_media or log_model else None
+            if trouble is not None:
+                live = ["confusion matrix", "mistakes"] if has_media else []
+                left_out = listed([*live, *(["checkpoint"] if log_model else [])])
+                line = "W&B: %s; left out, since it takes them live only: %s."
+                log.warning(line, trouble, left_out)
+            elif has_media:
+                self._log_media(run)
+            with_checkpoint = log_model and trouble is None
+            finish_run(run, summary_of(record), exit_code, self.folder, with_checkpoint)
+        except TimeoutError:
+            seconds = self.settings["finish_timeout"]
+            log.warning("W&B: the server has not taken all within %g s. %s", seconds, later)
+        except KeyboardInterrupt:
+            log.warning("W&B: not waited for any longer. %s", later)
+            raise
+        except Exception as error:
+            log.warning("W&B: the run could not be finished there (%s). %s", error, later)
+
+    def _log_media(self, run: Any) -> None:
+        """Log what a classifier with the selected weights confuses, and its worst mistakes.
+
+        What goes wrong here is said, and spoils nothing.
+        """
+        try:
+            selected = selected_media(self.parts, self.folder)
+            if selected is not None:
+                media.log_media(run, selected)
+        except Exception as error:
+            log.warning("W&B: confusion matrix and mistakes were not logged (%s).", error)
+
+
+def selected_media(parts: RunParts, folder: Path) -> media.Media | None:
+    """Return a classifier's confusions and worst mistakes with the selected weights."""
+    module, datamodule = parts.module, parts.datamodule
+    points = datamodule.test if parts.config["test"] else datamodule.val
+    if module.spec.task != "classification" or not len(points):
+        return None
+    best = torch.load(folder / CHECKPOINTS / "best.ckpt", weights_only=True)
+    module.load_state_dict(best["state_dict"])
+    return media.media_of(
+        module.spec.class_names,
+        points.inputs.numpy(),
+        points.targets.numpy(),
+        predictions(module, points),
+    )
+
+
+@torch.no_grad()
+def predictions(module: ExperimentModule, points: Points | Subset) -> NDArray[Any]:
+    """Return the score that the network gives each class, (N, K).
+
+    It is a probability where the loss reads the outputs as one, else the output itself.
+    """
+    was_training = module.training
+    module.eval()
+    outputs = torch.cat(
+        [
+            module(part.to(module.device)).float().cpu()
+            for part in points.inputs.split(EVALUATION_BATCH_SIZE)
+        ]
+    )
+    module.train(was_training)
+    scores = getattr(module.loss, "scores", None)
+    outputs = scores(outputs) if scores else outputs
+    result: NDArray[Any] = outputs.numpy()
+    return result

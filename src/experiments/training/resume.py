@@ -1,0 +1,245 @@
+"""Continue a run from its last checkpoint: `resume=FOLDER` or `resume=auto`."""
+
+from __future__ import annotations
+
+import glob
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.catalogue.schedulers import depends_on_total
+from experiments.config.overrides import is_within, key_of
+from experiments.errors import UserError, listed, refuse_unless, spelled, user_error
+from experiments.record.claim import is_held
+from experiments.record.code import change_of_code, changes
+from experiments.record.folder import CONFIG, read_config
+from experiments.record.history import read_history
+from experiments.record.identity import flat, with_parts_named
+from experiments.record.record import Record, read_record
+from experiments.record.same_data import ALLOW, change_of, is_other_data, is_same_but_for_data
+from experiments.training.recipe import Recipe
+from experiments.training.run_parts import RunParts
+from experiments.training.whole_checkpoint import (
+    latest_whole,
+)
+
+log = logging.getLogger(__name__)
+
+CHANGEABLE = (
+    "trainer.max_epochs",
+    "trainer.max_steps",
+    "trainer.max_time",
+    "test",
+    "steps_per_execution",
+    "trainer.threads",
+    "trainer.log_every_n_steps",
+    "log_full_loss",
+    "checkpoint.every_n_steps",
+    "data.root",
+    "data.path",
+    "data.test_path",
+    "data.memory_limit",
+    "data.num_workers",
+)
+HARMLESS = (
+    "resume",
+    "changed_data",
+    "changed_code",
+    "logger",
+    "progress",
+    "paths",
+    "trainer.profiler",
+)
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """The run that is continued.
+
+    Attributes:
+        checkpoint: its last checkpoint; None where it was stopped before the first.
+    """
+
+    folder: Path
+    record: Record
+    checkpoint: Path | None
+
+
+def read_run(folder: Path) -> Resumed:
+    """Return the run of a folder, or raise UserError where it is none."""
+    if not folder.is_dir():
+        raise user_error("not_a_run", path=folder, reason="there is no such folder")
+    record = read_record(folder)
+    if not (folder / CONFIG).is_file():
+        raise user_error("not_a_run", path=folder, reason=f"it has no {CONFIG}")
+    return Resumed(folder, record, latest_whole(folder))
+
+
+def asked_for(
+    config: dict[str, Any], overrides: list[str]
+) -> tuple[dict[str, Any], Resumed | None]:
+    """Return the config to train with, and the run that `resume=FOLDER` names."""
+    if config.get("resume") in (None, "auto"):
+        return config, None
+    if config["resume"] in ("", "true", "false"):
+        allowed = "a run's folder, auto, or null for a new run"
+        refuse_unless(False, "resume", config["resume"], allowed, "auto")
+    resumed = read_run(Path(config["resume"]))
+    return config_of(resumed, config, overrides), resumed
+
+
+def check_unchanged(resumed: Resumed) -> None:
+    """Raise UserError where the run was taken up by another process meanwhile."""
+    if read_record(resumed.folder) != resumed.record:
+        raise user_error("run_is_alive", path=resumed.folder)
+
+
+def check_same_code(resumed: Resumed, parts: RunParts) -> None:
+    """Raise UserError where a run would go on with other code, unless that is asked for."""
+    before = resumed.record["code"] or {}
+    if changes(before, parts.code) and parts.config["changed_code"] != ALLOW:
+        change = change_of_code(before, parts.code)
+        raise user_error("resume_code", path=resumed.folder, change=change)
+
+
+def check_same_data(resumed: Resumed, parts: RunParts) -> None:
+    """Raise UserError where a run would go on with other data, unless that is asked for."""
+    if not is_other_data(resumed.record, parts.data_checksum):
+        return
+    data = parts.datamodule
+    num_points = len(data.train) + len(data.val) + len(data.test)
+    change = change_of(resumed.record, num_points, parts.data_checksum)
+    if parts.config["changed_data"] != ALLOW:
+        raise user_error("resume_data", path=resumed.folder, change=change)
+
+
+def config_of(resumed: Resumed, config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
+    """Return the run's own config, with what may be changed taken from the present one.
+
+    Raises:
+        UserError: an override that makes anything else another than it was.
+    """
+    saved = read_config(resumed.folder)
+    saved.setdefault("metrics", {})  # of an older run
+    # Of a key that is typed twice the last value counts; what is wrong of a key is said of that
+    # key, and not of the group that it belongs to.
+    typed = {key_of(override): override for override in overrides}
+    for key, override in sorted(typed.items(), key=lambda item: "." not in item[0]):
+        if key in CHANGEABLE or key.startswith(HARMLESS):
+            continue
+        if (different := difference(saved, config, key)) is not None:
+            raise user_error(
+                "resume_override",
+                path=resumed.folder,
+                given=override,
+                own=different,
+                allowed=listed(CHANGEABLE),
+            )
+    for key in [key for key in map(key_of, overrides) if key in CHANGEABLE]:
+        group, _, word = key.rpartition(".")
+        kept, wanted = (node[group] if group else node for node in (saved, config))
+        kept[word] = wanted[word]
+    for key in ("resume", "changed_data", "changed_code", "progress", "paths"):
+        saved[key] = config[key]
+    saved["logger"] = logger_of(saved["logger"], config["logger"], overrides)
+    saved["trainer"]["profiler"] = config["trainer"]["profiler"]
+    return saved
+
+
+def logger_of(saved: Any, present: Any, overrides: list[str]) -> Any:
+    """Return where a resumed run is told: where it was before, save for what is typed now."""
+    keys = [key_of(override) for override in overrides]
+    if "logger" in keys or saved["name"] != present["name"]:
+        return present
+    typed = {key.partition(".")[2] for key in keys if key.startswith("logger.")}
+    return {**present, **{k: v for k, v in saved.items() if k in present and k not in typed}}
+
+
+def difference(saved: dict[str, Any], config: dict[str, Any], key: str) -> str | None:
+    """Return in what a config is another than that of a run, in what a key sets; None for nothing.
+
+    What a run's config lacks came with a later version. A group that has no part of its own, as
+    experiment, may set anything.
+    """
+    before, after = (flat(with_parts_named(node)) for node in (saved, config))
+    is_part = any(is_within(name, [key]) for name in {*before, *after})
+    names = before if not is_part else {*before, key}
+    for name in sorted(names, key=lambda name: (not name.endswith(".name"), name)):
+        is_meant = (is_within(name, [key]) or not is_part) and name not in CHANGEABLE
+        if not is_meant or name.startswith(HARMLESS):
+            continue
+        if before.get(name) != after.get(name):
+            return f"{name}={spelled(before[name])}" if name in before else f"no {name}"
+    return None
+
+
+def unfinished_runs(parent: Path, identity: str, run_dir: Path | None = None) -> Iterator[Resumed]:
+    """Yield the runs that have this identity and are not finished, newest first.
+
+    Args:
+        parent: that run folders lie below.
+        run_dir: a folder that the user has named for the run, which is looked at first.
+    """
+    folders = sorted(parent.glob(f"**/*-{identity[:8]}*/record.json"), reverse=True)
+    for path in [*records_at(run_dir), *folders]:
+        resumed = unfinished(path.parent)
+        if resumed is not None and resumed.record["identity"] == identity:
+            yield resumed
+
+
+def records_at(run_dir: Path | None) -> list[Path]:
+    """Return the records of a folder and of those beside it that a number was added to."""
+    if run_dir is None:
+        return []
+    beside = run_dir.parent.glob(f"{glob.escape(run_dir.name)}-*/record.json")
+    numbered = [path for path in beside if path.parent.name.rpartition("-")[2].isdigit()]
+    return [*sorted(numbered, reverse=True), run_dir / "record.json"]
+
+
+def unfinished(folder: Path) -> Resumed | None:
+    """Return the run of a folder where it is not finished and nobody trains it."""
+    try:
+        resumed = read_run(folder)
+    except UserError:
+        return None
+    is_unfinished = resumed.record["status"] in ("running", "failed", "interrupted")
+    return resumed if is_unfinished and not is_held(folder) else None
+
+
+def check_no_other(parent: Path, parts: RunParts, run_dir: Path | None) -> None:
+    """Raise UserError where `resume=auto` would go on with a run, were its data and code what they
+    were.
+    """
+    for path in [*records_at(run_dir), *sorted(parent.glob("*/*/record.json"), reverse=True)]:
+        resumed = unfinished(path.parent)
+        if resumed is not None and is_same_but_for_data(resumed.record, parts.config):
+            check_same_data(resumed, parts)
+            check_same_code(resumed, parts)
+
+
+def check_something_left(resumed: Resumed, identity: str, max_epochs: int) -> None:
+    """Raise UserError where the budget is spent, or the run has diverged."""
+    record = resumed.record
+    if is_held(resumed.folder):
+        raise user_error("run_is_alive", path=resumed.folder)
+    if record["status"] == "diverged":
+        raise user_error("resume_diverged", path=resumed.folder, error=record["error"])
+    is_done = record["status"] == "completed" and record["identity"] == identity
+    # By the history, since a killed run's record does not know how far it came.
+    epochs = max((int(row["epoch"] or 0) for row in read_history(resumed.folder)), default=0)
+    if is_done or 0 < max_epochs < epochs:
+        raise user_error(
+            "resume_done",
+            path=resumed.folder,
+            status=record["status"],
+            epochs=epochs,
+            instead=2 * max(max_epochs, epochs, 1),
+        )
+
+
+def check_schedule(resumed: Resumed, scheduler: str, recipe: Recipe) -> None:
+    """Raise UserError where a schedule that is laid out over the whole run gets another length."""
+    if depends_on_total(recipe.make_scheduler):
+        raise user_error("resume_schedule", path=resumed.folder, scheduler=scheduler)

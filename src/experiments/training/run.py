@@ -1,0 +1,140 @@
+"""The page: what a run is, from its config to its record.
+
+From here to the optimizer's step: `train` calls `fit_and_test`, Lightning calls `training_step`
+(module.py), which calls `Steps.take` and `UpdateRules.step` (steps.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import lightning as L
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
+from experiments.config.composer import Config, apply_full_batch
+from experiments.config.launch import Launch
+from experiments.data.order import mix
+from experiments.errors import TABLE
+from experiments.record.claim import Known
+from experiments.training import console, devices, ranks, resume
+from experiments.training.carried_over import carry_over, kept_rows
+from experiments.training.check import check_config, check_launch
+from experiments.training.claimed_folder import check_planned_code, claimed_folder
+from experiments.training.diagnostics import health
+from experiments.training.loggers import RunLoggers
+from experiments.training.notices import tell_start
+from experiments.training.recording import Outcome, Recorder
+from experiments.training.run_parts import RunParts, build_run
+
+log = logging.getLogger(__name__)
+
+
+def train(config: Config, launch: Launch) -> Known | None:
+    """Train, test and record the run that a config in plain values describes.
+
+    In a sweep a run that is there already is left as it is, or continued where it was broken off.
+
+    Returns:
+        The run; None where another process is training it, or on ranks other than 0.
+
+    Raises:
+        UserError: a mistake in the config; nothing was written.
+        RunFailed: the run broke off; its record says failed.
+    """
+    console.quiet_lightning()
+    apply_full_batch(config, launch.overrides)
+    with contextlib.nullcontext() if launch.is_quiet else console.logging_to(None):
+        config, resumed = resume.asked_for(launch.settled(config), launch.overrides)
+        config = launch.settled(config)
+        check_config(config)
+        check_launch(config, launch, is_resumed=resumed is not None)
+        parts = build_run(config)
+        check_planned_code(launch, parts)
+    if resumed is not None:
+        resume.check_same_data(resumed, parts)
+        resume.check_same_code(resumed, parts)
+    if parts.rank > 0:  # rank 0 has the folder and the record; this one takes part
+        fit_and_test(parts, resumed.checkpoint if resumed else None, Outcome())
+        return None
+    with claimed_folder(parts, launch, resumed) as (folder, claim):
+        if folder is None:
+            return claim.known
+        # Ended last: they tell the record, and the result is shown before a server is waited for.
+        with launch.standing_in(folder), RunLoggers(parts, launch, folder) as loggers:
+            with Recorder(parts, launch, folder, claim.resumed) as recorder:
+                tell_start(parts, launch, folder)
+                checkpoint = carry_over(claim.resumed, folder, parts)
+                loggers.start(recorder, kept_rows(claim.resumed, checkpoint, folder))
+                parts.trainer.write_to(folder, loggers.started)
+                with ranks.other_ranks(folder, parts.num_ranks, checkpoint, recorder.end_as_failed):
+                    fit_and_test(parts, checkpoint, recorder.outcome)
+                recorder.finish()
+                loggers.write_media()
+            if not launch.is_quiet:
+                console.final_table(recorder.record, folder, loggers.wandb_folder)
+        return Known(folder, recorder.record)
+
+
+def fit_and_test(parts: RunParts, checkpoint: Path | None, outcome: Outcome) -> None:
+    """Fit, and test once with the selected weights; every rank does this.
+
+    Args:
+        parts: of the run; they are used up.
+        checkpoint: to go on from; None from the start.
+        outcome: filled on the way, so that a run which breaks off knows how far it came.
+    """
+    config, module, data, trainer = parts.config, parts.module, parts.datamodule, parts.trainer
+    devices.keep_freed_memory()
+    # What dropout draws from; each rank its own stream.
+    L.seed_everything(mix(config["seed"], 2**32 - 1 - parts.rank), workers=True, verbose=False)
+    if config["compile"]:
+        log.info(TABLE["compile"])
+        module.compile_networks()
+    with (
+        interruptible(trainer),
+        devices.without_asking_for_gpus(),
+        devices.computing_with(parts.num_threads, config["trainer"]["matmul_precision"]),
+    ):
+        with outcome.clock():
+            trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
+        if trainer.is_ended_early:
+            return
+        outcome.health = health.diagnosis(trainer, module, data)
+        if config["test"] and trainer.best_path:
+            best = trainer.best_path
+            trainer.test(module, data, ckpt_path=best, verbose=False, weights_only=True)
+            metrics = trainer.callback_metrics.items()
+            outcome.test_metrics = {n: float(v) for n, v in metrics if n.startswith("test/")}
+
+
+def monitored_value(config: Config, known: Known | None) -> float | None:
+    """Return the monitored metric of a run with its selected weights, for Hydra's sweepers."""
+    if known is None:
+        return None
+    monitor = config["checkpoint"]["monitor"]
+    return known.record["metrics"].get("val/loss" if monitor == "auto" else monitor)
+
+
+@contextlib.contextmanager
+def interruptible(trainer: L.Trainer) -> Iterator[None]:
+    """Turn Lightning's ways out of a signal into the usual ones.
+
+    Ctrl-C, which it makes sys.exit(1), becomes KeyboardInterrupt again; SIGTERM exits with 143.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SIGTERMException as error:
+        # Its own exit code is 0, as if all had been done.
+        raise SystemExit(128 + signal.SIGTERM) from error
+    except SystemExit as error:
+        if trainer.interrupted and error.code == 1:
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        with contextlib.suppress(ValueError):  # not in the main thread
+            signal.signal(signal.SIGINT, handler)

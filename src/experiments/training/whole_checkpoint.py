@@ -1,0 +1,53 @@
+"""Which checkpoints of a run are whole: a machine that goes down leaves empty or zeroed files."""
+
+from __future__ import annotations
+
+import logging
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from experiments.errors import TABLE, user_error
+from experiments.record.folder import CHECKPOINTS
+
+log = logging.getLogger(__name__)
+
+LAST, BEST = "last.ckpt", "best.ckpt"
+
+
+def is_whole(path: Path) -> bool:
+    """Return whether a checkpoint is there to its end: torch writes zip files, whose list of
+    contents comes last.
+    """
+    return path.is_file() and zipfile.is_zipfile(path)
+
+
+def latest_whole(folder: Path) -> Path | None:
+    """Return the latest checkpoint of a run that is whole; None where there is none."""
+    last, best = (folder / CHECKPOINTS / name for name in (LAST, BEST))
+    if is_whole(last):
+        return last
+    return best if is_whole(best) else None
+
+
+def tell_broken(folder: Path, checkpoint: Path | None) -> None:
+    """Say where a run goes on from an earlier checkpoint than its last, or from none."""
+    last = folder / CHECKPOINTS / LAST
+    if last.is_file() and checkpoint != last:
+        both = f"{last} and {BEST}" if checkpoint is None else last
+        log.warning(TABLE["whole_checkpoint"], both, checkpoint or "the beginning")
+
+
+def load_checkpoint(path: Path, instead: str) -> dict[str, Any]:
+    """Return what a checkpoint holds.
+
+    Raises:
+        UserError: it is broken; `instead` says what to do.
+    """
+    try:
+        return dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:  # of whatever kind the broken byte makes it
+        reason = "it is empty" if not path.stat().st_size else " ".join(str(error).split())[:200]
+        raise user_error("corrupt_checkpoint", path=path, reason=reason, instead=instead) from error

@@ -1,0 +1,94 @@
+"""Runs of two contents of one data set, or of two texts of one class, are not averaged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from comparison.sweeps import write_run
+
+from experiments.comparison.design import Request
+from experiments.comparison.reading import read_runs
+from experiments.comparison.verdict import compared
+
+
+def verdicts(place: Path, contents: list[dict[str, Any]], **typed: Any) -> set[tuple[str, str]]:
+    """Return the verdicts, and why, of two settings that each have all of these contents."""
+    for level, score in (("relu", 0.9), ("tanh", 0.8)):
+        for number, values in enumerate(contents):
+            for seed in range(8):
+                write_run(place, {"activation": level}, 8 * number + seed, score, **values)
+    request = Request(factor=["activation"], **typed)
+    found, _ = compared(read_runs([place]), request, name="mine", command="x")
+    [task] = found["tasks"]
+    return {(pair["verdict"], pair["reason"] or "") for pair in task["pairs"]}
+
+
+WITHHELD = {("withheld", "their runs were trained on several contents of one data set")}
+GROWN = [{"data_checksum": "c0"}, {"data_checksum": "c1"}]
+GONE_ON = [{"data_checksum": "c1", "earlier_data": ["c0"]}]
+
+
+@pytest.mark.parametrize("contents", [GROWN, GONE_ON])
+def test_several_contents_withhold_though_all_settings_have_them(
+    tmp_path: Path, contents: list[dict[str, Any]]
+) -> None:
+    assert verdicts(tmp_path, contents) == WITHHELD
+
+
+def test_unless_that_is_allowed(tmp_path: Path) -> None:
+    [(verdict, _)] = verdicts(tmp_path, GROWN, allow=("data_checksum",))
+    assert verdict != "withheld"
+
+
+@pytest.mark.parametrize("contents", [GROWN[:1], [{"data_checksum": None}, *GROWN[:1]]])
+def test_one_content_and_unknown_ones_withhold_nothing(
+    tmp_path: Path, contents: list[dict[str, Any]]
+) -> None:
+    [(verdict, _)] = verdicts(tmp_path, contents)
+    assert verdict != "withheld"
+
+
+ONE, TWO = ({"code": {"mine": text}} for text in ("1a", "2b"))
+RESUMED = {"code": {"mine": "2b"}, "earlier_code": [{"mine": "1a"}]}
+
+
+@pytest.mark.parametrize("texts", [[ONE, TWO], [RESUMED]], ids=["two", "resumed"])
+def test_several_texts_of_a_class_withhold_though_all_settings_have_them(
+    tmp_path: Path, texts: list[dict[str, Any]]
+) -> None:
+    [(verdict, reason)] = verdicts(tmp_path / "withheld", texts)
+    assert verdict == "withheld"
+    assert "code.mine" in reason
+    [(verdict, _)] = verdicts(tmp_path / "allowed", texts, allow=("code",))
+    assert verdict != "withheld"
+
+
+@pytest.mark.parametrize("texts", [[ONE], [{"code": None}, ONE]], ids=["one", "unknown"])
+def test_one_text_withholds_nothing(tmp_path: Path, texts: list[dict[str, Any]]) -> None:
+    [(verdict, _)] = verdicts(tmp_path, texts)
+    assert verdict != "withheld"
+
+
+def test_code_that_one_setting_alone_has_is_what_is_compared(tmp_path: Path) -> None:
+    for number, (level, code) in enumerate({"relu": None, "mine": {"mine": "1a"}}.items()):
+        for seed in range(8):
+            score = 0.8 + 0.1 * number + 0.001 * seed
+            write_run(tmp_path, {"activation": level}, seed, score, code=code)
+    request = Request(factor=["activation"])
+    found, _ = compared(read_runs([tmp_path]), request, name="mine", command="x")
+    [pair] = found["tasks"][0]["pairs"]
+    assert pair["verdict"] != "withheld"
+
+
+def test_runs_that_a_sweep_has_trained_again_are_left_out(tmp_path: Path) -> None:
+    for code in (ONE, TWO):
+        write_run(tmp_path, {"activation": "relu"}, 0, 0.9, **code)
+    entry = {"factor": ["activation"], "changed_code": "anew", "code": {"mine": "2b"}}
+    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump([entry]))
+    reading = read_runs([tmp_path])
+    assert [run.record["code"] for run in reading.runs] == [{"mine": "2b"}]
+    [left_out] = reading.unread
+    assert left_out.reason == "trained again with other code: mine (1a then, 2b now)"

@@ -1,0 +1,44 @@
+"""docs/own.md: what it shows is typed as it stands there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from running import ROOT, run_folders
+
+from experiments.record.record import read_record
+
+pytestmark = pytest.mark.slow
+
+PAGE = (ROOT / "docs" / "own.md").read_text(encoding="utf-8")
+
+
+def block(kind: str) -> str:
+    return re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)[0]
+
+
+def test_the_commands_of_the_page_do_what_it_says(tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(block("python"))
+    (tmp_path / "mine" / "model").mkdir(parents=True)
+    (tmp_path / "mine" / "model" / "net.yaml").write_text(block("yaml"))
+    lines = [line for line in PAGE.splitlines() if line.startswith("python ~/experiments/train.py")]
+    assert len(lines) == 2
+    for line in lines:
+        words = shlex.split(line)[2:]
+        command = [sys.executable, str(ROOT / "train.py"), *words, "trainer.max_epochs=2"]
+        answer = subprocess.run(command, capture_output=True, text=True)
+        assert answer.returncode == 0, answer.stderr
+    records = [read_record(folder) for folder in run_folders()]
+    assert len(records) == 5
+    own = [r for r in records if "model=net" in r["overrides"]]
+    assert [list(r["code"] or {}) for r in own] == [["nets"]] * 3
+    assert all(r["num_parameters"] == 2 * 16 + 16 + 16 * 2 + 2 for r in own)
+    command = [*command[:2], "--config-dir=mine", "model=net", "data=digits", "loss=mse"]
+    wrong = subprocess.run([*command, "model.widht=8"], capture_output=True, text=True)
+    assert wrong.returncode == 2
+    assert "Did you mean model.width=8?" in wrong.stderr
