@@ -32,16 +32,19 @@ def dying() -> Iterator[tuple[Seen, ExitStack]]:
 
 
 def said_by(dying: tuple[Seen, ExitStack], amid: str, *overrides: str) -> str:
-    """Train, end the server once a line holds these words, and return what is said after it."""
+    """Train, end the server once it was found and these words are said; return what comes after.
+
+    A sweep's first jobs may be done before W&B's package, in a process of its own, is imported.
+    """
     seen, stack = dying
     process = started(*overrides, WANDB_BASE_URL=seen.url, WANDB_API_KEY=CANARY)
     assert process.stdout is not None
+    awaited = {"W&B: online.", amid}
     before = ""
-    for line in process.stdout:
+    while not all(words in before for words in awaited):
+        line = process.stdout.readline()
+        assert line, f"ended without {awaited}: {before}"
         before += line
-        if amid in line:
-            break
-    assert "W&B: online." in before
     stack.close()
     return ended(process)
 
@@ -77,9 +80,9 @@ def test_amid_a_sweep(dying: tuple[Seen, ExitStack]) -> None:
         old, _ = dying
         records = [read_record(folder) for folder in run_folders()]
         assert len(records) == 6
-        # What the old server had to the end is told no more.
+        # What the old server had to the end, if anything, is told no more.
         late = [record for record in records if record["wandb_id"] not in old.exit_codes]
-        assert len(late) >= 4
+        assert late
         assert {str(record["wandb_id"]) for record in late} == set(new.runs)
         for record in late:
             check_whole(record, new, num_epochs=8)
