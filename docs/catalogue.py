@@ -21,7 +21,8 @@ from experiments.catalogue.losses import TASKS
 from experiments.config.door import group_choices
 from experiments.config.dotted_paths import find_target
 from experiments.config.entries import entry
-from experiments.errors import UserError, spelled
+from experiments.errors.messages import UserError
+from experiments.errors.wording import spelled
 
 ROOT = Path(__file__).resolve().parents[1]
 CONF = ROOT / "conf"

@@ -11,7 +11,7 @@ import torch
 from running import QUIET, plain, run_folders
 
 from experiments.config.launch import Launch
-from experiments.errors import RunFailed
+from experiments.errors.messages import RunFailed
 from experiments.training.run import train
 from experiments.training.steps import UpdateRules
 from experiments.training.whole_checkpoint import latest_whole

@@ -15,7 +15,7 @@ import yaml
 from markdown_it import MarkdownIt
 from running import CONF, ROOT
 
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 PAGE = ROOT / "docs" / "catalogue.md"
 FIGURES = "figure"

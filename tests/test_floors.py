@@ -1,4 +1,4 @@
-"""The house: nine rooms on floors, and each imports only what lies below it.
+"""The house: ten rooms on floors, and each imports only what lies below it.
 
 A room is a folder of the package. `FLOORS` says of each on which floor it stands and which packages
 it may know beside the standard library; whatever a room needs of its own kind comes from itself.
@@ -22,7 +22,6 @@ PACKAGE = ROOT / "src" / "experiments"
 
 LIGHTNING = {"torch", "lightning"}
 FLOORS: dict[str, tuple[int, set[str]]] = {
-    "likeness": (-1, set()),
     "errors": (0, set()),
     "record": (1, {"filelock", "yaml"}),
     "catalogue": (1, {"torch", "pytorch_optimizer"}),
@@ -46,7 +45,7 @@ FLOORS: dict[str, tuple[int, set[str]]] = {
     "interactive": (5, {"hydra"}),
 }
 """Floor of each room, and the packages that it may know."""
-FILES = {"likeness", "errors", "interactive"}
+FILES = {"interactive"}
 SEES_HYDRA = {"config", "sweep", "figures"}
 """Rooms in which a DictConfig may be seen."""
 FORBIDDEN_NAMES = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
@@ -82,7 +81,7 @@ def imports(path: Path) -> frozenset[str]:
     return frozenset(names)
 
 
-def test_the_package_is_nine_rooms_and_four_files() -> None:
+def test_the_package_is_ten_rooms_and_two_files() -> None:
     inside = {p for p in PACKAGE.iterdir() if p.name not in ("__pycache__", "py.typed")}
     assert {p.name for p in inside if p.is_dir()} == FLOORS.keys() - FILES
     assert {p.stem for p in inside if p.is_file()} == {"__init__", *FILES}

@@ -12,7 +12,7 @@ import yaml
 from running import CONF, plain
 
 from experiments.config.dotted_paths import find_target, present_path
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.record.identity import flat, identity_of, setting_of
 from experiments.training.build import build_callbacks, build_module, load_data
 

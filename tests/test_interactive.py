@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from experiments import interactive
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.training.load import load_run
 
 SMALL = [

@@ -46,7 +46,7 @@ class PlanLauncher(Launcher):
         self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
     ) -> Sequence["JobReturn"]:
         """Refuse another sweeper's jobs, which would be carried out without a plan."""
-        from experiments.errors import user_error
+        from experiments.errors.messages import user_error
 
         raise user_error("foreign_sweeper")
 

@@ -38,7 +38,7 @@ ConfigStore.instance().store(group="hydra/launcher", name="workers", node=Worker
 
 class WorkersLauncher(PlanLauncher):
     def check(self) -> None:
-        from experiments.errors import check_choice
+        from experiments.errors.messages import check_choice
         from experiments.sweep.jobs.workers import check_numbers
 
         start = self.options["start"]

@@ -20,7 +20,7 @@ from experiments.catalogue.activations import (
     pre_activation_features,
 )
 from experiments.config.entries import entry
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.training.build import build_module, load_data
 
 X = [-7.0, -3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 4.0, 7.0]

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader  # noqa: F401  (imported early: it warns
 from experiments.catalogue.optimizer_needs import is_switched
 from experiments.config.entries import entry
 from experiments.data.sources import DataSet
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.training.build import (
     build_datamodule,
     build_module,

@@ -21,7 +21,7 @@ from experiments.catalogue.losses import (
     MultiMargin,
 )
 from experiments.data.sources import DataSpec
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.training.build import build_module
 
 CLASSES = DataSpec((1, 8, 8), 3, "classification", ("a", "b", "c"))

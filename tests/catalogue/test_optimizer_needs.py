@@ -12,7 +12,7 @@ from torch import nn
 from experiments.catalogue.optimizer_needs import KNOWN, failure, needs_of
 from experiments.catalogue.optimizers import as_arguments, needs_for
 from experiments.config.entries import entry
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.training.load import Run
 from experiments.training.recipe import optimizer_of
 from experiments.training.run_parts import build_run

@@ -13,7 +13,7 @@ from torch import nn
 from experiments.catalogue.optimizer_needs import is_switched
 from experiments.catalogue.optimizers import build_optimizer, check_values
 from experiments.config.entries import entry
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 A = [1.0, 4.0]
 START = [1.0, -2.0]

@@ -12,7 +12,7 @@ from running import choices, plain
 
 from experiments.catalogue import schedulers
 from experiments.config.entries import entry
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.training.load import Run
 from experiments.training.recipe import optimizer_of
 from experiments.training.run_parts import build_run

@@ -14,7 +14,7 @@ from comparison.sweeps import write_run, write_sweep
 from experiments.comparison.design import Request
 from experiments.comparison.reading import read_runs
 from experiments.comparison.verdict import compared
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 
 def in_config(old: str, new: str) -> Callable[[Path], None]:

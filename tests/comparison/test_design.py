@@ -9,7 +9,7 @@ from comparison.sweeps import declare, write_run, write_sweep
 from experiments.comparison.design import Design, Request, design_of
 from experiments.comparison.reading import read_runs
 from experiments.comparison.verdict import compared
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 ARMS = {"relu": lambda s: 0.9, "elu": lambda s: 0.8, "tanh": lambda s: 0.7}
 

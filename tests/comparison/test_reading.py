@@ -8,7 +8,7 @@ import pytest
 from comparison.sweeps import write_run, write_sweep
 
 from experiments.comparison.reading import read_runs
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.training.load import load_run
 
 

@@ -15,7 +15,7 @@ from scipy import stats
 from experiments.comparison.design import Request
 from experiments.comparison.reading import read_runs
 from experiments.comparison.verdict import answer, compared, verdict_json
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 
 def verdict(*places: Path, **typed: Any) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from running import plain
 
 from experiments.config.allowed import check_values
 from experiments.config.schema import GROUPS, ExperimentConfig
-from experiments.errors import UserError, unknown_choice
-from experiments.likeness import nearest, nearest_key
+from experiments.errors.likeness import nearest, nearest_key
+from experiments.errors.messages import UserError, unknown_choice
 
 
 def test_the_defaults_and_all_that_is_no_key_of_ours_pass() -> None:

@@ -15,7 +15,7 @@ from experiments.config.arguments import as_one_word, command_line, readable
 from experiments.config.composer import plain as plain_values
 from experiments.config.config_store import register_schemas
 from experiments.config.overrides import parsed, slug
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.record.claim import runs_of
 from experiments.record.folder import check_name, read_config
 

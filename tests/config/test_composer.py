@@ -12,7 +12,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf, open_dict
 
 from experiments.config.composer import Composer, apply_full_batch
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.sweep.grid import grid_of
 
 BASE = ["model=mlp", "data=moons"]

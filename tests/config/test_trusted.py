@@ -15,7 +15,7 @@ from running import QUIET, run_folders
 from experiments import load_run
 from experiments.config import trusted
 from experiments.config.dotted_paths import find_target
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 TINY = ["data=xor", "data.num_samples=120", "model=mlp", "model.hidden=[4]", *QUIET]
 

@@ -14,7 +14,7 @@ from experiments.data.after_cut import check_learnable, check_monitored, remarks
 from experiments.data.datamodule import DataModule
 from experiments.data.normalization import Standardize
 from experiments.data.sources import DataSet, Points
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.training.check import check_bits
 from experiments.training.load import Run
 

@@ -11,7 +11,7 @@ import torch
 
 from experiments.data.arrays import npz
 from experiments.data.sources import DataSet
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 N = 20
 X = np.random.default_rng(0).normal(size=(N, 3))

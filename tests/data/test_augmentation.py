@@ -13,7 +13,7 @@ from torchvision.transforms.v2 import functional as tv
 from experiments.data.augmentation import Augmentation, cut_out, flipped, shifted
 from experiments.data.normalization import Standardize
 from experiments.data.order import BatchOrder
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.training.run_parts import build_run
 
 

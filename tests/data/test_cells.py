@@ -12,7 +12,7 @@ import pytest
 
 from experiments.data.cells import OPEN, BadCell, Style, is_missing, numbers_of, plain_numbers
 from experiments.data.tables import table
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import torch
 
 from experiments.data.curves import sine
 from experiments.data.sources import DataSpec
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 
 @pytest.mark.parametrize("frequency", [1.0, 2.5])

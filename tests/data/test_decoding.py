@@ -13,7 +13,7 @@ from PIL import Image
 
 from experiments.data import decoding
 from experiments.data.folders import folder
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 
 @pytest.fixture(autouse=True)

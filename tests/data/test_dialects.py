@@ -18,7 +18,7 @@ import torch
 from experiments.data.csv_table import read_csv
 from experiments.data.sources import DataSet
 from experiments.data.tables import table
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 WORDS = ("cat", "dog")
 NUM = 12

@@ -18,7 +18,7 @@ import torch
 import torchvision.datasets
 
 from experiments.data import debian, downloads
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 28, 28), dtype=np.uint8)
 LABELS = np.arange(12, dtype=np.uint8) % 10

@@ -18,7 +18,7 @@ from torchvision.transforms import v2
 from experiments.data import folders
 from experiments.data.folders import folder
 from experiments.data.sources import Points
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 TO_TENSOR = v2.PILToTensor()
 

@@ -12,7 +12,7 @@ import torch
 
 from experiments.data.housing import california_housing
 from experiments.data.sources import DataSpec
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 FILE = Path("data/cal_housing_py3.pkz")
 

@@ -13,7 +13,7 @@ from PIL import Image
 from experiments.data.folders import folder
 from experiments.data.layouts import layout_of, role_of
 from experiments.data.sources import DataSet
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 PICTURES = {value: Image.new("RGB", (4, 3), (value, 0, 0)) for value in range(20)}
 

@@ -12,7 +12,7 @@ from experiments.data.datamodule import DataModule
 from experiments.data.loader import BatchLoader, FromMemory, FromWorkers, TrainingLoader
 from experiments.data.order import BatchOrder, mix
 from experiments.data.sources import Points
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 
 def epoch(order: BatchOrder, number: int = 0) -> list[int]:

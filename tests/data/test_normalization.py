@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from experiments.data.normalization import Standardize, moments
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 
 @pytest.mark.parametrize("shape", [(500, 3), (500, 3, 7), (500, 3, 5, 5)])

@@ -18,7 +18,7 @@ from experiments.data.sources import (
     split,
     stratified_split,
 )
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 
 def test_digits_are_scikit_learns_and_a_fifth_is_held_out() -> None:

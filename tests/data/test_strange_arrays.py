@@ -14,7 +14,7 @@ from experiments.data.array_names import meaning
 from experiments.data.arrays import npz
 from experiments.data.channels import guessed
 from experiments.data.sources import DataSet
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 RANDOM = np.random.default_rng(0)
 N = 20

@@ -10,7 +10,7 @@ import torch
 
 from experiments.data.sources import DataSpec
 from experiments.data.tables import table
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 WORDS = ("cat", "dog")
 

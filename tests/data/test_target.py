@@ -10,7 +10,7 @@ import torch
 
 from experiments.data.sources import DataSet
 from experiments.data.tables import table
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 
 def read(cells: Sequence[object], **values: object) -> DataSet:

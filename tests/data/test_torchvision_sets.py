@@ -19,7 +19,7 @@ from torchvision.transforms import v2
 from experiments.data import torchvision_sets
 from experiments.data.sources import Points
 from experiments.data.torchvision_sets import NOT_CLASSIFICATION, classification_sets, torchvision
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 ROOT = Path("data")
 TO_TENSOR = v2.PILToTensor()

@@ -12,7 +12,7 @@ from figure_drawings import drawing_of
 from overlap import LAST_ROW, assert_legible, smallest_letters
 from running import CONF
 
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.figures.page.drawing import Drawing
 from experiments.figures.page.short_words import in_full
 

@@ -12,7 +12,7 @@ from figure_drawings import drawing_of
 from overlap import assert_legible, texts
 from running import CONF
 
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.figures.computational_graph import computational_graph, steps
 from experiments.figures.graph.command_line import as_hydra_reads
 from experiments.figures.graph.expressions import RULES, parse

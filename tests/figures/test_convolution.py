@@ -11,7 +11,7 @@ import pytest
 from figure_drawings import drawing_of
 from overlap import LAST_ROW, assert_legible, smallest_letters, texts
 
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.figures.convolution import convolution
 from experiments.figures.page.themes import LIGHT
 

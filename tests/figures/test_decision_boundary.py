@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 from matplotlib.contour import QuadContourSet
 from overlap import LAST_ROW, assert_legible, smallest_letters
 
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.figures.decision_boundary import Field, draw_fields
 from experiments.figures.page.themes import LIGHT
 from experiments.training.build import load_data

@@ -15,7 +15,7 @@ from overlap import assert_legible
 from running import plain
 
 from experiments.data.sources import Points
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.figures.gradient_noise import check_lists, check_numbers
 from experiments.figures.measured import gradients
 from experiments.figures.page.themes import LIGHT

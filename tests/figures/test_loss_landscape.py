@@ -14,7 +14,7 @@ from overlap import LAST_ROW, assert_legible, smallest_letters
 from running import plain
 from torch import nn
 
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.figures.drawn.landscape_pictures import PATH_INCHES
 from experiments.figures.measured.network_losses import random_direction
 from experiments.record.record import read_record, write_record

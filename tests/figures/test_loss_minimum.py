@@ -11,7 +11,7 @@ from figure_drawings import drawing_of
 from overlap import assert_legible
 from running import plain
 
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.training.build import build_datamodule, load_data
 
 FIGURE = "figure=loss_minimum"

@@ -10,7 +10,7 @@ from figure_drawings import drawing_of
 from overlap import assert_legible, texts
 from running import plain
 
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.figures.page.drawing import Drawing
 from experiments.figures.page.themes import LIGHT
 from experiments.training.build import build_module, load_data

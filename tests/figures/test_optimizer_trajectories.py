@@ -14,7 +14,7 @@ from figure_drawings import composition_of, drawing_of
 from matplotlib.text import Text
 from overlap import LAST_ROW, assert_legible, collisions, smallest_letters
 
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.figures.page.composing import Composition
 from experiments.figures.page.drawing import Drawing
 from experiments.figures.page.making import compute_drawing

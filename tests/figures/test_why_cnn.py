@@ -13,7 +13,7 @@ from running import plain, run_folders
 
 from experiments.data.embedded import digits
 from experiments.data.sources import DataSpec
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.figures.why_cnn import chance, check_values, num_parameters, widths_for
 from experiments.training.load import Run, load_run
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.record.folder import claim_folder, read_config, write_atomic
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.record.record import SCHEMA, Record, now, read_record, write_record
 
 

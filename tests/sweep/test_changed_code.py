@@ -10,7 +10,7 @@ from composers import composer_of
 from sweep_folders import record_of
 
 from experiments.config.composer import Composer
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.record.identity import identity_of
 from experiments.record.record import read_record, write_record
 from experiments.sweep.changed_code import check_code_of_search

@@ -10,7 +10,7 @@ from composers import composer_of
 from sweep_folders import record_of
 
 from experiments.config.composer import Composer
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.record.folder import write_config
 from experiments.record.record import write_record
 from experiments.sweep.declaration import FILE, read_declarations

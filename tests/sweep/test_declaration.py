@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.sweep.declaration import (
     Declaration,
     check_allowed,

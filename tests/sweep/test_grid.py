@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.sweep.grid import Cell, Grid, grid_of
 
 

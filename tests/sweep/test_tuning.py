@@ -14,7 +14,7 @@ from composers import composer_of
 from sweep_folders import write_run
 
 from experiments.config.composer import Composer
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.record.metric import mean_score
 from experiments.sweep.declaration import Declaration, read_declarations
 from experiments.sweep.grid import Cell, Grid, grid_of

@@ -12,7 +12,7 @@ import wandb
 from running import ROOT, plain, run_folders
 
 from experiments import load_run
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.tracking import agent
 
 

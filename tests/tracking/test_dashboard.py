@@ -11,7 +11,7 @@ import wandb
 from comparison.verdicts import KINDS, matrix, of_loss, several_tasks, small
 from tracking.wandb_server import CANARY, Seen
 
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.tracking import dashboard
 from experiments.tracking.dashboard import build, save, serialise, sweeps_of
 from experiments.training import check as combinations

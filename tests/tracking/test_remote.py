@@ -16,7 +16,7 @@ from tracking.remote_runs import SOURCE, check_same, read_runs
 from tracking.sweep_folders import SWEEP, Job, mirror_once, whole
 from tracking.wandb_server import Seen
 
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.record.history import read_history
 from experiments.record.record import read_record
 from experiments.tracking import remote

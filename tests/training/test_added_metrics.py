@@ -15,7 +15,7 @@ from scipy.stats import spearmanr
 from sklearn import metrics as sk
 
 from experiments.data.sources import DataSpec
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.record.identity import identity_of
 from experiments.training.added_metrics import build_metrics, guesses
 from experiments.training.build import load_data

@@ -18,7 +18,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from experiments import load_run
 from experiments.config.launch import Launch
-from experiments.errors import RunFailed, UserError
+from experiments.errors.messages import RunFailed, UserError
 from experiments.training.build import build_datamodule, load_data
 from experiments.training.calls import per_batch_hooks
 from experiments.training.devices import computing_with

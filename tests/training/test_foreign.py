@@ -14,7 +14,7 @@ from running import QUIET, plain, run_folders
 from experiments import load_run
 from experiments.config.entries import asked_for
 from experiments.config.schema import OF_BATCHES
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.training.run_parts import RunParts, build_run
 
 SMALL = ("data=xor", "data.num_samples=60", "model=mlp", "model.hidden=[4]", *QUIET)

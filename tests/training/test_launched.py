@@ -17,7 +17,7 @@ from lightning.fabric.plugins.environments import (
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from running import run_folders
 
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.record.record import read_record
 from experiments.training.launched import (
     OneProcess,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from running import plain
 
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.training.run_parts import build_run
 
 ENDLESS = ["trainer.max_epochs=-1", "trainer.max_time=00:00:00:03"]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from running import plain
 
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.record.identity import identity_of
 from experiments.sweep.plan import data_key
 from experiments.training.build import load_data

@@ -12,7 +12,7 @@ import torch
 from running import plain, run_folders
 
 from experiments import load_run
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.record.folder import read_config, write_config
 from experiments.training.resume import difference, records_at
 from experiments.training.whole_checkpoint import (

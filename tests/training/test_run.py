@@ -15,7 +15,7 @@ from running import QUIET, plain, run_folders
 
 from experiments import load_run
 from experiments.config.launch import Launch
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.record.record import Record, write_record
 from experiments.training.check import check_launch
 from experiments.training.load import Run

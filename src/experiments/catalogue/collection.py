@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch.optim import Optimizer
 
-from experiments.errors import user_error
-from experiments.likeness import hint
+from experiments.errors.likeness import hint
+from experiments.errors.messages import user_error
 
 
 def optimizer_class(name: str) -> type[Optimizer]:

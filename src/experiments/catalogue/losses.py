@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from experiments.catalogue.activations import PHI_OUT
-from experiments.errors import user_error
+from experiments.errors.messages import user_error
 
 TASKS = ("classification", "regression")
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from experiments.catalogue.parameter_groups import by_matrix
-from experiments.errors import place_of
+from experiments.errors.places import place_of
 
 
 class Needs(NamedTuple):

@@ -24,7 +24,7 @@ from experiments.catalogue.parameter_groups import (
     trainable,
 )
 from experiments.catalogue.split_optimizer import SplitOptimizer
-from experiments.errors import check_choice, refuse_unless, user_error
+from experiments.errors.messages import check_choice, refuse_unless, user_error
 
 NOT_ARGUMENTS = ("search", "full_batch", "no_decay")
 

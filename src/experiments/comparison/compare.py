@@ -29,7 +29,8 @@ from experiments.comparison.reading import (
     read_runs,
 )
 from experiments.comparison.verdict import compared, verdict_json
-from experiments.errors import UserError, check_choice, listed, user_error
+from experiments.errors.messages import UserError, check_choice, user_error
+from experiments.errors.wording import listed
 from experiments.record.folder import write_atomic
 from experiments.record.history import read_history
 from experiments.record.record import read_record

@@ -16,7 +16,7 @@ from experiments.comparison.design import Design
 from experiments.comparison.reading import distinct_configs
 from experiments.comparison.scoring import Setting, Task, number_or_word
 from experiments.config.overrides import is_within
-from experiments.errors import few, spelled
+from experiments.errors.wording import few, spelled
 from experiments.record.record import Record
 
 LISTED_ONLY = ("environment.host", "environment.threads")

@@ -13,8 +13,9 @@ from experiments.comparison.levels import level_of
 from experiments.comparison.reading import Config, FoundRun, Reading, distinct_configs
 from experiments.config.overrides import is_same, is_within
 from experiments.config.schema import COMPARISONS
-from experiments.errors import check_choice, listed, refuse_unless, spelled, user_error
-from experiments.likeness import hint
+from experiments.errors.likeness import hint
+from experiments.errors.messages import check_choice, refuse_unless, user_error
+from experiments.errors.wording import listed, spelled
 from experiments.record.identity import flat
 from experiments.record.metric import Added, is_higher_better, known_as
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from experiments.config.overrides import is_same
-from experiments.errors import spelled
+from experiments.errors.wording import spelled
 from experiments.record.identity import canonical, flat
 
 Config = Mapping[str, Any]

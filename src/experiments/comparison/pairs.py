@@ -27,8 +27,9 @@ from experiments.comparison.statistics.planning import (
 )
 from experiments.comparison.tuned import Tuned, tuned_of
 from experiments.config.overrides import is_same
-from experiments.errors import listed, user_error
-from experiments.likeness import hint
+from experiments.errors.likeness import hint
+from experiments.errors.messages import user_error
+from experiments.errors.wording import listed
 
 
 class Gap(NamedTuple):

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from experiments.comparison.contradictions import contradiction_of
-from experiments.errors import UserError, user_error
+from experiments.errors.messages import UserError, user_error
 from experiments.record.code import change_of_code, changes
 from experiments.record.folder import CONFIG, RECORD, read_config
 from experiments.record.history import read_history

@@ -15,7 +15,7 @@ from experiments.comparison.reading import FoundRun, LeftOut, Reading
 from experiments.comparison.run_score import Scored, chance_of_run, scored_run
 from experiments.comparison.tuned import another_choice
 from experiments.config.overrides import is_same, key_and_word
-from experiments.errors import spelled
+from experiments.errors.wording import spelled
 from experiments.record.chance import Chance
 
 ENDED = ("completed", "diverged", "pruned")

@@ -14,7 +14,7 @@ from experiments.comparison.design import Design, Dict
 from experiments.comparison.levels import is_part_of
 from experiments.comparison.reading import FoundRun, Reading
 from experiments.config.overrides import key_and_word
-from experiments.errors import spelled
+from experiments.errors.wording import spelled
 from experiments.record.metric import Metric, Scores, known_as, mean_score
 
 

@@ -21,7 +21,8 @@ from experiments.comparison.settings import task_dict
 from experiments.comparison.several import several_dict
 from experiments.comparison.subject import title_of
 from experiments.comparison.targets import targets_dict
-from experiments.errors import few, user_error
+from experiments.errors.messages import user_error
+from experiments.errors.wording import few
 from experiments.record.record import now
 
 SCHEMA = 1

@@ -9,7 +9,7 @@ from experiments.comparison.design import Design
 from experiments.comparison.formats import MOST_DECIMALS, Unit
 from experiments.comparison.lookups import Dict
 from experiments.comparison.statistics.planning import fewest_seeds
-from experiments.errors import few
+from experiments.errors.wording import few
 
 MOST_GATHERED = 8
 

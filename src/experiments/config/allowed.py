@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields, is_dataclass
 from typing import Any
 
-from experiments.errors import check_choice, refuse_unless, spelled, user_error
+from experiments.errors.messages import check_choice, refuse_unless, user_error
+from experiments.errors.wording import spelled
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from experiments.config.arguments import at_home, with_paths
 from experiments.config.config_store import register_schemas
 from experiments.config.overrides import key_of, parsed
 from experiments.config.secrets import refuse_secrets_in
-from experiments.errors import user_error
+from experiments.errors.messages import user_error
 
 Config = dict[str, Any]
 

@@ -14,7 +14,7 @@ from experiments.config import schema
 from experiments.config.arguments import as_one_word
 from experiments.config.meant import in_shell
 from experiments.config.overrides import key_and_word
-from experiments.errors import UnknownKey, UserError, unknown_key, user_error
+from experiments.errors.messages import UnknownKey, UserError, unknown_key, user_error
 
 
 def script_of(config_name: str) -> str:

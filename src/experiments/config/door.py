@@ -28,7 +28,8 @@ from experiments.config.mended_words import mended, unknown_options
 from experiments.config.mistakes import in_our_words
 from experiments.config.secrets import refuse_secrets, refuse_secrets_in
 from experiments.config.vocabulary import Vocabulary
-from experiments.errors import TABLE, RunFailed, Terminated, UserError, user_error
+from experiments.errors.error_table import TABLE
+from experiments.errors.messages import RunFailed, Terminated, UserError, user_error
 
 HIDDEN = ("hydra",)
 FIGURES = "figure"

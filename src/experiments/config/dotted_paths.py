@@ -18,7 +18,9 @@ from types import ModuleType
 from typing import Any
 
 from experiments.config.trusted import check_path, check_target
-from experiments.errors import UserError, hint, place_of, user_error
+from experiments.errors.likeness import hint
+from experiments.errors.messages import UserError, user_error
+from experiments.errors.places import place_of
 from experiments.record.identity import OWN
 
 ROOMS = {

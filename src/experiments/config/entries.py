@@ -19,17 +19,10 @@ from experiments.config.dotted_paths import find_target, is_own, names_in
 from experiments.config.overrides import dotted_keys
 from experiments.config.schema import OF_BATCHES
 from experiments.config.value_words import list_in, number_in, whole_in
-from experiments.errors import (
-    UserError,
-    is_foreign,
-    listed,
-    place_of,
-    refuse_unless,
-    spelled,
-    unknown_key,
-    user_error,
-)
-from experiments.likeness import hint
+from experiments.errors.likeness import hint
+from experiments.errors.messages import UserError, refuse_unless, unknown_key, user_error
+from experiments.errors.places import is_foreign, place_of
+from experiments.errors.wording import listed, spelled
 
 Config = dict[str, Any]
 

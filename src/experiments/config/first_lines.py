@@ -7,7 +7,8 @@ from dataclasses import fields
 from typing import Any
 
 from experiments.config.schema import DataConfig, LoggerConfig, TrainerConfig
-from experiments.errors import UserError, few, user_error
+from experiments.errors.messages import UserError, user_error
+from experiments.errors.wording import few
 
 FIRST_LINES: dict[str, tuple[type, str]] = {
     "data": (DataConfig, "shared/batches@_here_"),

@@ -18,7 +18,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from experiments.config.arguments import at_home, whole, with_paths
 from experiments.config.overrides import key_of, slug
-from experiments.errors import TABLE
+from experiments.errors.error_table import TABLE
 from experiments.record.folder import CHECKPOINTS, CONFIG, RECORD, claim_folder, write_config
 from experiments.record.plain_yaml import to_yaml
 

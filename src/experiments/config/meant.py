@@ -20,7 +20,7 @@ from experiments.config.other_words import (
 )
 from experiments.config.value_words import list_in
 from experiments.config.vocabulary import Vocabulary, choices_of_key
-from experiments.likeness import nearest, nearest_key
+from experiments.errors.likeness import nearest, nearest_key
 
 LIKELY = 0.7
 CLEARLY = 0.15

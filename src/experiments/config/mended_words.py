@@ -14,7 +14,7 @@ from experiments.config.meant import fitted, in_shell, letters, meant, meant_val
 from experiments.config.overrides import key_and_word
 from experiments.config.value_words import list_in, number_in, plain_signs
 from experiments.config.vocabulary import Vocabulary
-from experiments.likeness import nearest
+from experiments.errors.likeness import nearest
 
 FLAGS = {
     **dict.fromkeys(("multi-run", "multi", "sweep", "multirun=true"), "-m"),

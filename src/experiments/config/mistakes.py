@@ -33,7 +33,7 @@ from experiments.config.mended_words import mended
 from experiments.config.overrides import key_and_word
 from experiments.config.value_mistakes import keys_beside, stands_for_nothing, wrong_type
 from experiments.config.vocabulary import Vocabulary
-from experiments.errors import (
+from experiments.errors.messages import (
     RunFailed,
     UnknownKey,
     UserError,

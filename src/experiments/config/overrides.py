@@ -15,7 +15,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import OverrideParseException
 from omegaconf import DictConfig
 
-from experiments.errors import spelled
+from experiments.errors.wording import spelled
 from experiments.record.identity import NOT_IN_IDENTITY, canonical
 
 NOT_IN_FOLDER_NAMES = (

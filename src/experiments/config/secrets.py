@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from experiments.config.overrides import key_and_word
-from experiments.errors import user_error
+from experiments.errors.messages import user_error
 
 SECRET = re.compile(r"(^|[._-])(api_?key|token|secret|password)$", re.IGNORECASE)
 SECRET_IN_MAPPING = re.compile(

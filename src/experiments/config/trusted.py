@@ -16,7 +16,7 @@ from importlib import metadata
 from importlib.metadata import PackageNotFoundError, requires
 from typing import Any
 
-from experiments.errors import user_error
+from experiments.errors.messages import user_error
 
 OWN = "experiments"
 PARTS = {

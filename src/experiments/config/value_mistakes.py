@@ -12,8 +12,9 @@ from omegaconf.errors import OmegaConfBaseException, ValidationError
 from experiments.config.meant import in_shell
 from experiments.config.overrides import dotted_keys, key_and_word
 from experiments.config.value_words import list_in, number_in, whole_in
-from experiments.errors import UserError, spelled, user_error
-from experiments.likeness import nearest_key
+from experiments.errors.likeness import nearest_key
+from experiments.errors.messages import UserError, user_error
+from experiments.errors.wording import spelled
 
 WHOLE, NUMBER, LIST = "a whole number", "a number", "a list"
 ALLOWED = {

@@ -13,7 +13,7 @@ from typing import Any
 
 from experiments.config import schema
 from experiments.config.overrides import key_and_word
-from experiments.errors import spelled
+from experiments.errors.wording import spelled
 
 SCHEMAS: dict[str, dict[str, type]] = {
     "model": {

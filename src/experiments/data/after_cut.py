@@ -16,7 +16,9 @@ from experiments.data.datamodule import DataModule
 from experiments.data.normalization import Standardize
 from experiments.data.precision import num_merged
 from experiments.data.sources import Points, Subset
-from experiments.errors import TABLE, and_more, listed, spelled, user_error
+from experiments.errors.error_table import TABLE
+from experiments.errors.messages import user_error
+from experiments.errors.wording import and_more, listed, spelled
 
 MOST_NAMES = 5
 

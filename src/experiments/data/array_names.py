@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from experiments.data.layouts import role_of_word
-from experiments.errors import listed, user_error
+from experiments.errors.messages import user_error
+from experiments.errors.wording import listed
 
 INPUTS = {"x", "images", "image", "imgs", "data", "inputs", "features"}
 TARGETS = {"y", "labels", "label", "targets", "target"}

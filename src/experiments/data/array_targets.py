@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from experiments.data import checks
 from experiments.data.array_names import Named
-from experiments.errors import UserError, user_error
+from experiments.errors.messages import UserError, user_error
 
 Array = NDArray[Any]
 

@@ -31,7 +31,9 @@ from experiments.data.cache import cached, own_name
 from experiments.data.channels import chosen, spelled_shape, with_channels_second
 from experiments.data.precision import in_fewest_bits
 from experiments.data.sources import DataSet, Points, data_set_of
-from experiments.errors import TABLE, UserError, check_choice, listed, user_error
+from experiments.errors.error_table import TABLE
+from experiments.errors.messages import UserError, check_choice, user_error
+from experiments.errors.wording import listed
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from experiments.data.order import BatchOrder, mix
-from experiments.errors import refuse_unless, user_error
+from experiments.errors.messages import refuse_unless, user_error
 
 SPATIAL = ("random_crop", "horizontal_flip", "cutout")
 

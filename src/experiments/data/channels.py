@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.errors import user_error
+from experiments.errors.messages import user_error
 
 Array = NDArray[Any]
 

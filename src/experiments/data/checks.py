@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.data.precision import LARGEST
-from experiments.errors import UserError, user_error
-from experiments.likeness import nearest
+from experiments.errors.likeness import nearest
+from experiments.errors.messages import UserError, user_error
 
 TASKS = ("auto", "classification", "regression", "numbers")
 LEAST_POINTS = 5

@@ -27,7 +27,7 @@ from experiments.data.cells import (
 from experiments.data.checks import wrong
 from experiments.data.csv_table import CsvTable
 from experiments.data.precision import LARGEST
-from experiments.errors import UserError, user_error
+from experiments.errors.messages import UserError, user_error
 
 LARGEST_EXACT = 2.0**53
 """Float64 holds every whole number up to here."""

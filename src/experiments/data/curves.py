@@ -8,7 +8,7 @@ import torch
 
 from experiments.data.points import check_numbers, with_noise
 from experiments.data.sources import DataSet, Points, data_set_of
-from experiments.errors import refuse_unless
+from experiments.errors.messages import refuse_unless
 
 
 def sine(

@@ -13,7 +13,8 @@ from experiments.data.augmentation import Augmentation, shifted
 from experiments.data.loader import BatchLoader, Fetch, FromMemory, FromWorkers, TrainingLoader
 from experiments.data.order import BatchOrder
 from experiments.data.sources import DataSet, Points, Subset, split
-from experiments.errors import TABLE, refuse_unless, user_error
+from experiments.errors.error_table import TABLE
+from experiments.errors.messages import refuse_unless, user_error
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.errors import user_error
+from experiments.errors.messages import user_error
 from experiments.record.folder import write_atomic
 
 FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")

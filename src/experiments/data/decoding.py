@@ -21,7 +21,9 @@ from torch import Tensor
 
 from experiments.data.image_files import Unfit, read_picture, upright_size
 from experiments.data.images import as_tensor, other_size
-from experiments.errors import TABLE, UserError, and_more, few, user_error
+from experiments.errors.error_table import TABLE
+from experiments.errors.messages import UserError, user_error
+from experiments.errors.wording import and_more, few
 from experiments.record.host import free_memory, num_cores
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,8 @@ from torch import Tensor
 from experiments.data import debian
 from experiments.data.cache import cached
 from experiments.data.sources import DataSet, Points, data_set_of
-from experiments.errors import UserError, check_choice, listed, user_error
+from experiments.errors.messages import UserError, check_choice, user_error
+from experiments.errors.wording import listed
 
 OFFLINE_CHOICES = (
     "data=digits, data=moons, data=xor, data=spirals, data=circles, data=mnist1d, and for "

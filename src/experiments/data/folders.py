@@ -32,7 +32,9 @@ from experiments.data.layouts import (
     subfolders,
 )
 from experiments.data.sources import DataSet, Points, data_set_of
-from experiments.errors import TABLE, listed, user_error
+from experiments.errors.error_table import TABLE
+from experiments.errors.messages import user_error
+from experiments.errors.wording import listed
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from experiments.data.sources import DataSet, Points
-from experiments.errors import user_error
+from experiments.errors.messages import user_error
 
 INPUTS = (torch.uint8, torch.float32, torch.float64)
 WANTED = "a DataSet of experiments.data.sources"

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from experiments.errors import UserError, user_error
+from experiments.errors.messages import UserError, user_error
 
 
 def as_tensor(image: Any, size: int | None, grey: bool) -> Tensor:

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from experiments.data import checks
-from experiments.errors import TABLE, UserError, few, listed, user_error
+from experiments.errors.error_table import TABLE
+from experiments.errors.messages import UserError, user_error
+from experiments.errors.wording import few, listed
 
 log = logging.getLogger(__name__)
 

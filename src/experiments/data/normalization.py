@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from experiments.errors import check_choice
+from experiments.errors.messages import check_choice
 
 NORMALIZATIONS = ("standardize", "unit", "none")
 MOST_SHIFT = 1e-4

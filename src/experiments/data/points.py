@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from experiments.data.sources import DataSet, Points, data_set_of
-from experiments.errors import refuse_unless
+from experiments.errors.messages import refuse_unless
 
 CLASS_NAMES = ("0", "1")
 

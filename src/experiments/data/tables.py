@@ -22,7 +22,8 @@ from experiments.data.dialects import DELIMITERS
 from experiments.data.precision import in_fewest_bits
 from experiments.data.sources import DataSet, Points, data_set_of
 from experiments.data.target import Classes, are_few, check_given, frequencies, is_regression
-from experiments.errors import check_choice, listed, refuse_unless
+from experiments.errors.messages import check_choice, refuse_unless
+from experiments.errors.wording import listed
 
 HEADERS = ("auto", "true", "false")
 MISSING_VALUES = ("refuse", "drop", "class")

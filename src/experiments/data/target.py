@@ -19,7 +19,8 @@ from torch import Tensor
 from experiments.data import checks
 from experiments.data.cells import Numbers, is_missing, is_number_like
 from experiments.data.columns import WHOLE, Columns, has_signs
-from experiments.errors import UserError, listed
+from experiments.errors.messages import UserError
+from experiments.errors.wording import listed
 
 MOST_CLASSES = 20
 """So many different whole numbers may be classes, and more only where each of them is frequent."""

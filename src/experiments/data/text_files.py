@@ -14,7 +14,7 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.errors import UserError, refuse_unless, user_error
+from experiments.errors.messages import UserError, refuse_unless, user_error
 
 DECOMPRESSORS = {
     b"\x1f\x8b": ("gzip", gzip.decompress),

@@ -21,7 +21,9 @@ from experiments.data.cache import cached
 from experiments.data.downloads import missing, outside, reason_of, shortened
 from experiments.data.images import as_tensor, stacked
 from experiments.data.sources import DataSet, Points, data_set_of
-from experiments.errors import TABLE, UserError, check_choice, listed, user_error
+from experiments.errors.error_table import TABLE
+from experiments.errors.messages import UserError, check_choice, user_error
+from experiments.errors.wording import listed
 
 log = logging.getLogger(__name__)
 

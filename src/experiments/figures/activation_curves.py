@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from experiments.errors import refuse_unless
+from experiments.errors.messages import refuse_unless
 from experiments.figures.drawn.activation_formulas import by_kind, formula_of, kind_of
 from experiments.figures.page.composing import Composition
 from experiments.figures.page.drawing import Draw, Drawing, Live

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from experiments.errors import refuse_unless
+from experiments.errors.messages import refuse_unless
 from experiments.figures.graph.command_line import checked_values
 from experiments.figures.graph.expressions import parse, variables
 from experiments.figures.graph.graph_drawing import Progress, draw_graph

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from experiments.config.entries import check_type
-from experiments.errors import refuse_unless, user_error
+from experiments.errors.messages import refuse_unless, user_error
 from experiments.figures.drawn.filter_pictures import FeatureMaps, draw_feature_maps
 from experiments.figures.drawn.sliding_window import Convolved, Window, draw_window
 from experiments.figures.page.drawing import Animation, Drawing, Live

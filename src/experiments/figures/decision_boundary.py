@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from experiments.config.overrides import key_of, override_of
 from experiments.data.sources import DataSet
-from experiments.errors import check_choice, refuse_unless, user_error
+from experiments.errors.messages import check_choice, refuse_unless, user_error
 from experiments.figures.measured.surfaces import axis_values, plane_points
 from experiments.figures.page.composing import Composition
 from experiments.figures.page.drawing import Drawing

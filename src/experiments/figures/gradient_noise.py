@@ -12,7 +12,8 @@ import torch
 
 from experiments.data.datamodule import DataModule
 from experiments.data.sources import Points
-from experiments.errors import refuse_unless, spelled
+from experiments.errors.messages import refuse_unless
+from experiments.errors.wording import spelled
 from experiments.figures.drawn.gradient_noise_panels import draw_cost, draw_gradients
 from experiments.figures.measured.gradients import (
     gradient,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from experiments.data.sources import DataSet, Points
-from experiments.errors import check_choice, refuse_unless, user_error
+from experiments.errors.messages import check_choice, refuse_unless, user_error
 from experiments.figures.drawn.landscape_pictures import (
     PATH_INCHES,
     PathOnPlane,

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from experiments.errors import refuse_unless, user_error
+from experiments.errors.messages import refuse_unless, user_error
 from experiments.figures.drawn.axes_panels import (
     Array,
     add_to_legend,

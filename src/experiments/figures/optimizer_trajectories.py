@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from experiments.errors import check_choice, refuse_unless
+from experiments.errors.messages import check_choice, refuse_unless
 from experiments.figures.drawn.trajectory_pictures import Course, draw_step, draw_trajectories
 from experiments.figures.measured.network_losses import NUM_SEARCHED, network_surface
 from experiments.figures.measured.paths import Trajectory, follow, recipe_of

@@ -13,7 +13,8 @@ from experiments.config.entries import call_or_refuse, entry
 from experiments.config.overrides import override_of
 from experiments.data.datamodule import check_shift, moved
 from experiments.data.sources import DataSet, DataSpec
-from experiments.errors import refuse_unless, spelled
+from experiments.errors.messages import refuse_unless
+from experiments.errors.wording import spelled
 from experiments.figures.drawn.accuracy_panels import draw_accuracies, mean_percent
 from experiments.figures.page.composing import Composition
 from experiments.figures.page.drawing import Drawing

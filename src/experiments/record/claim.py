@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.errors import UserError, user_error
+from experiments.errors.messages import UserError, user_error
 from experiments.record.lock import Lock
 from experiments.record.record import Record, read_record
 

@@ -7,7 +7,7 @@ import errno
 from collections.abc import Iterator
 from pathlib import Path
 
-from experiments.errors import RunFailed, UserError, user_error
+from experiments.errors.messages import RunFailed, UserError, user_error
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 OF_DISKS = (*FULL, errno.EROFS, errno.EIO)

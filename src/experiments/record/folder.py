@@ -14,7 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from experiments.errors import TABLE, user_error
+from experiments.errors.error_table import TABLE
+from experiments.errors.messages import user_error
 from experiments.record.plain_yaml import from_yaml, to_yaml
 
 log = logging.getLogger(__name__)

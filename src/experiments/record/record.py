@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from experiments.errors import user_error
+from experiments.errors.messages import user_error
 from experiments.record.folder import RECORD, write_atomic
 
 SCHEMA = 1

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from experiments.errors import TABLE, UserError, user_error
+from experiments.errors.error_table import TABLE
+from experiments.errors.messages import UserError, user_error
 from experiments.record.claim import FINISHED, runs_of
 from experiments.record.code import Code, change_of_code, is_other_code
 from experiments.record.identity import identity_of

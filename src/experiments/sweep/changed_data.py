@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.schema import OF_BATCHES
-from experiments.errors import TABLE, UserError, user_error
+from experiments.errors.error_table import TABLE
+from experiments.errors.messages import UserError, user_error
 from experiments.record.claim import runs_of
 from experiments.record.folder import read_config
 from experiments.record.record import Record, read_record

@@ -18,8 +18,10 @@ import yaml
 from experiments.config.allowed import check_values
 from experiments.config.overrides import NOT_IN_SWEEP_NAMES, is_within, key_of, meaning
 from experiments.config.schema import ExperimentConfig
-from experiments.errors import TABLE, check_choice, listed, refuse_unless, user_error
-from experiments.likeness import hint
+from experiments.errors.error_table import TABLE
+from experiments.errors.likeness import hint
+from experiments.errors.messages import check_choice, refuse_unless, user_error
+from experiments.errors.wording import listed
 from experiments.record.folder import check_name, write_atomic
 from experiments.record.record import now
 from experiments.sweep.grid import Grid

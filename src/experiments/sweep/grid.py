@@ -20,7 +20,8 @@ from experiments.config.arguments import PATHS, is_readable, path_word, quoted
 from experiments.config.overrides import is_same, key_and_word, key_of, of_other_keys, parsed
 from experiments.config.schema import LARGEST_SEED
 from experiments.config.secrets import refuse_secrets
-from experiments.errors import check_choice, refuse_unless, spelled, user_error
+from experiments.errors.messages import check_choice, refuse_unless, user_error
+from experiments.errors.wording import spelled
 
 Choices = dict[str, list[str]]
 ValueOf = Callable[[Sequence[str], str], Any]

@@ -18,7 +18,7 @@ from experiments.config.composer import Composer
 from experiments.config.foreign_code import foreign_targets
 from experiments.config.overrides import key_of, label, slug
 from experiments.config.schema import OF_BATCHES
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.record.claim import Known, find_run, is_claimed, runs_of
 from experiments.record.identity import identity_of, setting_of
 from experiments.sweep.changed_code import runs_that_count

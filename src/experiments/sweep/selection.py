@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.overrides import override_of
-from experiments.errors import listed
+from experiments.errors.wording import listed
 from experiments.record.folder import write_atomic
 from experiments.record.metric import Metric, best_trial, mean_score, written
 

@@ -18,7 +18,8 @@ from rich.console import Console
 from experiments.config.arguments import at_home, command_line, quoted
 from experiments.config.composer import Composer, announced
 from experiments.config.overrides import key_of
-from experiments.errors import TABLE, RunFailed, Terminated, UserError, user_error
+from experiments.errors.error_table import TABLE
+from experiments.errors.messages import RunFailed, Terminated, UserError, user_error
 from experiments.sweep.declaration import Declaration, check_allowed, check_folder
 from experiments.sweep.grid import Grid
 from experiments.sweep.jobs.board import tell_failures

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.composer import Composer, added_by
-from experiments.errors import TABLE, listed
+from experiments.errors.error_table import TABLE
+from experiments.errors.wording import listed
 from experiments.record.metric import Added, is_higher_better
 from experiments.sweep.declaration import Declaration, declare
 from experiments.sweep.grid import Cell

@@ -18,7 +18,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from experiments.config.overrides import key_of, of_other_keys, override_of
-from experiments.errors import TABLE, listed, refuse_unless, user_error
+from experiments.errors.error_table import TABLE
+from experiments.errors.messages import refuse_unless, user_error
+from experiments.errors.wording import listed
 from experiments.record.metric import known_as
 from experiments.sweep.grid import Cell, Grid
 from experiments.sweep.jobs.job import Result

@@ -26,7 +26,7 @@ from typing import Any
 
 import yaml
 
-from experiments.errors import user_error
+from experiments.errors.messages import user_error
 
 ROOT = Path(__file__).resolve().parents[3]
 

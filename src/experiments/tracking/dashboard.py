@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from experiments.errors import user_error
+from experiments.errors.messages import user_error
 from experiments.tracking.reachable import connect, refusals
 from experiments.tracking.wandb_run import summary_key
 

@@ -25,7 +25,7 @@ import wandb
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 from wandb.sdk.lib.wbauth import read_netrc_auth
 
-from experiments.errors import user_error
+from experiments.errors.messages import user_error
 from experiments.tracking.wandb_settings import load_settings, reason_of, unheard
 
 Mode = Literal["online", "offline", "disabled"]

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.errors import UserError, listed, user_error
-from experiments.likeness import hint
+from experiments.errors.likeness import hint
+from experiments.errors.messages import UserError, user_error
+from experiments.errors.wording import listed
 from experiments.record.folder import CONFIG, RECORD
 from experiments.tracking.reachable import connect, refusals
 from experiments.tracking.summary import JOB_TYPE as VERDICT

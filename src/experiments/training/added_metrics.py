@@ -25,7 +25,8 @@ from experiments.config.entries import (
     wanted_type,
 )
 from experiments.data.sources import DataSpec
-from experiments.errors import UserError, listed, refuse_unless, spelled, unknown_key, user_error
+from experiments.errors.messages import UserError, refuse_unless, unknown_key, user_error
+from experiments.errors.wording import listed, spelled
 from experiments.record.metric import KNOWN
 
 OWN_KEYS = ("_target_", "better")

@@ -35,7 +35,7 @@ from experiments.data.datamodule import EVALUATION_BATCH_SIZE, DataModule
 from experiments.data.foreign_source import check_data_set
 from experiments.data.normalization import NORMALIZATIONS, statistics_of
 from experiments.data.sources import DataSet, DataSpec
-from experiments.errors import check_choice, user_error
+from experiments.errors.messages import check_choice, user_error
 from experiments.training import check
 from experiments.training.added_metrics import build_metrics
 from experiments.training.calls import Execution

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from experiments.errors import TABLE
+from experiments.errors.error_table import TABLE
 from experiments.record.code import change_of_code, is_other_code
 from experiments.record.folder import CHECKPOINTS, HISTORY, write_atomic
 from experiments.record.history import read_history

@@ -22,7 +22,9 @@ from experiments.config.overrides import dotted_keys, key_and_word, key_of
 from experiments.config.schema import GROUPS, AugmentConfig, ExperimentConfig
 from experiments.data.datamodule import DataModule
 from experiments.data.sources import DataSpec
-from experiments.errors import TABLE, listed, refuse_unless, unknown_key, user_error
+from experiments.errors.error_table import TABLE
+from experiments.errors.messages import refuse_unless, unknown_key, user_error
+from experiments.errors.wording import listed
 from experiments.record.host import cores_of_machine
 from experiments.record.metric import measured_names
 from experiments.tracking import agent

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.config.launch import Launch, open_folder
-from experiments.errors import TABLE, user_error
+from experiments.errors.error_table import TABLE
+from experiments.errors.messages import user_error
 from experiments.record import claim as claims
 from experiments.record.claim import Known, holding
 from experiments.record.code import change_of_code, changes

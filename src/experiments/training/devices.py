@@ -22,7 +22,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from experiments.errors import as_typed, listed, user_error
+from experiments.errors.messages import user_error
+from experiments.errors.wording import as_typed, listed
 from experiments.record import host
 from experiments.record.host import checkout, num_cores, processor, versions
 

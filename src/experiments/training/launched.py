@@ -24,7 +24,8 @@ from lightning.fabric.plugins.environments import (
 from lightning.fabric.plugins.environments.lightning import find_free_network_port
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 
-from experiments.errors import listed, user_error
+from experiments.errors.messages import user_error
+from experiments.errors.wording import listed
 
 FIRST_OWN_STEP = 4_000_000_000
 """SLURM counts the steps that srun starts from 0, and its own, as the shell of an interactive

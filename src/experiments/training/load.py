@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.data.sources import DataSpec
-from experiments.errors import listed, user_error
+from experiments.errors.messages import user_error
+from experiments.errors.wording import listed
 from experiments.record.folder import CHECKPOINTS, read_config
 from experiments.record.history import read_history
 from experiments.record.record import Record

@@ -17,7 +17,8 @@ from experiments.config.entries import call_or_refuse
 from experiments.config.launch import Launch
 from experiments.data.datamodule import EVALUATION_BATCH_SIZE
 from experiments.data.sources import Points, Subset
-from experiments.errors import listed, user_error
+from experiments.errors.messages import user_error
+from experiments.errors.wording import listed
 from experiments.record.folder import CHECKPOINTS
 from experiments.tracking import media
 from experiments.training.module import ExperimentModule

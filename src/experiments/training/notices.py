@@ -13,7 +13,7 @@ from experiments.config.launch import Launch
 from experiments.config.overrides import key_of
 from experiments.data.after_cut import remarks
 from experiments.data.datamodule import DataModule
-from experiments.errors import TABLE
+from experiments.errors.error_table import TABLE
 from experiments.training import console
 from experiments.training.build import phi_out_of
 from experiments.training.calls import per_batch_hooks

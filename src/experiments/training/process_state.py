@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from experiments.errors import TABLE, is_foreign
+from experiments.errors.error_table import TABLE
+from experiments.errors.places import is_foreign
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ import torch
 from experiments.config.arguments import command_line
 from experiments.config.launch import Launch
 from experiments.data.datamodule import DataModule
-from experiments.errors import RunFailed, UserError, user_error
+from experiments.errors.messages import RunFailed, UserError, user_error
 from experiments.record.chance import chance_of
 from experiments.record.code import is_other_code
 from experiments.record.disk import is_refusal

@@ -11,7 +11,8 @@ from typing import Any
 
 from experiments.catalogue.schedulers import depends_on_total
 from experiments.config.overrides import is_within, key_of
-from experiments.errors import UserError, listed, refuse_unless, spelled, user_error
+from experiments.errors.messages import UserError, refuse_unless, user_error
+from experiments.errors.wording import listed, spelled
 from experiments.record.claim import is_held
 from experiments.record.code import change_of_code, changes
 from experiments.record.folder import CONFIG, read_config

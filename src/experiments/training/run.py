@@ -18,7 +18,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from experiments.config.composer import Config, apply_full_batch
 from experiments.config.launch import Launch
 from experiments.data.order import mix
-from experiments.errors import TABLE
+from experiments.errors.error_table import TABLE
 from experiments.record.claim import Known
 from experiments.training import console, devices, ranks, resume
 from experiments.training.carried_over import carry_over, kept_rows

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from experiments.data.datamodule import DataModule
-from experiments.errors import user_error
+from experiments.errors.messages import user_error
 
 LIMITS = ("limit_train_batches", "overfit_batches")
 

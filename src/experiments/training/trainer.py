@@ -20,7 +20,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.precision import HalfPrecision
 from lightning.pytorch.profilers import AdvancedProfiler, Profiler, PyTorchProfiler, SimpleProfiler
 
-from experiments.errors import check_choice
+from experiments.errors.messages import check_choice
 from experiments.record.folder import CHECKPOINTS, write_atomic
 from experiments.record.history import HistoryFile
 from experiments.record.metric import is_higher_better, measured_names

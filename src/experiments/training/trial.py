@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from experiments.catalogue.initializers import tensor_seed
 from experiments.config.entries import called, raised
 from experiments.data.sources import DataSpec
-from experiments.errors import UserError, is_foreign, user_error
+from experiments.errors.messages import UserError, user_error
+from experiments.errors.places import is_foreign
 
 LIBRARIES = ("experiments", "torch", "lightning")
 TAKEN = {"probabilities": (0.0, 1.0), "log-probabilities": (-torch.inf, 0.0)}

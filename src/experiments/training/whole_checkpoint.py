@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from experiments.errors import TABLE, user_error
+from experiments.errors.error_table import TABLE
+from experiments.errors.messages import user_error
 from experiments.record.folder import CHECKPOINTS
 
 log = logging.getLogger(__name__)

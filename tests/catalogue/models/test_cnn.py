@@ -11,7 +11,7 @@ from torch import nn
 
 from experiments.catalogue.activations import Maxout
 from experiments.catalogue.models.cnn import CNN
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 
 def cnn(shape: tuple[int, ...] = (1, 28, 28), activation=nn.ReLU, **values) -> CNN:

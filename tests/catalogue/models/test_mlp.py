@@ -9,7 +9,7 @@ from torch import nn
 from experiments.catalogue.activations import Maxout
 from experiments.catalogue.models.linear import Linear
 from experiments.catalogue.models.mlp import MLP
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 
 def test_equals_the_formula_written_out() -> None:

@@ -28,7 +28,7 @@ from running import ROOT, composer
 from typed_commands import compose_sweep
 
 from experiments.config.launch import Launch
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.training.check import check_config, check_launch
 from experiments.training.run_parts import build_run
 

@@ -6,7 +6,7 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from running import CONF
 
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.figures.graph import command_line
 
 FIGURE = "figure=computational_graph"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.figures.graph import command_line, expressions
 from experiments.figures.graph.expressions import Number, Operation, Variable, parse, variables
 

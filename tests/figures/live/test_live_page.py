@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.figures.convolution import convolution
 from experiments.figures.live.live_page import LIVE, live_file, live_html
 from experiments.figures.page.making import as_json, check_live, write_drawing

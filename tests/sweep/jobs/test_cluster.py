@@ -21,7 +21,7 @@ from fake_ray import FakeBoard, FakeErrors, FakeRay
 from running import ROOT
 from sweep_folders import write_run
 
-from experiments.errors import RunFailed, UserError
+from experiments.errors.messages import RunFailed, UserError
 from experiments.record import claim as claims
 from experiments.record.claim import CLAIMS, DEAD_SECONDS, STALE_SECONDS, claim, is_claimed
 from experiments.record.record import read_record

@@ -15,7 +15,7 @@ from rich.console import Console
 from running import QUIET, plain
 
 from experiments.config.launch import Launch
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.record.folder import is_asked_to_stop
 from experiments.record.identity import identity_of
 from experiments.record.plain_yaml import to_yaml

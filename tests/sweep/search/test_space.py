@@ -6,7 +6,7 @@ import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.sweep.grid import read_overrides
 from experiments.sweep.search.space import Space, distribution_among, distribution_of, space_of
 

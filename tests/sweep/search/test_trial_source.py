@@ -12,7 +12,7 @@ import pytest
 from optuna.study import Study
 from optuna.trial import TrialState
 
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.record.folder import is_asked_to_stop
 from experiments.record.history import HistoryFile
 from experiments.record.record import SCHEMA, Record, now, write_record

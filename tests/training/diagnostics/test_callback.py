@@ -16,7 +16,7 @@ from running import QUIET, plain, run_folders
 
 from experiments import load_run
 from experiments.config.launch import Launch
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.training.build import build_datamodule, load_data
 from experiments.training.diagnostics.probe import drawn
 from experiments.training.load import Run

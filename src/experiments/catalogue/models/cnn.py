@@ -26,7 +26,8 @@ from experiments.catalogue.models.layers import (
 )
 from experiments.catalogue.models.mlp import DenseLayer
 from experiments.catalogue.models.windows import VanishesError, padding_size, shrink
-from experiments.errors import refuse_unless, spelled, user_error
+from experiments.errors.messages import refuse_unless, user_error
+from experiments.errors.wording import spelled
 
 POOLS = ("none", "max", "avg")
 CONVOLUTIONS: tuple[type[nn.Module], ...] = (nn.Conv1d, nn.Conv2d, nn.Conv3d)

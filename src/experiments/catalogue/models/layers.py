@@ -11,7 +11,8 @@ from typing import Any
 from torch import nn
 
 from experiments.catalogue.activations import PHI_OUT, Activation, pre_activation_features
-from experiments.errors import check_choice, refuse_unless, spelled, user_error
+from experiments.errors.messages import check_choice, refuse_unless, user_error
+from experiments.errors.wording import spelled
 
 KINDS = {int: ("a whole number", 3), float: ("a number", 0.5), str: ("a word", "none")}
 NORMS = ("none", "batch", "layer", "group")

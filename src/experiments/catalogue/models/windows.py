@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from experiments.errors import user_error
+from experiments.errors.messages import user_error
 
 
 def window_size(width: int, kernel: int, padding: int = 0, stride: int = 1) -> int:

@@ -22,7 +22,7 @@ from experiments.comparison.report.terminal import MOST_ROWS, rich_table
 from experiments.comparison.report.verdict_tables import overview, settings_table
 from experiments.comparison.verdict import answer
 from experiments.comparison.words import counted
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 
 OPEN = ("inconclusive", "withheld")
 LEFT_OUT = ("parameters", "95 % interval", "p (Holm)")

@@ -24,7 +24,7 @@ from experiments.comparison.report.sentences import (
 )
 from experiments.comparison.report.table import Table
 from experiments.comparison.report.verdict_tables import task_tables
-from experiments.errors import and_more
+from experiments.errors.wording import and_more
 
 STYLES = {
     "better": "bold green",

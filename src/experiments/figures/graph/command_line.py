@@ -13,11 +13,12 @@ from typing import Any
 
 import yaml
 
-from experiments.errors import listed, refuse_unless, user_error
+from experiments.errors.likeness import hint
+from experiments.errors.messages import refuse_unless, user_error
+from experiments.errors.wording import listed
 from experiments.figures.graph.expressions import KEYS, parse, variables
 from experiments.figures.page.limits import is_finite_number
 from experiments.figures.page.short_words import in_full
-from experiments.likeness import hint
 
 FIGURE = "computational_graph"
 QUOTED = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"")

@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from experiments.errors import UserError, listed, user_error
-from experiments.likeness import hint
+from experiments.errors.likeness import hint
+from experiments.errors.messages import UserError, user_error
+from experiments.errors.wording import listed
 
 MAX_LETTERS = 500
 MAX_OPERATIONS = 40

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from experiments.errors import user_error
+from experiments.errors.messages import user_error
 from experiments.figures.graph.expressions import (
     RULES,
     Number,

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from experiments.errors import user_error
+from experiments.errors.messages import user_error
 from experiments.figures.measured.surfaces import Surface
 from experiments.training.recipe import OptimizerRecipe, optimizer_of
 from experiments.training.steps import UpdateRules

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from experiments.errors import user_error
+from experiments.errors.messages import user_error
 from experiments.record.folder import CHECKPOINTS
 from experiments.training.callbacks.snapshots import Snapshots
 from experiments.training.check import check_config

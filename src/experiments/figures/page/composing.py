@@ -15,7 +15,7 @@ from experiments.config.composer import Composer, apply_full_batch, plain
 from experiments.config.launch import Launch
 from experiments.config.overrides import key_of, of_other_keys, override_of
 from experiments.config.schema import ExperimentConfig, FiguresConfig
-from experiments.errors import RunFailed
+from experiments.errors.messages import RunFailed
 from experiments.training.load import Run, load_run
 
 Config = dict[str, Any]

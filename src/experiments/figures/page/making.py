@@ -20,14 +20,14 @@ from PIL import Image
 from experiments.config.composer import plain
 from experiments.config.dotted_paths import find_target
 from experiments.config.entries import check_type, wanted_type
-from experiments.errors import (
+from experiments.errors.messages import (
     UserError,
     check_choice,
-    listed,
     refuse_unless,
     unknown_key,
     user_error,
 )
+from experiments.errors.wording import listed
 from experiments.figures.live.live_page import LIVE, live_html
 from experiments.figures.page.composing import Composition, own_keys
 from experiments.figures.page.drawing import Animation, Draw, Drawing

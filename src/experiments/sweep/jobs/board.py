@@ -15,7 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from experiments.errors import UserError, and_more
+from experiments.errors.messages import UserError
+from experiments.errors.wording import and_more
 from experiments.record.history import read_history
 from experiments.record.metric import written
 from experiments.record.record import read_record

@@ -10,7 +10,8 @@ from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 
 from experiments.config.arguments import quoted
-from experiments.errors import TABLE, RunFailed
+from experiments.errors.error_table import TABLE
+from experiments.errors.messages import RunFailed
 from experiments.record.claim import find_run, is_claimed
 from experiments.sweep.examiner import TorchExaminer
 from experiments.sweep.jobs.board import Board

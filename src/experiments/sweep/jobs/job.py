@@ -14,7 +14,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import open_dict, read_write
 
 from experiments.config.launch import Launch
-from experiments.errors import RunFailed, UserError
+from experiments.errors.messages import RunFailed, UserError
 from experiments.record.claim import FINISHED
 from experiments.record.host import SHARE
 from experiments.sweep.plan import Job

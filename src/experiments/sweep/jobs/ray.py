@@ -13,7 +13,8 @@ from collections import Counter
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any
 
-from experiments.errors import TABLE, RunFailed, UserError, user_error
+from experiments.errors.error_table import TABLE
+from experiments.errors.messages import RunFailed, UserError, user_error
 from experiments.record.claim import STALE_SECONDS, is_claimed
 from experiments.sweep.jobs.board import Board
 from experiments.sweep.jobs.carrier import WatchingCarrier

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.errors import TABLE, refuse_unless, user_error
+from experiments.errors.error_table import TABLE
+from experiments.errors.messages import refuse_unless, user_error
 from experiments.record.host import num_cores
 
 CONNECT_SECONDS = 5.0

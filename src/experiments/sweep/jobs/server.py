@@ -41,7 +41,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.foreign_code import targets_in
-from experiments.errors import RunFailed, UserError, user_error
+from experiments.errors.messages import RunFailed, UserError, user_error
 from experiments.sweep.examiner import TorchExaminer
 from experiments.sweep.jobs.job import Assignment, Result
 from experiments.sweep.jobs.job_process import LOOK_SECONDS, JobProcess, work

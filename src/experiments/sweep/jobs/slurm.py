@@ -17,7 +17,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from experiments.errors import TABLE, check_choice, user_error
+from experiments.errors.error_table import TABLE
+from experiments.errors.messages import check_choice, user_error
 from experiments.record.claim import is_claimed
 from experiments.record.host import num_cores
 from experiments.record.record import Status

@@ -16,7 +16,7 @@ import socket
 import time
 from pathlib import Path
 
-from experiments.errors import RunFailed, UserError, user_error
+from experiments.errors.messages import RunFailed, UserError, user_error
 from experiments.record.claim import CLAIMS
 from experiments.record.record import Status
 from experiments.sweep.jobs.deaths import cause_of_death, record_death

@@ -7,7 +7,7 @@ import time
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
-from experiments.errors import refuse_unless
+from experiments.errors.messages import refuse_unless
 from experiments.record.record import Status
 from experiments.sweep.jobs.board import Board
 from experiments.sweep.jobs.carrier import WatchingCarrier

@@ -12,7 +12,8 @@ from typing import Any
 
 import optuna
 
-from experiments.errors import UserError, listed
+from experiments.errors.messages import UserError
+from experiments.errors.wording import listed
 from experiments.record.claim import FINISHED, find_run
 from experiments.record.folder import ask_to_stop, take_back
 from experiments.record.history import read_history

@@ -22,7 +22,9 @@ from optuna.distributions import distribution_to_json
 from experiments.config.composer import Composer, added_by, announced
 from experiments.config.mistakes import in_our_words
 from experiments.config.overrides import NOT_IN_SWEEP_NAMES, is_within, key_of
-from experiments.errors import TABLE, UserError, check_choice, listed, user_error
+from experiments.errors.error_table import TABLE
+from experiments.errors.messages import UserError, check_choice, user_error
+from experiments.errors.wording import listed
 from experiments.record.identity import canonical, identity_of
 from experiments.record.metric import is_higher_better, names_in_stages
 from experiments.sweep.changed_code import check_code_of_search

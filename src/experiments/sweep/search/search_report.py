@@ -17,7 +17,7 @@ from rich.table import Table
 from experiments.config.arguments import command_line
 from experiments.config.composer import Composer
 from experiments.config.overrides import is_within, key_of
-from experiments.errors import listed
+from experiments.errors.wording import listed
 from experiments.record.folder import write_atomic
 from experiments.record.identity import without
 from experiments.record.metric import written

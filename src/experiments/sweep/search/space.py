@@ -24,7 +24,8 @@ from optuna.distributions import (
 from optuna.trial import Trial
 
 from experiments.config.overrides import key_of
-from experiments.errors import spelled, user_error
+from experiments.errors.messages import user_error
+from experiments.errors.wording import spelled
 from experiments.sweep.grid import values_of
 
 Values = dict[str, Any]

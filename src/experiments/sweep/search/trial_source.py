@@ -20,7 +20,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from experiments.config.overrides import label
-from experiments.errors import UserError
+from experiments.errors.messages import UserError
 from experiments.record.claim import CLAIMS, claim, is_claimed
 from experiments.record.lock import Lock
 from experiments.record.metric import written

@@ -1,0 +1,1 @@
+"""What is said to a user whose input cannot be used."""

@@ -1,0 +1,53 @@
+"""Values and lists as they stand in a sentence, spelled as one types them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+
+def as_typed(value: object) -> object:
+    """Return what is not a word or a number as it is typed."""
+    return (
+        value
+        if isinstance(value, str | int | float) and value not in (True, False)
+        else (spelled(value))
+    )
+
+
+def listed(words: Iterable[object]) -> str:
+    return ", ".join(str(word) for word in words)
+
+
+def few(names: Sequence[object], most: int = 4) -> str:
+    """Return the first of some names, and how many more there are.
+
+    >>> few(["a", "b", "c"], 2), few(["a", "b"], 2)
+    ('a, b and 1 more', 'a, b')
+    """
+    return listed(names[:most]) + and_more(len(names) - most)
+
+
+def and_more(number: int, of_what: str = "") -> str:
+    """Return how many more there are than were named; nothing where there are none.
+
+    >>> and_more(2), and_more(1200, "rows"), and_more(0)
+    (' and 2 more', ' and 1,200 more rows', '')
+    """
+    return f" and {number:,} more {of_what}".rstrip() if number > 0 else ""
+
+
+def spelled(value: Any) -> str:
+    """Return a plain value as it is typed on the command line; a lone sign in quotes.
+
+    >>> spelled(None), spelled(True), spelled([0.9, 0.99]), spelled({"lr": 0.1}), spelled(",")
+    ('null', 'true', '[0.9,0.99]', '{lr:0.1}', '","')
+    """
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(spelled, value))}]"
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{key}:{spelled(part)}' for key, part in value.items())}}}"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return str(value) if re.search(r"\w", str(value)) else f'"{value}"'
