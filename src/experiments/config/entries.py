@@ -157,10 +157,13 @@ def called(target: Any) -> str:
     known = (place for place in outer if getattr(sys.modules.get(place), word, None) is target)
     name = f"{next(known, module)}.{word}"
     try:
-        file, line = inspect.getsourcefile(target), inspect.getsourcelines(target)[1]
+        file = inspect.getsourcefile(target)
+        if not file or not is_foreign(file):
+            return name  # before its line is looked for: in torch's files that takes 0.1 s
+        line = inspect.getsourcelines(target)[1]
     except (OSError, TypeError):
         return name
-    return f"{name} ({file}, line {line})" if file and is_foreign(file) else name
+    return f"{name} ({file}, line {line})"
 
 
 def check_supplied(
