@@ -23,22 +23,30 @@ HOLD_OUT_SEED = 0
 
 @dataclass(frozen=True)
 class DataSpec:
-    """What a model and a metric must know of the data; plain values, saved in checkpoints."""
+    """What a model and a metric must know of the data; plain values, saved in checkpoints.
+
+    Attributes:
+        feature_names: of vectors, and `target_names` of a regression, by which new tables are read;
+            empty where nobody named them, and in checkpoints of before they were kept.
+    """
 
     shape: tuple[int, ...]
     num_outputs: int
     task: str
     class_names: tuple[str, ...] = ()
+    feature_names: tuple[str, ...] = field(default=(), compare=False)
+    target_names: tuple[str, ...] = field(default=(), compare=False)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain lists, strings and numbers, which `weights_only=True` can load."""
-        return {**vars(self), "shape": list(self.shape), "class_names": list(self.class_names)}
+        plain = vars(self).items()
+        return {key: list(v) if isinstance(v, tuple) else v for key, v in plain}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> DataSpec:
         """Return the spec that `as_dict` gave."""
-        tuples = {key: tuple(values[key]) for key in ("shape", "class_names")}
-        return cls(**{**values, **tuples})
+        lists = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+        return cls(**{**values, **lists})
 
 
 @dataclass(frozen=True)
@@ -147,7 +155,8 @@ class DataSet:
         is_regression = self.task == "regression"
         num_outputs = self.train.targets.shape[1] if is_regression else len(self.class_names)
         shape = tuple(self.train.inputs.shape[1:])
-        return DataSpec(shape, num_outputs, self.task, self.class_names)
+        names = (self.class_names, self.feature_names, self.target_names)
+        return DataSpec(shape, num_outputs, self.task, *names)
 
     def checksum(self) -> str:
         """Return a checksum of the content: BLAKE2b over task, classes and every tensor's bytes."""

@@ -88,9 +88,6 @@ def build_datamodule(
     """
     check.check_augment(config)
     node, trainer = config["data"], config["trainer"]
-    limits = ("limit_val_batches", "limit_test_batches", "overfit_batches")
-    # A number of batches would be another set of points for every network.
-    is_free = work is not None and not any(trainer[key] for key in limits)
     return DataModule(
         data,
         node["name"],
@@ -103,11 +100,17 @@ def build_datamodule(
         memory_limit=node["memory_limit"],
         num_workers=node["num_workers"],
         test_shift=node["test_shift"],
-        evaluation_batch_size=work.evaluation_batch_size
-        if work is not None and is_free
-        else EVALUATION_BATCH_SIZE,
+        evaluation_batch_size=evaluation_batch_size(config, work),
         at_once=at_once,
     )
+
+
+def evaluation_batch_size(config: Config, work: Work | None) -> int:
+    """Return how many points a batch of validation and test has."""
+    limits = ("limit_val_batches", "limit_test_batches", "overfit_batches")
+    # A number of batches would be another set of points for every network.
+    is_limited = any(config["trainer"][key] for key in limits)
+    return EVALUATION_BATCH_SIZE if work is None or is_limited else work.evaluation_batch_size
 
 
 def build_module(
