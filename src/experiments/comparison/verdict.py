@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from experiments.comparison import words
+from experiments.comparison.by_point import points_dict
 from experiments.comparison.confounds import environment_of, joined, sentences_of
 from experiments.comparison.design import Design, Dict, Request, design_of
 from experiments.comparison.headline import headline
@@ -88,6 +89,10 @@ def verdict_dict(
 ) -> Dict:
     """Return all that the verdict says of the runs."""
     answered = answer_dict(design, tasks)
+    answered["tasks"] = [
+        {**said, "test_points": points_dict(judged, design)}
+        for said, judged in zip(answered["tasks"], tasks, strict=True)
+    ]
     missing = missing_cells(tasks, design)
     runs = [
         (judged.task.name, index, scored)

@@ -18,6 +18,7 @@ def methods(verdict: Dict) -> str:
         *of_the_design(verdict),
         *of_tuning(verdict),
         *of_the_tests(verdict),
+        *of_test_points(verdict),
         *of_two_factors(verdict),
         *of_failures(verdict),
         *of_several_tasks(verdict),
@@ -84,6 +85,18 @@ def of_the_tests(verdict: Dict) -> list[str]:
             f"within \u00b1{matters} (two one-sided tests at 5 %, Schuirmann 1987)."
         )
     return lines
+
+
+def of_test_points(verdict: Dict) -> list[str]:
+    """Return how intervals that hold for other test points too were made, where there are any."""
+    points = [task.get("test_points") or {"pairs": []} for task in verdict["tasks"]]
+    if not any(pair["interval"] for own in points for pair in own["pairs"]):
+        return []
+    return [
+        "Intervals for other test points too treat seeds and points as crossed random effects of "
+        "the differences of single points (Owen 2007), by the mean squares of an analysis of "
+        "variance with Satterthwaite's degrees of freedom (Satterthwaite 1946)."
+    ]
 
 
 def of_two_factors(verdict: Dict) -> list[str]:

@@ -59,6 +59,15 @@ WORKS = {
   pages = {65--70},
   year = {1979}
 }""",
+    "Owen 2007": """@article{owen2007pigeonhole,
+  title = {The Pigeonhole Bootstrap},
+  author = {Owen, Art B.},
+  journal = {The Annals of Applied Statistics},
+  volume = {1},
+  number = {2},
+  pages = {386--411},
+  year = {2007}
+}""",
     "Paszke et al. 2019": """@inproceedings{paszke2019pytorch,
   title = {{PyTorch}: An Imperative Style, High-Performance Deep Learning Library},
   author = {Paszke, Adam and Gross, Sam and Massa, Francisco and Lerer, Adam and others},
@@ -74,6 +83,15 @@ WORKS = {
   number = {1},
   pages = {119--130},
   year = {1937}
+}""",
+    "Satterthwaite 1946": """@article{satterthwaite1946approximate,
+  title = {An Approximate Distribution of Estimates of Variance Components},
+  author = {Satterthwaite, F. E.},
+  journal = {Biometrics Bulletin},
+  volume = {2},
+  number = {6},
+  pages = {110--114},
+  year = {1946}
 }""",
     "Schneider et al. 2019": """@inproceedings{schneider2019deepobs,
   title = {{DeepOBS}: A Deep Learning Optimizer Benchmark Suite},

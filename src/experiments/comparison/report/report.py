@@ -20,6 +20,7 @@ from experiments.comparison.plots.every_picture import pictures_of
 from experiments.comparison.report import (
     methods,
     page_tables,
+    point_tables,
     references,
     sentences,
     verdict_tables,
@@ -84,7 +85,8 @@ def page_template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    for module in (lookups, methods, page_tables, references, sentences, verdict_tables):
+    modules = (lookups, methods, page_tables, point_tables, references, sentences, verdict_tables)
+    for module in modules:
         environment.globals[module.__name__.rpartition(".")[2]] = module
     environment.filters |= {"short": short, "pieces": pieces}
     written = {"separators": (",", ":"), "ensure_ascii": False, "allow_nan": False}

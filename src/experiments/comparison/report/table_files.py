@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from experiments.comparison.report.point_tables import point_tables
 from experiments.comparison.report.sentences import (
     BOLD,
     CONFOUNDS,
@@ -30,6 +31,9 @@ def markdown_of(verdict: Mapping[str, Any]) -> str:
         if len(tables) > 1:
             parts.append(f"## {markdown_escaped(table.title)}")
         parts.append(markdown_table(table))
+    for task in verdict["tasks"]:
+        for table in point_tables(verdict, task):
+            parts += [f"## {markdown_escaped(titled(verdict, task, table))}", markdown_table(table)]
     is_marked = any(table.best for table in tables)
     parts.append(markdown_escaped(how_compared(verdict)) + f" {BOLD}" * is_marked)
     parts += bullets("Withheld", what_withheld(verdict))
@@ -40,6 +44,10 @@ def markdown_of(verdict: Mapping[str, Any]) -> str:
         fence = "`" * (1 + max([2, *map(len, re.findall("`+", command))]))
         parts.append(f"{fence}\n{command}\n{fence}")
     return "\n\n".join(parts) + "\n"
+
+
+def titled(verdict: Mapping[str, Any], task: Mapping[str, Any], table: Table) -> str:
+    return f"{task['name']}: {table.title}" if len(verdict["tasks"]) > 1 else table.title
 
 
 def bullets(title: str, sentences: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from experiments.comparison.formats import MINUS, NOTHING
 from experiments.comparison.lookups import MARKS
+from experiments.comparison.report.point_tables import beyond_these_points
 from experiments.comparison.report.sentences import (
     CONFOUNDS,
     gaps,
@@ -61,6 +62,7 @@ def print_verdict(verdict: Mapping[str, Any], console: Console) -> None:
         for table in tables:
             print_table(table, console, has_title=len(verdict["tasks"]) + len(tables) > 2)
         print_sentences(console, of_the_test_set(task), "dim")
+        print_sentences(console, beyond_these_points(verdict, task), "dim")
     console.print(Text(how_compared(verdict), style="dim"))
     left_open = gaps(verdict)
     print_titled(console, "Withheld", left_open["Withheld"], "magenta")

@@ -131,13 +131,16 @@ def raw_numbers(verdict: Dict) -> Table:
     rows: dict[tuple[str, str], dict[str, Cell]] = {}
     for task in verdict["tasks"]:
         pairs, marked = against_control(task), best(task)
+        by_point = of_points(task)
         for s in task["settings"]:
             row = rows.setdefault(("setting", s["name"]), dict(s["levels"]))
             cells = {**of_setting(s), **of_pair(pairs.get(s["id"])), "best": s["id"] == marked}
+            if pairs.get(s["id"]):
+                cells |= by_point.get((s["id"], pairs[s["id"]]["b"]), {})
             row |= {f"{task['name']}/{key}": value for key, value in cells.items()}
         for pair in task["pairs"] if not pairs else []:
             row = rows.setdefault(("pair", pair["name"]), {})
-            cells = {**of_pair(pair), "n": pair["n"]}
+            cells = {**of_pair(pair), "n": pair["n"], **by_point.get((pair["a"], pair["b"]), {})}
             row |= {f"{task['name']}/{key}": value for key, value in cells.items()}
     columns = keys | dict.fromkeys(column for row in rows.values() for column in row)
     lines = [[kind, name, *map(row.get, columns)] for (kind, name), row in rows.items()]
@@ -159,3 +162,13 @@ def of_pair(pair: Dict | None) -> dict[str, Cell]:
     keys = ("difference", "level", "p", "p_holm", "superiority", "correlation", "seeds_needed")
     values = {key: pair[key] for key in (*keys, "verdict", "reason")}
     return {**values, "difference_low": low, "difference_high": high}
+
+
+def of_points(task: Dict) -> dict[tuple[int, int], dict[str, Cell]]:
+    """Return of each comparison the interval for other test points too, where it is known."""
+    pairs = (task.get("test_points") or {"pairs": []})["pairs"]
+    return {
+        (p["a"], p["b"]): {"points_low": p["interval"][0], "points_high": p["interval"][1]}
+        for p in pairs
+        if p["interval"] is not None
+    }
