@@ -23,7 +23,7 @@ PACKAGE = ROOT / "src" / "experiments"
 LIGHTNING = {"torch", "lightning"}
 FLOORS: dict[str, tuple[int, set[str]]] = {
     "errors": (0, set()),
-    "record": (1, {"filelock", "yaml"}),
+    "record": (1, {"filelock", "yaml", "numpy"}),
     "catalogue": (1, {"torch", "pytorch_optimizer"}),
     "config": (2, {"hydra", "omegaconf"}),
     "data": (2, LIGHTNING | {"torchvision", "numpy", "sklearn", "mnist1d", "PIL"}),

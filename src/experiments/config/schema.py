@@ -251,6 +251,7 @@ class ExperimentConfig:
     # numpy and torch both take these.
     seed: int = where(0, lambda seed: 0 <= seed <= LARGEST_SEED, f"0 to {LARGEST_SEED}", 0)
     test: bool = True
+    keep_predictions: bool = True
     resume: Optional[str] = None  # noqa: UP045
     changed_data: str = among(REFUSE, (REFUSE, ALLOW))
     changed_code: str = among(REFUSE, (REFUSE, ALLOW))

@@ -260,6 +260,19 @@ TABLE: dict[str, str] = {
     "which record.json has.",
     "config_copy": "%s cannot be read as a configuration (%s); %s is taken, which holds the same.",
     "no_checkpoint": "{path}: there is no checkpoint {name} to load. Present: {present}.",
+    "corrupt_predictions": "{path} cannot be read as predictions ({reason}). Delete it: the run is "
+    "whole without it, and its checkpoint gives them again.",
+    "predict_words": "{given}: what is typed is run=FOLDER, and inputs=FOLDER_OF_IMAGES, "
+    "inputs=FILE.csv or inputs=FILE.npz; perhaps output=FILE.csv, array=NAME or checkpoint=last.",
+    "predict_columns": "{path}: there is no column {missing}, which {run} was trained on. The file "
+    "has {present}. Name its columns as those of the training file.",
+    "predict_names": "{path}: {run} does not know the names of its columns, as {reason}. Give an "
+    ".npz file with an array x of shape {shape}.",
+    "predict_shape": "{path}: {given}, and {run} takes {allowed}. {instead}.",
+    "predict_array": "{path}: {reason}; the file holds {present}. Type array=NAME.",
+    "predict_none": "{path}: no image is in it. Give a folder of images ({read}), an image, a "
+    "table, or an .npz file.",
+    "predict_output": "output={path}: this file cannot be written ({reason}). Give another one.",
     "run_is_alive": "resume={path}: another process is training that run. Wait for it, or stop it.",
     "resume_override": "resume={path}: {given} cannot be changed on the way, where it has {own}; "
     "a resumed run keeps its config except for {allowed}. Start a new run instead: leave resume "

@@ -1,6 +1,7 @@
 """The run folder: the names of its files, and how files are written.
 
-A folder holds `config.yaml`, `record.json`, `history.csv`, `checkpoints/` and `train.log`.
+A folder holds `config.yaml`, `record.json`, `history.csv`, `predictions.npz`, `checkpoints/` and
+`train.log`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ RECORD = "record.json"
 CONFIG = "config.yaml"
 COPY = ".hydra/config.yaml"
 HISTORY = "history.csv"
+PREDICTIONS = "predictions.npz"
 LOG = "train.log"
 CHECKPOINTS = "checkpoints"
 PRUNE = ".prune"

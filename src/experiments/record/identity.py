@@ -29,6 +29,7 @@ NOT_IN_IDENTITY = (
     "trainer.threads",
     "steps_per_execution",
     "log_full_loss",
+    "keep_predictions",
     "callbacks.diagnostics",
     "metrics",
     "checkpoint.every_n_steps",

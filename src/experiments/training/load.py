@@ -11,6 +11,7 @@ from experiments.errors.messages import user_error
 from experiments.errors.wording import listed
 from experiments.record.folder import CHECKPOINTS, read_config
 from experiments.record.history import read_history
+from experiments.record.predictions import Predictions, read_predictions
 from experiments.record.record import Record
 from experiments.training.build import build_module
 from experiments.training.module import ExperimentModule
@@ -30,6 +31,15 @@ class Run:
     config: dict[str, Any]
     record: Record
     history: list[dict[str, float | None]]
+
+    @property
+    def predictions(self) -> Predictions | None:
+        """What it told of each test point; None where it met none, or did not keep it.
+
+        Raises:
+            UserError: the file cannot be read.
+        """
+        return read_predictions(self.folder)
 
     def module(self, checkpoint: str = "best") -> ExperimentModule:
         """Return the trained module, in evaluation mode, on the CPU.

@@ -24,6 +24,7 @@ from experiments.training.evaluation import Evaluation, is_group_of_ranks, type_
 from experiments.training.metrics import RunningMeans
 from experiments.training.recipe import Recipe
 from experiments.training.steps import BrokenStep, Steps, UpdateRules, average_of
+from experiments.training.told_points import Told, ToldPoints
 
 
 class ExperimentModule(L.LightningModule):
@@ -42,6 +43,9 @@ class ExperimentModule(L.LightningModule):
         recipe: optimizer, schedule and rules of an update; None in a module that only predicts.
         execution: how many steps a call of the training step does.
         added: what is measured of validation and test beside, by name.
+
+    Attributes:
+        tested: gathers what is told of each test point; None where that is not kept.
 
     Optimization is manual, in Lightning's words: the loop over steps, accumulation, clipping,
     averaging and schedules are here and not in the Trainer, which hears of many steps at once.
@@ -73,6 +77,7 @@ class ExperimentModule(L.LightningModule):
         self.average = None if ema_decay is None else average_of(network, ema_decay)
         self.means = RunningMeans(spec.task, spec.num_outputs)
         self.evaluation = Evaluation(spec.task, spec.num_outputs, added)
+        self.tested: ToldPoints | None = None
         self._steps: Steps | None = None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -129,15 +134,27 @@ class ExperimentModule(L.LightningModule):
         self._measure(batch)
 
     def test_step(self, batch: Batch, batch_index: int) -> None:
-        self._measure(batch)
+        outputs = self._measure(batch)
+        if self.tested is not None:
+            self.tested.add(batch, self.told(outputs))
 
-    def _measure(self, batch: Batch) -> None:
+    def predict_step(self, batch: Batch, batch_index: int) -> Told:
+        return self.told(self(batch.inputs))
+
+    def told(self, outputs: Tensor) -> Told:
+        """Return what the outputs (B, K) of a batch say of its points."""
+        classes = outputs.argmax(dim=1) if self.normalize_targets is None else None
+        return Told(classes, self.shown(outputs))
+
+    def _measure(self, batch: Batch) -> Tensor:
+        """Count a batch of validation or test, and return its outputs (B, K)."""
         outputs = self(batch.inputs)
         targets, measured = self.standardized(batch.targets)
         seen = None if batch.weight else 0  # a rank without a point of its own has one to spare
         self.evaluation.update(self.loss(outputs, targets), outputs[:seen], measured[:seen])
         if self.evaluation.added:
             self.evaluation.update_added(self.shown(outputs[:seen]), batch.targets[:seen])
+        return outputs
 
     def on_validation_epoch_start(self) -> None:
         self.evaluation.reset(self.device)
@@ -150,6 +167,8 @@ class ExperimentModule(L.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         self._log("test", self.evaluation.compute(self._unit))
+        if self.tested is not None:
+            self.tested.gather(self.over_ranks)
 
     def log_means(self) -> None:
         """Log `train/*` of the epoch that has just ended, and begin anew."""

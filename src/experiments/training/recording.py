@@ -20,6 +20,7 @@ from experiments.record.code import is_other_code
 from experiments.record.disk import is_refusal
 from experiments.record.folder import LOG
 from experiments.record.history import read_history
+from experiments.record.predictions import Predictions
 from experiments.record.record import SCHEMA, Record, now, write_record
 from experiments.record.same_data import is_other_data
 from experiments.tracking import agent, names
@@ -38,6 +39,7 @@ class Outcome:
     """What fitting and testing left behind, so far as they came."""
 
     test_metrics: dict[str, float] = field(default_factory=dict)
+    predictions: Predictions | None = None
     fit_seconds: float = 0.0
     health: str | None = None
 

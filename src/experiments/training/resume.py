@@ -33,6 +33,7 @@ CHANGEABLE = (
     "trainer.max_steps",
     "trainer.max_time",
     "test",
+    "keep_predictions",
     "steps_per_execution",
     "trainer.threads",
     "trainer.log_every_n_steps",
@@ -123,7 +124,8 @@ def config_of(resumed: Resumed, config: dict[str, Any], overrides: list[str]) ->
         UserError: an override that makes anything else another than it was.
     """
     saved = read_config(resumed.folder)
-    saved.setdefault("metrics", {})  # of an older run
+    saved.setdefault("metrics", {})  # of an older run, as the next
+    saved.setdefault("keep_predictions", True)
     # Of a key that is typed twice the last value counts; what is wrong of a key is said of that
     # key, and not of the group that it belongs to.
     typed = {key_of(override): override for override in overrides}

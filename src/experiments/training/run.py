@@ -20,6 +20,7 @@ from experiments.config.launch import Launch
 from experiments.data.order import mix
 from experiments.errors.error_table import TABLE
 from experiments.record.claim import Known
+from experiments.record.predictions import replace_predictions
 from experiments.training import console, devices, ranks, resume
 from experiments.training.carried_over import carry_over, kept_rows
 from experiments.training.check import check_config, check_launch
@@ -29,6 +30,7 @@ from experiments.training.loggers import RunLoggers
 from experiments.training.notices import tell_start
 from experiments.training.recording import Outcome, Recorder
 from experiments.training.run_parts import RunParts, build_run
+from experiments.training.told_points import ToldPoints
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +74,7 @@ def train(config: Config, launch: Launch) -> Known | None:
                 parts.trainer.write_to(folder, loggers.started)
                 with ranks.other_ranks(folder, parts.num_ranks, checkpoint, recorder.end_as_failed):
                     fit_and_test(parts, checkpoint, recorder.outcome)
+                replace_predictions(folder, recorder.outcome.predictions)
                 recorder.finish()
                 loggers.write_media()
             if not launch.is_quiet:
@@ -106,9 +109,11 @@ def fit_and_test(parts: RunParts, checkpoint: Path | None, outcome: Outcome) -> 
         outcome.health = health.diagnosis(trainer, module, data)
         if config["test"] and trainer.best_path:
             best = trainer.best_path
+            module.tested = ToldPoints(data) if config["keep_predictions"] else None
             trainer.test(module, data, ckpt_path=best, verbose=False, weights_only=True)
             metrics = trainer.callback_metrics.items()
             outcome.test_metrics = {n: float(v) for n, v in metrics if n.startswith("test/")}
+            outcome.predictions = module.tested.predictions if module.tested else None
 
 
 def monitored_value(config: Config, known: Known | None) -> float | None:

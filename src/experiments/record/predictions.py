@@ -1,0 +1,104 @@
+"""predictions.npz: what a run told of each test point, for questions that come afterwards.
+
+Nothing here needs torch, as a comparison reads it.
+
+Shape letters: N test points, K classes, T regression targets.
+"""
+
+from __future__ import annotations
+
+import functools
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.errors.messages import user_error
+from experiments.record.folder import PREDICTIONS, write_atomic
+
+Array = NDArray[Any]
+
+MOST_BYTES = 2_000_000
+"""What the probabilities of all classes may take, as float16: 10,000 points of a hundred classes.
+Of more, that of the predicted class alone is kept."""
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a run told of its test points with the selected weights, in the order of the test set.
+
+    A classification has `classes` and `probabilities`, a regression `values`; the others are None.
+
+    Attributes:
+        targets: (N,) class numbers, or (N, T) in the unit of the data.
+        classes: (N,), of the largest output, as the accuracy counts it.
+        probabilities: float16, (N, K); or (N,), that of `classes` alone, where all would take more
+            than `MOST_BYTES`.
+        values: (N, T), in the unit of the data: float32, or float64 where the data need it.
+    """
+
+    targets: Array
+    classes: Array | None = None
+    probabilities: Array | None = None
+    values: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    @property
+    def has_all_classes(self) -> bool:
+        """Whether there is a probability of every class, and not of the predicted one alone."""
+        return self.probabilities is not None and self.probabilities.ndim == 2
+
+
+def keeps_all_classes(num_points: int, num_classes: int) -> bool:
+    """Return whether the probabilities of all classes are kept.
+
+    >>> keeps_all_classes(10_000, 100), keeps_all_classes(50_000, 1000)
+    (True, False)
+    """
+    return num_points * num_classes * np.dtype(np.float16).itemsize <= MOST_BYTES
+
+
+def in_fewest_bytes(classes: Array, num_classes: int) -> Array:
+    """Return class numbers in the smallest type that holds K of them.
+
+    >>> in_fewest_bytes(np.array([3, 9]), 10).dtype, in_fewest_bytes(np.array([3]), 300).dtype
+    (dtype('uint8'), dtype('uint16'))
+    """
+    return classes.astype(np.min_scalar_type(max(0, num_classes - 1)))
+
+
+def replace_predictions(folder: Path, predictions: Predictions | None) -> None:
+    """Write what a run told, in the place of what it told before it was resumed.
+
+    Where it is not kept, a file of before goes: it would be that of other weights.
+    """
+    path = folder / PREDICTIONS
+    if predictions is None:
+        path.unlink(missing_ok=True)
+        return
+    arrays = {name: array for name, array in vars(predictions).items() if array is not None}
+    # As checkpoints are: to wait for the disk takes longer than all the rest.
+    write_atomic(path, functools.partial(np.savez, **arrays), is_synced=False)
+
+
+def read_predictions(folder: Path) -> Predictions | None:
+    """Return what the run of a folder told of its test points; None where it has no such file.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    path = folder / PREDICTIONS
+    try:
+        # Opened here, since numpy leaves a broken file open.
+        with path.open("rb") as content, np.load(content, allow_pickle=False) as arrays:
+            return Predictions(**{name: arrays[name] for name in arrays.files})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise user_error("corrupt_predictions", path=path, reason=reason) from error
