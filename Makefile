@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+TUTORIAL := $(VENV)/.tutorial
 ARGS ?=
 
 .DEFAULT_GOAL := help
@@ -53,8 +54,13 @@ published: $(READY)  ## train the published settings of MNIST-1D again (two minu
 study: $(READY)  ## train the study of activations and optimizers again (an hour and a half)
 	$(BIN)/python benchmarks/study.py
 
-tutorial: $(READY)  ## run notebooks/tutorial.ipynb anew and keep its outputs
+$(TUTORIAL): $(READY)
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[tutorial]'
+	@touch $@
+
+tutorial: $(TUTORIAL)  ## install what notebooks/tutorial.ipynb needs, run it anew, keep its outputs
 	$(BIN)/python notebooks/execute.py
+	@echo 'To open it: $(BIN)/jupyter lab notebooks/tutorial.ipynb'
 
 lock: $(READY)  ## resolve all extras anew into requirements.lock
 	$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report $(VENV)/report.json --editable '.[search,cluster,dashboard,tutorial,dev]'

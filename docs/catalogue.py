@@ -53,10 +53,10 @@ the files of `conf/` and in the docstrings that they name; after a change there,
 `{COMMAND}` writes this page anew.
 
 ```
-python train.py activation=celu                           # a choice
-python train.py activation=celu activation.alpha=0.5      # and one of its values
-python train.py -m activation=celu,elu 'seed=range(0,5)'  # two choices, five seeds each
-python train.py activation=celu --cfg job                 # what would be trained
+python train.py activation=celu                                     # a choice
+python train.py activation=celu activation.alpha=0.5                # and one of its values
+python train.py -m activation=celu,elu model=mlp 'seed=range(0,6)'  # two choices, six seeds each
+python train.py activation=celu --cfg job                           # what would be trained
 ```
 
 The comments in an entry's `file` explain its values."""

@@ -53,6 +53,27 @@ def test_what_a_script_writes_is_what_is_kept(page: str, script: str, writer: st
     assert shown == module[writer]()
 
 
+def test_what_is_looked_up_when_something_fails_is_what_is_said() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    said = re.sub(r'"\s+f?"', "", code)  # a sentence over several lines
+    ours = text_of("troubleshooting.md").partition("## The command is refused")[2]
+    rows = re.findall(r"^\| ([^|]*`[^|]*) \|", ours, re.MULTILINE)
+    assert len(rows) >= 12
+    for row in rows:
+        if not re.search(r"\((?:zsh|bash|Windows)|`cmd`", row):
+            for quoted in re.findall(r"`([^`]+)`", row):
+                assert all(part in said for part in quoted.split(" ... ")), quoted
+
+
+def test_the_fewest_seeds_are_those_of_the_sign_flip_test() -> None:
+    table = re.search(r"^\| comparisons.*\n.*\n.*$", text_of("faq.md"), re.MULTILINE)
+    assert table
+    numbers = [list(map(int, re.findall(r"\d+", line))) for line in table[0].splitlines()]
+    assert len(numbers[0]) == 6
+    for family, seeds in zip(numbers[0], numbers[2], strict=True):
+        assert family * 2 / 2**seeds <= 0.05 < family * 2 / 2 ** (seeds - 1)
+
+
 def test_the_published_table_is_that_of_the_kept_runs() -> None:
     kept = json.loads((ROOT / "benchmarks" / "results" / "published.json").read_text())
     rows = re.findall(r"^\| `experiment=(\w+)` \| (.*) \|$", text_of("training.md"), re.MULTILINE)

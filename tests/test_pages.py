@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import functools
 import itertools
 import json
@@ -10,26 +11,30 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator
 
+import page_commands
 import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from page_commands import (
+    LONG,
+    NAMES,
+    NOT_A_DOOR,
+    PLANNED,
+    REFUSED,
+    TEXTS,
+    WORDS_ELSEWHERE,
+    is_in,
+    other_lines,
+    tutorial_cells,
+    typed_in,
+)
 from running import ROOT
 from typed_commands import commands_in, compose_command
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
-TEXTS = dict(zip(NAMES, (page.read_text(encoding="utf-8") for page in PAGES), strict=True))
 FOLDER = "src|tests|conf|sweeps|docs|benchmarks|notebooks"
-
-
-def tutorial() -> str:
-    """Return the text of the tutorial, without its code."""
-    notebook = json.loads((ROOT / "notebooks" / "tutorial.ipynb").read_text(encoding="utf-8"))
-    texts = [c["source"] for c in notebook["cells"] if c["cell_type"] == "markdown"]
-    return "\n\n".join("".join(source) for source in texts)
-
-
-COMMANDS = commands_in("\n".join([*TEXTS.values(), tutorial()]))
+TUTORIAL = "\n\n".join(tutorial_cells())
+COMMANDS = commands_in("\n".join([*TEXTS.values(), TUTORIAL]))
+TYPED = [command for text in [*TEXTS.values(), TUTORIAL] for command in typed_in(text)]
 
 
 @pytest.mark.parametrize(("script", "line"), COMMANDS, ids=map(" ".join, COMMANDS))
@@ -60,6 +65,39 @@ def test_commands_are_found_in_the_pages() -> None:
     assert commands_in(
         "`python train.py optim=gd`, python train.py --help\n$ python train.py ..."
     ) == [("train", "optim=gd")]
+
+
+def test_commands_in_their_order_are_those_that_compose() -> None:
+    composed = {(script, line) for script, line in COMMANDS if "resume=..." not in line}
+    typed = {(command.script, str(command).partition(" ")[2]) for command in TYPED}
+    assert typed - composed <= {("train", ""), ("train", "--help")}
+    # What is only mentioned: in a line that a sweep says, or behind srun.
+    only_said = {line for _, line in composed - typed}
+    assert all("8be44f44" in line or "SLURM_PROCID" in line for line in only_said), only_said
+
+
+def test_the_tables_of_what_is_not_typed_name_what_the_pages_have() -> None:
+    commands = {str(command) for command in TYPED}
+    assert set(LONG) | set(PLANNED) | set(REFUSED) <= commands
+    for word in WORDS_ELSEWHERE:
+        assert any(is_in(word, command.words) for command in TYPED), word
+    lines = "\n".join([*TEXTS.values(), TUTORIAL])
+    assert all(key in lines for key in NOT_A_DOOR)
+    for line in other_lines(lines):
+        assert any(line.startswith(key) for key in NOT_A_DOOR), line
+    reasons = " ".join([*LONG.values(), *WORDS_ELSEWHERE.values(), *NOT_A_DOOR.values()])
+    for path in re.findall(r"(?:tests|docs)/[\w./]+", reasons):
+        assert (ROOT / path.rstrip(".")).exists(), path
+
+
+def test_most_commands_are_typed() -> None:
+    left_out = {str(command) for command in TYPED if command.reason}
+    assert len(left_out) < len({str(command) for command in TYPED}) / 2
+
+
+def test_examples_hold() -> None:
+    failed, tried = doctest.testmod(page_commands)
+    assert (failed, tried > 0) == (0, True)
 
 
 def inlines(text: str) -> Iterator[Token]:

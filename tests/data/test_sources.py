@@ -103,6 +103,29 @@ def test_xor_has_the_signs_and_the_margin() -> None:
     assert torch.stack([x.abs(), y.abs()]).max() <= 1
 
 
+def test_the_best_line_through_xor_is_right_on_seven_points_in_ten() -> None:
+    # In units of a square's side s = 1 - margin, a line x + y = c has on its wrong side a triangle
+    # of side u = (c - 2 margin) / s of one square of class 0, and of each of class 1 one of side
+    # 1 - c / s = 1 - u - gap, with gap = 2 margin / s. The other square of class 0 is lost.
+    margin = 0.1
+    gap = 2 * margin / (1 - margin)
+    u = torch.linspace(0, 1, 1001)
+    share = float(((1 - u**2 / 2 + 2 - (1 - u - gap) ** 2) / 4).max())
+    assert share == pytest.approx(0.70, abs=0.001)
+    data = points.xor(num_samples=4000, margin=margin)
+    x, y = (
+        torch.cat([getattr(part, name) for part in (data.train, data.test)])
+        for name in ("inputs", "targets")
+    )
+    best = 0.0
+    for angle in torch.linspace(0, torch.pi, 91):
+        order = (x @ torch.stack([angle.cos(), angle.sin()])).argsort()
+        below = (2 * y[order] - 1).cumsum(0)  # class 1 minus class 0 on one side
+        right = (len(y) + (2 * below - below[-1]).abs().max()) / (2 * len(y))
+        best = max(best, float(right))
+    assert best == pytest.approx(share, abs=0.015)
+
+
 def test_moons_lie_on_their_half_circles() -> None:
     data = points.moons(num_samples=200, noise=0.0)
     x, y = data.train.inputs.T
