@@ -14,8 +14,9 @@ from torch.nn import functional
 
 from experiments.config.entries import check_type
 from experiments.errors.messages import refuse_unless, user_error
+from experiments.figures.drawn.arranged_squares import Convolved
 from experiments.figures.drawn.filter_pictures import FeatureMaps, draw_feature_maps
-from experiments.figures.drawn.sliding_window import Convolved, Window, draw_window
+from experiments.figures.drawn.sliding_window import Window, draw_window
 from experiments.figures.page.drawing import Animation, Drawing, Live
 from experiments.figures.page.sheet import sizes
 from experiments.training.build import load_data
