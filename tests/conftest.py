@@ -6,21 +6,17 @@ itself is what is tested (tests/slow).
 
 from __future__ import annotations
 
-import copy
 import os
 import runpy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
-from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.plugins.config_source import ConfigResult
 from running import QUIET, ROOT, plain, run_folders
 
 from experiments.config.launch import Launch
@@ -42,30 +38,6 @@ def _without_fsync() -> Iterator[None]:
     """Write as ever, but wait for no disk: it takes 7 ms a file, and nobody pulls the plug."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("os.fsync", lambda file: None)
-        yield
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _files_read_once() -> Iterator[None]:
-    """Parse a config's file once while it stays as it is: Hydra does so for each command."""
-    load = FileConfigSource.load_config
-    parsed: dict[tuple[Any, ...], ConfigResult] = {}
-
-    def load_config(source: FileConfigSource, config_path: str) -> ConfigResult:
-        path = Path(source.path, source._normalize_file_name(config_path)).resolve()
-        state = path.stat() if path.is_file() else None
-        if state is None:  # which Hydra tells
-            return load(source, config_path)
-        of_file = (state.st_ino, state.st_mtime_ns, state.st_ctime_ns, state.st_size)
-        key = (source.provider, source.path, path, of_file)
-        if key not in parsed:
-            parsed[key] = load(source, config_path)
-        return copy.deepcopy(parsed[key])
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(FileConfigSource, "load_config", load_config)
-        # What it stores it copies before it gives it away: copies of all are not needed as well.
-        patch.setattr(ConfigStore, "__deepcopy__", lambda store, memo: store, raising=False)
         yield
 
 
@@ -192,3 +164,14 @@ def train_run() -> Callable[..., Run]:
         return load_run(folder)
 
     return call
+
+
+@pytest.fixture
+def at_the_door() -> Iterator[None]:
+    """Have every command end where it would begin its work, in a folder of files to name."""
+    # With all that trains, draws and compares, which most tests do without.
+    from config.wrong import door
+
+    door.make_folder()
+    with door.nothing_begins():
+        yield

@@ -32,6 +32,10 @@ class SweepsSource(ConfigSource):
     def is_config(self, config_path: str) -> bool:
         return self._file(config_path).is_file()
 
+    def file_of(self, config_path: str) -> Path:
+        """Return the file that a choice is, so that it is read again only if it has changed."""
+        return self._file(config_path)
+
     def load_config(self, config_path: str) -> ConfigResult:
         file = self._file(config_path)
         if not file.is_file():

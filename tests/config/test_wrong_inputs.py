@@ -5,19 +5,10 @@ The tables are in wrong/. Of each, every tenth row is tried here; tests/slow has
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from config.wrong import door
 from config.wrong.odd_but_right import RIGHT
 from config.wrong.tables import TABLES
-
-
-@pytest.fixture
-def at_the_door() -> Iterator[None]:
-    door.make_folder()
-    with door.nothing_begins():
-        yield
 
 
 @pytest.mark.usefixtures("at_the_door")

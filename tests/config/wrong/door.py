@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import functools
 import io
 import re
@@ -16,12 +15,9 @@ from typing import Any
 
 import pytest
 from comparison.sweeps import write_run
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
-from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
-from hydra.types import RunMode
 from omegaconf.errors import OmegaConfBaseException
 from PIL import Image
 from running import ROOT, composer
@@ -65,8 +61,7 @@ def begin(*arguments: Any, **values: Any) -> None:
 
 @contextlib.contextmanager
 def nothing_begins() -> Iterator[None]:
-    """Have every command end where it would train, draw, fetch or write; read each file once."""
-    load = functools.cache(FileConfigSource.load_config)
+    """Have every command end where it would train, draw, fetch or write."""
     with pytest.MonkeyPatch.context() as patch:
         for place in (
             "experiments.training.run.RunLoggers",
@@ -77,21 +72,6 @@ def nothing_begins() -> Iterator[None]:
             "experiments.data.downloads.load",
         ):
             patch.setattr(place, begin)
-        # Hydra reads each file twice a command, and composes twice to learn its own mode.
-        patch.setattr(
-            FileConfigSource,
-            "load_config",
-            lambda self, config_path: copy.deepcopy(load(self, config_path)),
-        )
-        patch.setattr(FileConfigSource, "__hash__", lambda self: hash(self.path), raising=False)
-        patch.setattr(FileConfigSource, "__eq__", lambda self, other: self.path == other.path)
-        mode = Hydra.get_mode
-
-        def get_mode(self: Hydra, config_name: str, overrides: list[str]) -> RunMode | None:
-            is_in_file = any("hydra.mode" in word or "sweeps=" in word for word in overrides)
-            return mode(self, config_name, overrides) if is_in_file else None
-
-        patch.setattr(Hydra, "get_mode", get_mode)
         yield
 
 
