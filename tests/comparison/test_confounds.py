@@ -92,3 +92,34 @@ def test_runs_that_a_sweep_has_trained_again_are_left_out(tmp_path: Path) -> Non
     assert [run.record["code"] for run in reading.runs] == [{"mine": "2b"}]
     [left_out] = reading.unread
     assert left_out.reason == "trained again with other code: mine (1a then, 2b now)"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "first"),
+    [("data.label_noise", 0.15, 0.0), ("data.num_train", 500, "all"), ("data.sampler", "balanced", "shuffle")],
+)  # fmt: skip
+def test_keys_that_came_later_are_told_where_they_differ_and_only_there(
+    tmp_path: Path, key: str, value: Any, first: Any
+) -> None:
+    def compare(name: str, beside: Any) -> dict[str, Any]:
+        place = tmp_path / name
+        for seed in range(8):
+            write_run(place, {"activation": "relu"}, seed, 0.9)  # of before the key
+            write_run(place, {"activation": "tanh", key: beside}, seed, 0.8)
+        return compared(read_runs([place]), Request(factor=["activation"]), name=name, command="x")[0]  # fmt: skip
+
+    other = compare("other", value)
+    assert [f"tanh {value}" in text and key in text for text in other["confounds"]["withholding"]] == [True]  # fmt: skip
+    assert [pair["verdict"] for pair in other["tasks"][0]["pairs"]] == ["withheld"]
+    same = compare("same", first)
+    assert same["confounds"]["withholding"] == []
+    assert [pair["verdict"] for pair in same["tasks"][0]["pairs"]] != ["withheld"]
+
+
+def test_a_key_that_came_later_can_be_the_factor_beside_runs_of_before(tmp_path: Path) -> None:
+    for seed in range(8):
+        write_run(tmp_path, {}, seed, 0.9)
+        write_run(tmp_path, {"data.label_noise": 0.15}, seed, 0.8)
+    found, _ = compared(read_runs([tmp_path]), Request(), name="mine", command="x")
+    assert found["design"]["factor"] == ["data.label_noise"]
+    assert {s["name"] for s in found["tasks"][0]["settings"]} == {"0", "0.15"}

@@ -17,6 +17,7 @@ import torch
 
 from experiments.data import mnist1d
 from experiments.data.sources import DataSpec
+from experiments.errors.messages import UserError
 
 PUBLISHED = np.load(Path(__file__).with_name("mnist1d_published.npz"))
 
@@ -37,7 +38,7 @@ def generated() -> tuple[list, dict[str, np.ndarray], list]:
 @pytest.fixture
 def arrays(generated: tuple, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:
     """Return the arrays, which the set takes too."""
-    monkeypatch.setattr(mnist1d, "mnist1d_arrays", lambda: generated[1])
+    monkeypatch.setattr(mnist1d, "mnist1d_arrays", lambda *sizes: generated[1])
     return generated[1]
 
 
@@ -69,7 +70,7 @@ def test_the_set_is_those_arrays_as_curves_of_one_channel(arrays: dict[str, np.n
 @pytest.mark.usefixtures("arrays")
 def test_a_second_start_neither_generates_nor_imports(monkeypatch: pytest.MonkeyPatch) -> None:
     first = mnist1d.mnist1d("data").checksum()
-    monkeypatch.setattr(mnist1d, "mnist1d_arrays", lambda: pytest.fail("generated again"))
+    monkeypatch.setattr(mnist1d, "mnist1d_arrays", lambda *sizes: pytest.fail("generated again"))
     imported = set(sys.modules)
     assert mnist1d.mnist1d("data").checksum() == first
     assert set(sys.modules) == imported
@@ -81,3 +82,38 @@ def test_the_generators_that_everyone_shares_are_left_as_they_were(generated: tu
     before, _, after = generated
     for then, now in zip(before, after, strict=True):
         assert np.array_equal(then, now) if isinstance(then, np.ndarray) else then == now
+
+
+@pytest.mark.usefixtures("generated")  # the package is imported by then
+def test_other_sizes_are_what_the_package_makes_of_them_and_are_kept_apart() -> None:
+    from mnist1d.data import get_dataset_args, make_dataset
+
+    data = mnist1d.mnist1d("data", num_samples=200, train_split=0.25)
+    before = states()
+    arguments = get_dataset_args()
+    arguments.num_samples, arguments.train_split = 200, 0.25
+    theirs = make_dataset(arguments)
+    np.random.set_state(tuple(before[1:]))
+    random.setstate(before[0])
+    assert (len(data.train), len(data.test)) == (50, 150)
+    for points, part in ((data.train, ""), (data.test, "_test")):
+        expected = torch.from_numpy(theirs[f"x{part}"]).float()
+        assert torch.equal(points.inputs.squeeze(1), expected)
+        assert points.targets.tolist() == theirs[f"y{part}"].tolist()
+    kept = {path.stem for path in Path("data/cache").glob("*.json")}
+    assert kept == {"mnist1d-200-0.25"}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ({"num_samples": 90}, "data.num_samples=90: allowed is a multiple of 10 of at least 100"),
+        ({"num_samples": 16_001}, "data.num_samples=16001: allowed is a multiple of 10"),
+        ({"train_split": 1.0}, "data.train_split=1.0: allowed is a part above 0 and below 1"),
+        ({"train_split": 0.001, "num_samples": 100}, "data.train_split=0.001: allowed is"),
+    ],
+)
+def test_sizes_that_cannot_be_are_told(sizes: dict, said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        mnist1d.mnist1d("data", **sizes)
+    assert said in str(caught.value)

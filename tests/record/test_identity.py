@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 from running import plain
 
-from experiments.record.identity import NOT_IN_IDENTITY, identity_of, setting_of
+from experiments.record.identity import NOT_IN_IDENTITY, flat, identity_of, setting_of
+from experiments.record.later_keys import with_later_keys
 
 
 def identity(*overrides: str) -> str:
@@ -31,10 +34,38 @@ def test_what_cannot_change_a_result_is_no_part_of_it(override: str) -> None:
     "override",
     ["seed=1", "optim.lr=0.1", "model.channels=[8]", "data.split_seed=1", "trainer.max_epochs=3",
      "test=false", "activation=tanh", "init=kaiming", "data.normalize=none",
-     "trainer.precision=bf16-mixed", "callbacks=early_stopping"],
+     "trainer.precision=bf16-mixed", "callbacks=early_stopping", "data.num_train=500",
+     "data.label_noise=0.1", "data.sampler=balanced", "loss.weight=balanced"],
 )  # fmt: skip
 def test_what_can_change_a_result_is_part_of_it(override: str) -> None:
     assert identity(override) != identity()
+
+
+LATER = ("num_train", "label_noise", "sampler")
+
+
+@pytest.mark.parametrize("typed", [[], ["loss=nll"], ["loss=focal"], ["loss=multi_margin"], ["loss=mse"], ["data=mnist1d"]])  # fmt: skip
+def test_runs_of_before_a_key_are_those_with_its_first_value(typed: list[str]) -> None:
+    now = plain(*typed)
+    before = copy.deepcopy(now)
+    for key in (*LATER, *(("num_samples", "train_split") if typed == ["data=mnist1d"] else ())):
+        del before["data"][key]
+    before["loss"].pop("weight", None)
+    assert identity_of(now, "data") == identity_of(before, "data")
+    assert with_later_keys(before) == now == with_later_keys(now)
+    assert flat(with_later_keys(before)) == flat(now)
+    # Where somebody else's class stands in the place of ours, too.
+    for config in (now, before):
+        config["loss"]["_target_"] = "torch.nn.CrossEntropyLoss"
+    assert identity_of(now, "data") == identity_of(before, "data")
+
+
+def test_of_mnist1d_its_size_is_part_of_it_and_of_other_sets_as_ever() -> None:
+    published, larger = plain("data=mnist1d"), plain("data=mnist1d", "data.num_samples=16000")
+    assert identity_of(published, "a") != identity_of(larger, "a")
+    one, other = plain("data=moons", "data.num_samples=5000"), plain("data=moons")
+    del other["data"]["num_samples"]
+    assert identity_of(one, "a") != identity_of(other, "a")
 
 
 def test_the_data_are_part_of_it_but_not_their_place() -> None:

@@ -82,6 +82,11 @@ CASES = {
     ],
     "a cycle of momentum": ["optim=momentum", "scheduler=onecycle"],
     "mixed points and the loss of all": ["data.augment.mixup=0.4", "log_full_loss=true"],
+    "drawn points and weighted classes": [
+        "data.sampler=balanced",
+        "data.label_noise=0.2",
+        "loss.weight=[1,3]",
+    ],
     "all at once": [
         "scheduler=cosine",
         "scheduler.interval=step",

@@ -24,7 +24,7 @@ def without_diagnostics(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_two_processes_are_one_run_with_the_result_of_one(command: Callable) -> None:
-    measured = ["log_full_loss=true", "callbacks=diagnostics"]
+    measured = ["log_full_loss=true", "callbacks=diagnostics", "data.sampler=balanced"]
     one = command(*FAST, *measured, "logger=none")
     two = command(
         *FAST, *measured, "trainer=ddp_cpu", "trainer.devices=2", "logger.media=false"

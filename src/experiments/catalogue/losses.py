@@ -9,6 +9,8 @@ probability of each class (B, K); `takes_mixtures` is False for a loss that cann
 
 `scores(outputs)`, of a loss that knows them, are the probabilities of the classes.
 
+`weight` of a loss is one of classes (class_weights.py): a point of class k counts w_k times.
+
 Shape letters: B batch, K classes.
 """
 
@@ -21,6 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from experiments.catalogue.activations import PHI_OUT
+from experiments.catalogue.class_weights import Weight, mean_over_points, tensor_of
 from experiments.errors.messages import user_error
 
 TASKS = ("classification", "regression")
@@ -43,32 +46,45 @@ class CrossEntropy(nn.CrossEntropyLoss):
     Vanhoucke, Ioffe, Shlens, Wojna 2016, "Rethinking the Inception architecture for computer
     vision", section 7). Takes logits (B, K) and class numbers (B,).
 
+    With weights of classes the mean is weighted, as torch's: sum w_y l / sum w_y over the points.
+
     Args:
         label_smoothing: s, from 0 to 1.
+        weight: w, one for each class; none for 1 each.
     """
 
     takes: ClassVar[str] = "logits"
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
-    def __init__(self, label_smoothing: float = 0.0) -> None:
+    def __init__(self, label_smoothing: float = 0.0, weight: Weight = "none") -> None:
         if not 0 <= label_smoothing <= 1:
             raise ValueError(f"label_smoothing={label_smoothing}: give a number from 0 to 1")
-        super().__init__(label_smoothing=label_smoothing)
+        super().__init__(tensor_of(weight), label_smoothing=label_smoothing)
 
     def scores(self, outputs: Tensor) -> Tensor:
         return outputs.softmax(dim=1)
 
 
-class NLL(nn.Module):
-    """Negative log-likelihood: l = -log p_y. Takes log-probabilities (B, K), class numbers (B,)."""
+class NLL(nn.NLLLoss):
+    """Negative log-likelihood: l = -log p_y. Takes log-probabilities (B, K), class numbers (B,).
+
+    With weights of classes the mean is weighted, as torch's: sum w_y l / sum w_y over the points.
+
+    Args:
+        weight: w, one for each class; none for 1 each.
+    """
 
     takes: ClassVar[str] = "log-probabilities"
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
 
+    def __init__(self, weight: Weight = "none") -> None:
+        super().__init__(tensor_of(weight))
+
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         if targets.is_floating_point():
-            return -(targets * outputs).sum(dim=1).mean()
-        return F.nll_loss(outputs, targets)
+            weighted = targets if self.weight is None else self.weight * targets
+            return -(weighted * outputs).sum(dim=1).mean()
+        return super().forward(outputs, targets)
 
     def scores(self, outputs: Tensor) -> Tensor:
         return outputs.exp()
@@ -146,20 +162,27 @@ class Focal(nn.Module):
     """Focal loss over classes: l = -(1 - p_y)^gamma log p_y, p = softmax(z).
 
     Lin, Goyal, Girshick, He, Dollár 2017, "Focal loss for dense object detection", ICCV, equation
-    4, there for two classes; without class weights alpha. Takes logits (B, K) and class numbers.
+    4, there for two classes. Takes logits (B, K) and class numbers.
+
+    With weights of classes, alpha of their equation 5, the mean is weighted as that of
+    cross-entropy is: sum w_y l / sum w_y over the points.
 
     Args:
         gamma: at least 0; 0 is cross-entropy.
+        weight: w, one for each class; none for 1 each.
     """
 
     takes: ClassVar[str] = "logits"
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
+    weighs_classes: ClassVar[bool] = True
+    weight: Tensor | None
 
-    def __init__(self, gamma: float = 2.0) -> None:
+    def __init__(self, gamma: float = 2.0, weight: Weight = "none") -> None:
         super().__init__()
         if not gamma >= 0:
             raise ValueError(f"gamma={gamma}: give a number of at least 0")
         self.gamma = gamma
+        self.register_buffer("weight", tensor_of(weight))
 
     def forward(self, outputs: Tensor, targets: Tensor) -> Tensor:
         log_p = outputs.log_softmax(dim=1)
@@ -167,7 +190,7 @@ class Focal(nn.Module):
         # At p = 1 the power of 0 would have an endless slope for gamma < 1.
         tiny = torch.finfo(log_p.dtype).tiny
         focal = -((-torch.expm1(log_p)).clamp(min=tiny) ** self.gamma) * log_p
-        return (match_targets(outputs, targets) * focal).sum(dim=1).mean()
+        return mean_over_points(match_targets(outputs, targets) * focal, targets, self.weight)
 
     def scores(self, outputs: Tensor) -> Tensor:
         return outputs.softmax(dim=1)
@@ -180,19 +203,22 @@ class MultiMargin(nn.MultiMarginLoss):
     vector machines for multi-class pattern recognition", ESANN, as in torch's MultiMarginLoss.
     Takes logits (B, K) and class numbers (B,).
 
+    With weights of classes l is times w_y, and the mean one over the points, as torch's.
+
     Args:
         p: 1 or 2.
         margin: above 0.
+        weight: w, one for each class; none for 1 each.
     """
 
     takes: ClassVar[str] = "logits"
     tasks: ClassVar[tuple[str, ...]] = ("classification",)
     takes_mixtures: ClassVar[bool] = False
 
-    def __init__(self, p: int = 1, margin: float = 1.0) -> None:
+    def __init__(self, p: int = 1, margin: float = 1.0, weight: Weight = "none") -> None:
         if p not in (1, 2) or not margin > 0:
             raise ValueError(f"p={p} margin={margin}: give p=1 or p=2 and a margin above 0")
-        super().__init__(p=p, margin=margin)
+        super().__init__(p, margin, tensor_of(weight))
 
 
 class Brier(nn.Module):

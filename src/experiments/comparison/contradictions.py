@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.overrides import key_and_word, meaning, override_of
-from experiments.record.folder import COPY
+from experiments.record.folder import COPY, read_back
 from experiments.record.identity import flat, identity_of
-from experiments.record.plain_yaml import from_yaml
 from experiments.record.record import Record
 
 LATER = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time")
@@ -72,7 +71,7 @@ def is_as_copied(folder: str, record: Record, config: dict[str, Any]) -> bool:
     if not re.search(rf"-{record['identity'][:8]}(-\d+)?$", folder):
         return False
     with contextlib.suppress(OSError, ValueError):
-        copy = from_yaml(Path(folder, COPY).read_text(encoding="utf-8"))
+        copy = read_back(Path(folder, COPY).read_text(encoding="utf-8"))
         return flat(config) == flat(copy)
     return False
 
@@ -80,7 +79,7 @@ def is_as_copied(folder: str, record: Record, config: dict[str, Any]) -> bool:
 def changed_since(folder: str, record: Record, config: dict[str, Any]) -> list[str]:
     """Return what is another value in the copy among Hydra's files, if that is what was trained."""
     with contextlib.suppress(OSError, ValueError):
-        copy = from_yaml(Path(folder, COPY).read_text(encoding="utf-8"))
+        copy = read_back(Path(folder, COPY).read_text(encoding="utf-8"))
         checksum = str(record["data_checksum"])
         if identity_of(copy, checksum, record["code"]) == record["identity"]:
             now, before = flat(config), flat(copy)

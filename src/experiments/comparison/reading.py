@@ -17,9 +17,8 @@ import yaml
 from experiments.comparison.contradictions import contradiction_of
 from experiments.errors.messages import UserError, user_error
 from experiments.record.code import change_of_code, changes
-from experiments.record.folder import CONFIG, RECORD, read_config
+from experiments.record.folder import CONFIG, RECORD, read_back, read_config
 from experiments.record.history import read_history
-from experiments.record.plain_yaml import from_yaml
 from experiments.record.record import Record, read_record
 
 Config = dict[str, Any]
@@ -235,7 +234,7 @@ class ConfigReader:
             seed = self.seed.search(text)
             rest = self.seed.sub("", text) if seed else text
             if rest not in self.parsed:
-                self.parsed[rest] = from_yaml(rest)
+                self.parsed[rest] = read_back(rest)
         except (OSError, ValueError):
             return read_config(Path(folder))  # from the copy, or says what is wrong
         config = self.parsed[rest]

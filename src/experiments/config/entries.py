@@ -32,6 +32,9 @@ NO_ARGUMENTS: dict[str, tuple[str, ...]] = {
     "data": OF_BATCHES,
 }
 """Keys of each group that are not arguments of its target."""
+NOT_ASKED: dict[str, dict[str, Any]] = {"loss": {"weight": "none"}}
+"""Keys of each group with the value by which nothing is asked of a target that does not take them:
+somebody's own loss in the place of one of ours."""
 OF_MODELS = ("shape", "num_outputs", "activation")
 """What a model is given where its signature asks for it by this name, and its file gives none."""
 SUPPLIED: dict[str, tuple[str, ...]] = {
@@ -116,6 +119,8 @@ def call_of(
             del parameters[name]
     # `name` is an argument of some.
     skipped = {"_target_", "name", *NO_ARGUMENTS.get(group, ())} - ({"name"} & set(signature))
+    unasked = NOT_ASKED.get(group, {}).items()
+    skipped |= {k for k, v in unasked if k not in parameters and config[group].get(k) == v}
     arguments = {key: value for key, value in config[group].items() if key not in skipped}
     kinds = [parameter.kind for parameter in parameters.values()]
     # Optimizers of collections take any keyword, and forget what they do not know.

@@ -111,6 +111,13 @@ class DataConfig(EntryConfig):
     memory_limit: float = where(4.0, lambda size: size >= 0, "a number of at least 0", 4)
     num_workers: int = where(2, lambda number: number >= 0, "a number of at least 0", 2)
     split_seed: int = 0
+    num_train: Union[int, str] = where(  # noqa: UP007
+        "all", is_count, "all, or a whole number of training points", 1000
+    )
+    label_noise: float = where(
+        0.0, lambda share: 0 <= share <= 1, "a share of the training labels, from 0 to 1", 0.15
+    )
+    sampler: str = among("shuffle", ("shuffle", "balanced"))
     normalize: str = "standardize"
 
 

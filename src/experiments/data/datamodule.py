@@ -11,14 +11,16 @@ import torch
 
 from experiments.data.augmentation import Augmentation, shifted
 from experiments.data.loader import BatchLoader, Fetch, FromMemory, FromWorkers, TrainingLoader
-from experiments.data.order import BatchOrder
+from experiments.data.order import BatchOrder, EvenDraws
 from experiments.data.sources import DataSet, Points, Subset, split
+from experiments.data.training_part import ALL, fewer_points, with_wrong_labels
 from experiments.errors.error_table import TABLE
 from experiments.errors.messages import refuse_unless, user_error
 
 log = logging.getLogger(__name__)
 
 EVALUATION_BATCH_SIZE = 128
+SHUFFLE, BALANCED = "shuffle", "balanced"
 
 
 class DataModule(L.LightningDataModule):
@@ -30,7 +32,12 @@ class DataModule(L.LightningDataModule):
             to that where it is larger.
         val_fraction: the part of the training points that validates, from 0 up to below 1; not
             used where the data bring validation points of their own.
-        split_seed: of the cut between the two.
+        split_seed: of the cut between the two, of which points `num_train` takes, and of which
+            labels `label_noise` draws anew.
+        num_train: so many of the training points that the cut leaves, by class; or `all`.
+        label_noise: the share of the training labels that is drawn anew, from 0 to 1.
+        sampler: `shuffle`, each training point once in an epoch; or `balanced`, as many points,
+            drawn with replacement, each class as likely as any other.
         seed: of the batch order and of the augmentation.
         overfit: take the same batches in every epoch.
         augmentation: what is done to training batches.
@@ -61,6 +68,9 @@ class DataModule(L.LightningDataModule):
         test_shift: int = 0,
         evaluation_batch_size: int = EVALUATION_BATCH_SIZE,
         at_once: bool = False,
+        num_train: int | str = ALL,
+        label_noise: float = 0.0,
+        sampler: str = SHUFFLE,
     ) -> None:
         super().__init__()
         self.brings_validation = data.val is not None
@@ -71,6 +81,15 @@ class DataModule(L.LightningDataModule):
             self.split_name = "all of the training part"
             self.train, self.val = whole(data.train), whole(data.val)
             log.info(TABLE["given_validation"].format(data=name, number=len(data.val)))
+        num_classes = data.spec.num_outputs if data.spec.task == "classification" else 0
+        if num_train != ALL:
+            self.split_name += f" num_train={num_train} of split_seed={split_seed}"
+        self.train = fewer_points(self.train, num_train, split_seed, name)
+        wrong = with_wrong_labels(self.train, label_noise, num_classes, split_seed, name)
+        self.train, self.num_redrawn = wrong
+        if sampler == BALANCED and not num_classes:
+            raise user_error("classes_only", key="data.sampler", given=sampler, data=name)
+        self.sampler = sampler
         self.test = data.test
         if test_shift:
             check_shift(test_shift, data.spec.shape, name)
@@ -83,7 +102,6 @@ class DataModule(L.LightningDataModule):
         self.is_batch_cut = batch_size not in ("full", self.batch_size)
         self.seed = seed
         self.overfit = overfit
-        num_classes = self.spec.num_outputs if self.spec.task == "classification" else 0
         self.augmentation = replace(augmentation or Augmentation(), num_classes=num_classes)
         self.augmentation.check_values(self.spec.shape, name)
         self.memory_limit = memory_limit
@@ -117,20 +135,25 @@ class DataModule(L.LightningDataModule):
         return FromWorkers(points, device, self.num_workers)
 
     def _order(
-        self, points: Points | Subset, batch_size: int, seed: int | None = None
+        self,
+        points: Points | Subset,
+        batch_size: int,
+        seed: int | None = None,
+        draws: EvenDraws | None = None,
     ) -> BatchOrder:
         rank, num_ranks = 0, 1
         if self.trainer is not None:
             rank, num_ranks = self.trainer.global_rank, self.trainer.world_size
-        return BatchOrder(len(points), batch_size, seed, rank, num_ranks, fixed=self.overfit)
+        return BatchOrder(len(points), batch_size, seed, rank, num_ranks, self.overfit, draws)
 
     def train_dataloader(self) -> TrainingLoader:
         if not self.fits_in_memory:
             values = {"size": self.gigabytes, "given": self.memory_limit}
             log.info(TABLE["memory_limit"].format(**values, num_workers=self.num_workers))
+        draws = EvenDraws(self.train.targets) if self.sampler == BALANCED else None
         return TrainingLoader(
             self._fetch(self.train),
-            self._order(self.train, self.batch_size, self.seed),
+            self._order(self.train, self.batch_size, self.seed, draws),
             self.augmentation or None,
             at_once=self.at_once,
         )

@@ -18,6 +18,32 @@ class Share(NamedTuple):
     size: int
 
 
+class EvenDraws:
+    """Points drawn with replacement, such that each class is as likely as any other.
+
+    P(point) = 1 / (K n_k) for a point of class k, which has n_k of the points; K counts the
+    classes that have any. As torch's WeightedRandomSampler with weights 1 / n_k, but without its
+    limit of 2^24 points.
+
+    Args:
+        targets: (N,) of class numbers.
+    """
+
+    def __init__(self, targets: Tensor) -> None:
+        self.members = targets.argsort(stable=True)
+        counts = torch.bincount(targets)
+        self.counts = counts[counts > 0]
+        self.starts = self.counts.cumsum(0) - self.counts
+
+    def __call__(self, number: int, generator: torch.Generator) -> Tensor:
+        """Return the indices of so many points."""
+        classes = torch.randint(0, len(self.counts), (number,), generator=generator)
+        # In float64, where a number below 1 times n stays below n.
+        parts = torch.rand(number, dtype=torch.float64, generator=generator)
+        within = (parts * self.counts[classes]).long()
+        return self.members[self.starts[classes] + within]
+
+
 class BatchOrder:
     """Which points stand in which batch.
 
@@ -28,6 +54,7 @@ class BatchOrder:
         rank: this process.
         num_ranks: how many processes share each batch.
         fixed: use the first epoch's order in every epoch (for overfitting a few batches).
+        draws: what draws the N points of an epoch; None: each point once, shuffled.
     """
 
     def __init__(
@@ -38,6 +65,7 @@ class BatchOrder:
         rank: int = 0,
         num_ranks: int = 1,
         fixed: bool = False,
+        draws: EvenDraws | None = None,
     ) -> None:
         self.num_points = num_points
         self.batch_size = batch_size
@@ -45,6 +73,7 @@ class BatchOrder:
         self.rank = rank
         self.num_ranks = num_ranks
         self.fixed = fixed
+        self.draws = draws
         self.number = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -66,6 +95,8 @@ class BatchOrder:
         if self.seed is None:
             return torch.arange(self.num_points)
         generator = torch.Generator().manual_seed(mix(self.seed, self.epoch))
+        if self.draws is not None:
+            return self.draws(self.num_points, generator)
         return torch.randperm(self.num_points, generator=generator)
 
     def __iter__(self) -> Iterator[Share]:

@@ -186,6 +186,8 @@ TABLE: dict[str, str] = {
     "decoding": "Data: decoding {num} images of {data}, once; the next start finds them in {place}",
     "given_validation": "Data: {data}: its own {number} validation points validate; "
     "data.val_fraction and the cut by data.split_seed are not used.",
+    "classes_only": "{key}={given}: the targets of data={data} are numbers, and this is for "
+    "classes. Leave it away.",
     "split": "data.val_fraction={given}: of {num_samples} training points this leaves "
     "{num_train} to train and {num_val} to validate. Try data.val_fraction={instead}.",
     # model, loss
@@ -197,6 +199,11 @@ TABLE: dict[str, str] = {
     "width": "{key}={given}: {reason}. Try {key}={instead}.",
     "loss_task": "loss={loss} does not fit data={data}, which is a {task} task; it fits {fits}. "
     "Try loss={instead}.",
+    "unbalanceable": "loss.weight=balanced: data={data} has no training point of {names}, which "
+    "would weigh without end. Try loss.weight={instead} with numbers of your own.",
+    "weighted_parts": "loss.weight does not go with {given}: the loss is a mean weighted by the "
+    "classes of a whole batch, of which each part knows its own alone. Try {instead}, or "
+    "data.sampler=balanced loss.weight=none.",
     "loss_output": "loss={loss} takes {takes}, but model.phi_out={phi_out} gives {gives}. "
     "Try model.phi_out={instead_phi_out}{or_loss}.",
     "full_batch": "optim={name} works on full batches, so data.batch_size={given} contradicts it. "

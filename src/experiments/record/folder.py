@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 from experiments.errors.error_table import TABLE
 from experiments.errors.messages import user_error
+from experiments.record.later_keys import with_later_keys
 from experiments.record.plain_yaml import from_yaml, to_yaml
 
 log = logging.getLogger(__name__)
@@ -109,6 +110,15 @@ def write_config(folder: Path, config: dict[str, Any]) -> None:
     write_atomic(folder / CONFIG, to_yaml(config))
 
 
+def read_back(text: str) -> dict[str, Any]:
+    """Return the config that a text of config.yaml holds, with the keys that came later.
+
+    Raises:
+        ValueError: it holds none.
+    """
+    return with_later_keys(from_yaml(text))
+
+
 def read_config(folder: Path) -> dict[str, Any]:
     """Return the resolved config of a run, nested, in plain values.
 
@@ -118,11 +128,11 @@ def read_config(folder: Path) -> dict[str, Any]:
         UserError: neither is a configuration.
     """
     try:
-        return from_yaml((folder / CONFIG).read_text(encoding="utf-8"))
+        return read_back((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         with contextlib.suppress(OSError, ValueError):
-            config = from_yaml((folder / COPY).read_text(encoding="utf-8"))
+            config = read_back((folder / COPY).read_text(encoding="utf-8"))
             log.warning(TABLE["config_copy"], folder / CONFIG, reason, folder / COPY)
             return config
         raise user_error("corrupt_config", path=folder / CONFIG, reason=reason) from error

@@ -8,6 +8,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from experiments.record.later_keys import without_first_values
+
 NOT_IN_IDENTITY = (
     "hydra",
     "logger",
@@ -190,7 +192,8 @@ def identity_of(
     >>> identity_of({"lr": 0.1}, "") == identity_of({"lr": 1e-1, "hydra": {}}, "")
     True
     """
-    named_alike = with_own_data_unnamed(with_own_names(with_parts_named(config)))
+    asked = without_first_values(config)
+    named_alike = with_own_data_unnamed(with_own_names(with_parts_named(asked)))
     settled = without(named_alike, NOT_IN_IDENTITY)
     if watched := watched_metrics(config):
         settled["metrics"] = watched

@@ -23,6 +23,8 @@ class Record(TypedDict):
     """`record.json`. Times are UTC in ISO 8601; metrics are those of the selected checkpoint.
 
     `num_train`, `num_val` and `num_test` are data points, `num_classes` is None for regression.
+    `num_redrawn` are the training labels that `data.label_noise` drew anew, None without it, and
+    `class_weights` the weights that the loss gave the classes, None for none.
     `chance` is, of train, val and test, the share of the most frequent class and, `_limit`, up to
     where an accuracy may be that of guessing; None for regression.
     `guessing` is what each metric of the group `metrics` would be, were every point told the shares
@@ -50,6 +52,8 @@ class Record(TypedDict):
     num_train: int | None
     num_val: int | None
     num_test: int | None
+    num_redrawn: int | None
+    class_weights: list[float] | None
     chance: dict[str, float] | None
     guessing: dict[str, float] | None
     duration_seconds: float
@@ -74,6 +78,8 @@ ADDED_LATER = (
     "num_train",
     "num_val",
     "num_test",
+    "num_redrawn",
+    "class_weights",
     "chance",
     "guessing",
     "health",

@@ -50,6 +50,7 @@ from experiments.training.trial import (
     materialize,
     try_network,
 )
+from experiments.training.weighted_loss import fit_class_weights, is_balanced, with_weights
 
 Config = dict[str, Any]
 
@@ -100,6 +101,9 @@ def build_datamodule(
         memory_limit=node["memory_limit"],
         num_workers=node["num_workers"],
         test_shift=node["test_shift"],
+        num_train=node["num_train"],
+        label_noise=node["label_noise"],
+        sampler=node["sampler"],
         evaluation_batch_size=evaluation_batch_size(config, work),
         at_once=at_once,
     )
@@ -141,6 +145,7 @@ def build_module(
         recipe=recipe,
         execution=execution,
         added=build_metrics(config, spec),
+        balances=is_balanced(config),
     )
     if config["data"]["pixel_shuffle"]:
         shuffle_pixels(config, module)
@@ -205,7 +210,7 @@ def initializer_of(
 def loss_of(config: Config, spec: DataSpec) -> torch.nn.Module:
     """Return the loss, held against the data and phi_out."""
     node, data_name = config["loss"], config["data"]["name"]
-    make = entry(config, "loss")
+    make = with_weights(entry(config, "loss"), spec)
     owner = called(make)
     loss = check_module(call_or_refuse("loss", make, owner), "loss", owner, "a torch.nn.Module")
     check_fit(loss, node["name"], phi_out_of(config), spec.task, data_name)
@@ -268,7 +273,8 @@ def is_faster_channels_last(config: Config, spec: DataSpec) -> bool:
 
 
 def fit_normalization(module: ExperimentModule, datamodule: DataModule, how: str) -> None:
-    """Set the statistics of inputs and regression targets from the training points.
+    """Set what the training points say: statistics of inputs and regression targets, and weights
+    of classes.
 
     Those of the inputs are looked up among the data's facts: they take a pass over all images.
     """
@@ -284,6 +290,7 @@ def fit_normalization(module: ExperimentModule, datamodule: DataModule, how: str
     module.normalize.set(mean, std, inputs.dtype)
     if module.normalize_targets is not None:
         module.normalize_targets.fit(datamodule.train.targets, "standardize")
+    fit_class_weights(module, datamodule)
 
 
 def build_callbacks(config: Config) -> list[Any]:

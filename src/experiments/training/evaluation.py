@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torchmetrics import MeanAbsoluteError, MeanMetric, Metric, R2Score
 from torchmetrics.classification import MulticlassAccuracy
 
+from experiments.catalogue.class_weights import Mass
 from experiments.record.metric import measured_on
 from experiments.training.added_metrics import update
 
@@ -54,6 +55,29 @@ class DefinedR2(R2Score):
         return torch.where(varies, 1 - self.residual / variation, math.nan).mean()
 
 
+class WeightedMean(Metric):
+    """Mean of batches' means, each of which counts by the weights of its points: sum w l / sum w.
+
+    So the loss of a whole comes out of its batches, however it was cut into them.
+    """
+
+    total: Tensor
+    mass: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        for sum_of in ("total", "mass"):
+            self.add_state(sum_of, torch.zeros(()), dist_reduce_fx="sum")
+
+    def update(self, mean: Tensor, mass: Tensor) -> None:
+        mass = mass.to(self.dtype)
+        self.total = self.total + mean.to(self.dtype) * mass
+        self.mass = self.mass + mass
+
+    def compute(self) -> Tensor:
+        return self.total / self.mass
+
+
 class Evaluation(nn.Module):
     """Mean loss, and accuracy or MAE and R2, of the points of a validation or test, on all ranks.
 
@@ -61,15 +85,24 @@ class Evaluation(nn.Module):
     for sums; MAE is brought back to the unit of the data. All is added up in float64 (float32 on
     Apple's GPUs, which lack it): float32 sums gave an R2 of 1.002 for targets of 2460310 +- 50, and
     as float32 9 hits of 10 are less than 0.9.
+
+    Args:
+        mass: what the loss divides by in its mean, where it has weights of classes; its mean over
+            all points then is the weighted one, as torch's over all of them at once.
     """
 
     def __init__(
-        self, task: str, num_outputs: int, added: Mapping[str, Metric] | None = None
+        self,
+        task: str,
+        num_outputs: int,
+        added: Mapping[str, Metric] | None = None,
+        mass: Mass | None = None,
     ) -> None:
         super().__init__()
+        self.mass = mass
         make: dict[str, Callable[[], Metric]] = {
             # Not weighted, as a weight is lost where nan is not looked for.
-            "loss": lambda: MeanMetric(nan_strategy="disable"),
+            "loss": lambda: MeanMetric(nan_strategy="disable") if mass is None else WeightedMean(),
             # What it would validate is so already, and to look costs more than to count.
             "accuracy": lambda: MulticlassAccuracy(
                 num_outputs, average="micro", validate_args=False
@@ -110,7 +143,9 @@ class Evaluation(nn.Module):
         if self.task == "regression":
             outputs, targets = outputs.to(self.dtype), targets.to(self.dtype)
         for name, metric in self._always().items():
-            if name == "loss":
+            if name == "loss" and self.mass is not None:
+                metric.update(loss, self.mass(targets))
+            elif name == "loss":
                 metric.update(loss.expand(len(targets)))
             else:
                 metric.update(outputs, targets)

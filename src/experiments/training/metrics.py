@@ -16,6 +16,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from experiments.catalogue.class_weights import Mass
 from experiments.record.metric import measured_on
 from experiments.training.evaluation import NOISE, type_of_sums
 
@@ -47,10 +48,15 @@ class RunningMeans:
     R2 is 1 - sum (y - t)^2 / sum (t - mean t)^2, averaged over the K targets, and nan where one of
     them is constant, as below two points. Targets come standardised, such that no offset or scale
     of the data is too much for the sums; MAE is brought back to the unit of the data.
+
+    Args:
+        mass: what the loss divides by in its mean, where it has weights of classes: a batch then
+            counts by that in the mean loss, and not by its points.
     """
 
-    def __init__(self, task: str, num_outputs: int) -> None:
+    def __init__(self, task: str, num_outputs: int, mass: Mass | None = None) -> None:
         self.task = task
+        self.mass_of = mass
         self.num_outputs = num_outputs
         self.names = measured_on(task)
         self.reset(torch.device("cpu"))
@@ -62,6 +68,7 @@ class RunningMeans:
         self.waiting: list[tuple[Tensor, Tensor, Tensor]] = []
         self.num_waiting = 0
         self.loss = torch.zeros((), dtype=self.dtype, device=device)
+        self.mass = torch.zeros((), dtype=self.dtype, device=device)
         self.counts = torch.zeros(len(COUNTED), dtype=torch.int64, device=device)
         nothing = torch.zeros(0, self.num_outputs, dtype=self.dtype, device=device)
         self.sums = sums_of(nothing, nothing)
@@ -88,7 +95,13 @@ class RunningMeans:
         sizes = [len(t) for t in targets]
         self.waiting, self.num_waiting = [], 0
         self.num_points += sum(sizes)
-        self._add_losses(losses, sizes)
+        if self.mass_of is None:
+            self._add_losses(losses, sizes)
+        else:
+            for loss, t in zip(losses, targets, strict=True):
+                mass = self.mass_of(t).to(self.dtype)
+                self.loss += loss * mass
+                self.mass += mass
         if self.task == "classification":
             # Whole numbers: they may be added in any order.
             classes = torch.cat(targets)
@@ -124,6 +137,8 @@ class RunningMeans:
         num_points, loss, *counts = values[: 2 + len(COUNTED)].tolist()
         if not num_points:
             return dict.fromkeys(self.names, float("nan"))
+        if self.mass_of is not None:
+            loss *= num_points / values[-1].item()
         if self.task == "classification":
             shares = {name: count / num_points for name, count in zip(COUNTED, counts, strict=True)}
             return {"loss": loss / num_points, **shares}
@@ -140,11 +155,14 @@ class RunningMeans:
         self.add_up()
         counts = torch.tensor([self.num_points], dtype=self.dtype, device=self.loss.device)
         parts = [counts, self.loss.view(1), self.counts.to(self.dtype)]
-        return torch.cat([*parts, self.sums.flatten()])
+        masses = [] if self.mass_of is None else [self.mass.view(1)]
+        return torch.cat([*parts, self.sums.flatten(), *masses])
 
     def load(self, state: Tensor) -> None:
         """Go on from what `state` returned."""
         state = state.to(self.loss)
+        if self.mass_of is not None:
+            state, self.mass = state[:-1], state[-1].clone()
         self.num_points = int(state[0])
         self.loss = state[1].clone()
         sums_from = 2 + len(COUNTED)

@@ -15,6 +15,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from experiments.catalogue.class_weights import mass_of
 from experiments.data.loader import Batch, Stream
 from experiments.data.normalization import Standardize
 from experiments.data.sources import DataSpec
@@ -31,8 +32,9 @@ class ExperimentModule(L.LightningModule):
     """A network with its loss and metrics; to be trained, with a recipe too.
 
     Calling the module gives phi_out's output for raw data; `predict` gives class numbers, or
-    regression values in the unit of the data. Losses are means over data points; a regression
-    loss is that of standardised targets, while MAE is in the unit of the data.
+    regression values in the unit of the data. Losses are means over data points, weighted where the
+    loss has weights of classes (`mass_of`); a regression loss is that of standardised targets,
+    while MAE is in the unit of the data.
 
     Args:
         network: (B, *shape) -> (B, K).
@@ -43,6 +45,7 @@ class ExperimentModule(L.LightningModule):
         recipe: optimizer, schedule and rules of an update; None in a module that only predicts.
         execution: how many steps a call of the training step does.
         added: what is measured of validation and test beside, by name.
+        balances: the loss has weights of classes that the training labels say.
 
     Attributes:
         tested: gathers what is told of each test point; None where that is not kept.
@@ -61,6 +64,7 @@ class ExperimentModule(L.LightningModule):
         recipe: Recipe | None = None,
         execution: Execution | None = None,
         added: Mapping[str, Metric] | None = None,
+        balances: bool = False,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
@@ -75,8 +79,10 @@ class ExperimentModule(L.LightningModule):
         self.rules = recipe.rules if recipe else UpdateRules()
         self.execution = execution or Execution(accumulate=self.rules.accumulate)
         self.average = None if ema_decay is None else average_of(network, ema_decay)
-        self.means = RunningMeans(spec.task, spec.num_outputs)
-        self.evaluation = Evaluation(spec.task, spec.num_outputs, added)
+        self.balances = balances
+        self.mass = mass_of(loss)
+        self.means = RunningMeans(spec.task, spec.num_outputs, self.mass)
+        self.evaluation = Evaluation(spec.task, spec.num_outputs, added, self.mass)
         self.tested: ToldPoints | None = None
         self._steps: Steps | None = None
 

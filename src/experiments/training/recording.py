@@ -28,6 +28,7 @@ from experiments.training import devices
 from experiments.training.added_metrics import build_metrics, guesses
 from experiments.training.resume import Resumed
 from experiments.training.run_parts import RunParts
+from experiments.training.weighted_loss import weights_in
 
 log = logging.getLogger(__name__)
 
@@ -146,6 +147,7 @@ class Recorder:
 def new_record(parts: RunParts, launch: Launch, before: Record | None) -> Record:
     """Return the record of a run that is about to start, or to go on from `before`."""
     config, data = parts.config, parts.datamodule
+    weights = weights_in(parts.module.loss)
     started_at = now()
     return Record(
         schema=SCHEMA,
@@ -164,6 +166,8 @@ def new_record(parts: RunParts, launch: Launch, before: Record | None) -> Record
         num_train=len(data.train),
         num_val=len(data.val),
         num_test=len(data.test),
+        num_redrawn=data.num_redrawn or None,
+        class_weights=weights.tolist() if weights is not None else None,
         chance=chances(data),
         guessing=guesses_of(parts),
         duration_seconds=before["duration_seconds"] if before else 0.0,

@@ -18,6 +18,7 @@ from experiments.training.module import ExperimentModule
 from experiments.training.recipe import Recipe, build_recipe
 from experiments.training.smallest_batch import check_smallest_batch
 from experiments.training.trainer import RunTrainer, build_trainer, execution_of, monitor_of
+from experiments.training.weighted_loss import check_whole_batches
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ class RunParts:
             "parameters": f"{self.num_parameters:,}"
             + (f", {of_activation:+,} by the activation" if of_activation else ""),
             "data": f"{len(data.train):,} training, {len(data.val):,} validation, "
-            f"{len(data.test):,} test points of shape {spec.shape}, {what}",
+            f"{len(data.test):,} test points of shape {spec.shape}, {what}"
+            + (f"; {data.num_redrawn:,} training labels drawn anew" if data.num_redrawn else ""),
             "device": f"{self.num_devices} x {self.accelerator}, "
             + ("1 thread, " if self.num_threads == 1 else f"{self.num_threads} threads, ")
             + self.config["trainer"]["precision"],
@@ -108,6 +110,7 @@ def build_run(config: Config, *more_callbacks: Callback) -> RunParts:
     check.check_network(config, module.network, recipe, accelerator, num_devices)
     work = devices.work_of(module.network, data.spec.shape)
     datamodule = build.build_datamodule(config, data, work, at_once=not execution.by_batch)
+    check_whole_batches(config, module.loss, num_ranks)
     check_mixing(datamodule.augmentation, module.loss, config["loss"]["name"], num_ranks)
     check_learnable(datamodule)
     build.fit_normalization(module, datamodule, config["data"]["normalize"])

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 import vl_convert
 from comparison import verdicts
 
+from experiments.comparison.plots.by_number import by_number
 from experiments.comparison.plots.critical_difference import critical_difference, placed
 from experiments.comparison.plots.differences import differences
 from experiments.comparison.plots.every_picture import pictures_of
@@ -330,3 +332,42 @@ def test_epochs_have_whole_ticks_each_once(num_epochs: int) -> None:
     epochs = [int(label) for label in re.findall(r">(\d+)</text>", axis)]
     assert epochs == sorted(set(epochs))
     assert epochs[-1] == num_epochs
+
+
+def widths(levels: dict[str, float], num_seeds: int = 8) -> dict[str, Any]:
+    """Return a verdict of a factor of these levels, with training accuracies."""
+    rng = np.random.default_rng(4)
+    made = verdicts.task("mnist1d", levels, num_seeds, rng, control=None, factor="model.hidden")
+    verdict = verdicts.verdict_of([made])
+    verdict["design"]["factor"] = ["model.hidden"]
+    for run in verdict["runs"]:
+        run["metrics"]["train/accuracy"] = 1 - run["setting"] / 10
+    return verdict
+
+
+def test_a_factor_of_numbers_is_a_curve_in_their_order_with_training_beside_it() -> None:
+    verdict = widths({"[16,16]": 0.53, "[300,300]": 0.55, "[47,47]": 0.46})
+    [task] = verdict["tasks"]
+    spec = by_number(verdict, task)
+    assert spec is not None
+    rows = spec["data"]["values"]
+    by_name = {name: [r for r in rows if r["name"] == name] for name in ("test/accuracy", "train/accuracy")}  # fmt: skip
+    settings = {s["name"]: s for s in task["settings"]}
+    for number, row in zip((16, 47, 300), by_name["test/accuracy"], strict=True):
+        own = settings[f"[{number},{number}]"]
+        assert (row["value"], row["mean"], [row["low"], row["high"]]) == (number, own["mean"], own["interval"])  # fmt: skip
+    assert [row["mean"] for row in by_name["train/accuracy"]] == pytest.approx([1.0, 0.8, 0.9])
+    svg = svg_of(spec)
+    assert "model.hidden, of each layer" in svg
+    assert all(f">{number}<" in svg for number in (16, 47, 300))
+    assert "by-number" in pictures_of(verdict)
+
+
+def test_of_one_seed_there_are_no_bands_and_of_words_there_is_no_curve() -> None:
+    spec = by_number(verdict := widths({"1": 0.5, "2": 0.6, "4": 0.7}, 1), verdict["tasks"][0])
+    assert spec is not None
+    assert all(row["low"] is None for row in spec["data"]["values"])
+    assert spec["title"]["subtitle"] == ["Means over seeds."]
+    for levels in (["relu", "1", "2"], ["1", "2"], ["[8]", "[9,9]", "[8,8]"], ["full", "1", "2"]):
+        verdict = widths(dict.fromkeys(levels, 0.5))
+        assert by_number(verdict, verdict["tasks"][0]) is None

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from experiments.comparison.mean_curves import Curves
+from experiments.comparison.plots.by_number import by_number
 from experiments.comparison.plots.critical_difference import critical_difference
 from experiments.comparison.plots.differences import differences
 from experiments.comparison.plots.learning_curves import learning_curves
@@ -35,6 +36,7 @@ def pictures_of(verdict: Mapping[str, Any], curves: Sequence[Curves] = ()) -> di
         end = f"-{title}" if several else ""
         add(seed_dots(verdict, task), "seeds", f"seeds{end}", title)
         add(differences(verdict, task), "differences", f"differences{end}", title)
+        add(by_number(verdict, task), "number", f"by-number{end}", title)
         for metric in metrics_of(verdict, task, curves):
             curve = learning_curves(verdict, task, curves, metric)
             add(curve, "curves", f"curves-{metric}{end}", title)
