@@ -49,6 +49,9 @@ LONG = {
 """Commands that take minutes, and what types them instead."""
 PLANNED = {
     "train sweeps=activations": "70 jobs",
+    "train sweeps=activations model=mlp trainer.max_epochs=5": "70 jobs",
+    "train sweeps=optimizers protocol=tuned model=mlp data=moons data.num_samples=500 "
+    "'sweep.tuning.seeds=[1000]' trainer.max_epochs=5": "45 jobs",
     "train sweeps=depth": "50 jobs",
     "train sweeps=depth activation=sigmoid": "50 jobs",
     "train sweeps=losses": "70 jobs",
@@ -84,7 +87,7 @@ NOT_A_DOOR = {
     "cp": "names a search of the reader's own",
     "python docs/": "writes a page: tests/test_docs.py",
     "python benchmarks/": "measures for minutes",
-    "python -m experiments.": "names a sweep of the reader's own: tests/tracking",
+    "python -m experiments.": "names a run or a sweep of the reader's own: tests/tracking, tests/training",
     "python ~/experiments/": "types what docs/own.md has: tests/slow/test_own.py",
 }
 """Lines that are typed and are none of the three commands, by how they begin; and why they are not

@@ -70,6 +70,10 @@ BEFORE: dict[str, list[str]] = {
         "train -m activation=relu,sigmoid seed=range(0,6) model=mlp data=moons trainer.max_epochs=1 "
         "hydra.sweep.dir=outputs/sweeps/activations",
     ],
+    "docs/lecture.md": [
+        "train sweeps=optimizers protocol=tuned optim=sgd,adam model=linear data=moons "
+        "trainer.max_epochs=1 sweep.seeds=2 sweep.tuning.seeds=[1000] sweep.tuning.trials=3",
+    ],
 }
 """What a page presumes that its reader has typed before: sweeps of these names, here small ones."""
 
