@@ -6,11 +6,14 @@ kept, which would differ from one execution to the next.
 
 from __future__ import annotations
 
+import base64
+import io
 import tempfile
 from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from PIL import Image
 
 PATH = Path(__file__).resolve().parent / "tutorial.ipynb"
 
@@ -29,11 +32,23 @@ def executed(notebook: nbformat.NotebookNode, folder: str) -> nbformat.NotebookN
     return notebook
 
 
+def with_smaller_pictures(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Give each picture a palette of 128 colours, which takes less than half of the bytes."""
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        data = output.get("data", {})
+        if "image/png" in data:
+            picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGB")
+            kept = io.BytesIO()
+            picture.quantize(128, dither=Image.Dither.NONE).save(kept, "PNG", optimize=True)
+            data["image/png"] = base64.b64encode(kept.getvalue()).decode()
+    return notebook
+
+
 def main() -> None:
     """Execute the tutorial in place."""
     notebook = nbformat.read(PATH, as_version=4)
     with tempfile.TemporaryDirectory() as folder:
-        notebook = executed(notebook, folder)
+        notebook = with_smaller_pictures(executed(notebook, folder))
     nbformat.validate(notebook)
     nbformat.write(notebook, PATH)
     print(f"{PATH.name}: {PATH.stat().st_size / 1e3:.0f} kB")

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import itertools
 import re
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from nbclient import NotebookClient
+from PIL import Image
 from running import ROOT
 
 PATH = ROOT / "notebooks" / "tutorial.ipynb"
 NOTEBOOK = nbformat.read(PATH, as_version=4)
 TEXT = "\n\n".join(cell.source for cell in NOTEBOOK.cells if cell.cell_type == "markdown")
+CODE = [cell.source for cell in NOTEBOOK.cells if cell.cell_type == "code"]
+NUM_PICTURES = 16
 STRICT = "import warnings\n\nwarnings.simplefilter('error')"
 
 
@@ -25,17 +31,42 @@ def test_the_lectures_order() -> None:
 
 def test_it_is_small_and_knows_no_machine() -> None:
     text = PATH.read_text(encoding="utf-8")
-    assert len(text) < 500_000
+    assert len(text) < 600_000
     assert not re.findall(r"/(?:home|root|tmp|Users|work)/", text)
 
 
+def pictures_in(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
+    return [out for out in outputs if "image/png" in out.get("data", {})]
+
+
 def test_claims_are_asserted() -> None:
-    code = [cell.source for cell in NOTEBOOK.cells if cell.cell_type == "code"]
-    assert sum(source.count("assert ") for source in code) >= 30
+    assert sum(source.count("assert ") for source in CODE) >= 30
+
+
+def test_it_shows_more_than_it_asserts() -> None:
+    cells = [
+        cell for cell in NOTEBOOK.cells if "assert " in cell.source and cell.cell_type == "code"
+    ]
+    silent = [cell.id for cell in cells if not cell.outputs]
+    assert len(silent) <= len(cells) / 4, silent
+    for picture in pictures_in(NOTEBOOK):
+        image = Image.open(io.BytesIO(base64.b64decode(picture["data"]["image/png"])))
+        assert image.width >= 280
+        assert np.asarray(image.convert("L")).std() > 5  # not one colour
+
+
+def test_what_a_beginner_needs_of_torch_is_there() -> None:
+    code = "\n".join(CODE)
+    for call in (".to(device)", ".train(", "torch.save(", "torch.load(", "weights_only=True"):
+        assert call in code, call
+    assert ".eval()" in TEXT
+    for subject in ("learning curve", "loss surface", "What the filters see", "rules on one"):
+        assert subject.lower() in f"{TEXT}\n{code}".lower(), subject
 
 
 def test_what_it_imports_is_there() -> None:
-    code = "\n".join(cell.source for cell in NOTEBOOK.cells if cell.cell_type == "code")
+    code = "\n".join(CODE)
     imports = [line for line in code.splitlines() if line.startswith("from experiments")]
     assert imports
     exec("\n".join(imports), {})
@@ -60,7 +91,6 @@ def test_it_runs_from_top_to_bottom(tmp_path: Path) -> None:
     # In a home without caches matplotlib may say that it builds one.
     errors = [out.text for out in outputs if out.get("name") == "stderr"]
     assert not [text for text in errors if "font cache" not in text]
-    pictures = [out for out in outputs if "image/png" in out.get("data", {})]
-    assert len(pictures) >= 3
+    assert len(pictures_in(notebook)) >= NUM_PICTURES
     del notebook.cells[2]
     assert shapes_of(notebook) == shapes_of(NOTEBOOK), "type python notebooks/execute.py"
