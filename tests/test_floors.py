@@ -24,7 +24,7 @@ LIGHTNING = {"torch", "lightning"}
 FLOORS: dict[str, tuple[int, set[str]]] = {
     "errors": (0, set()),
     "record": (1, {"filelock", "yaml", "numpy"}),
-    "catalogue": (1, {"torch", "pytorch_optimizer"}),
+    "catalogue": (1, {"torch", "torchvision", "pytorch_optimizer"}),
     "config": (2, {"hydra", "omegaconf"}),
     "data": (2, LIGHTNING | {"torchvision", "numpy", "sklearn", "mnist1d", "PIL"}),
     "tracking": (2, {"wandb", "wandb_workspaces", "numpy", "yaml", "filelock", "lightning"}),

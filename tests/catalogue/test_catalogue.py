@@ -103,18 +103,33 @@ def two_steps_of(config: dict[str, Any]) -> list[float]:
 
 
 PARTS = [(g, c) for g, c in ENTRIES if g in {"activation", "init", "loss", "optim", "scheduler"}]
+MODELS = [m for m in choices("model") if m not in BY_NAME]
+"""Without those of torchvision, whose smallest would take as long as all that is tested here."""
+TINY = {
+    "resnet": ("model.depth=8", "model.width=4", "model.shortcut=projection"),
+    "gru": ("model.hidden_size=4", "model.dense=[8]"),
+    "transformer": ("model.dim=8", "model.depth=1", "model.num_heads=2", "model.dim_feedforward=8"),
+}
+"""What makes a model quick, where its defaults are not."""
+SOME = {"activation": None, "init": None, "optim": {"muon", "schedulefree_adamw"}}
+"""Parts that are tried in a model of `TINY`: of the others it cannot know whose they are."""
+IN_MODELS = [
+    (model, *part)
+    for part in PARTS
+    for model in MODELS
+    if model not in TINY or (part[0] in SOME and part[1] in (SOME[part[0]] or {part[1]}))
+]
 PHI_OUT_OF = {"log-probabilities": "log_softmax", "probabilities": "softmax"}
 
 
-@pytest.mark.parametrize("model", choices("model"))
-@pytest.mark.parametrize(("group", "choice"), PARTS, ids=lambda word: str(word))
+@pytest.mark.parametrize(("model", "group", "choice"), IN_MODELS, ids=lambda word: str(word))
 def test_every_part_trains_two_steps_in_every_model(group: str, choice: str, model: str) -> None:
     takes = (
         getattr(entry(plain(f"loss={choice}"), "loss").func, "takes", "") if group == "loss" else ""
     )
     phi_out = PHI_OUT_OF.get(takes, "identity")
     # Put together from two configs that other tests have composed already.
-    config = plain(f"model={model}", f"model.phi_out={phi_out}")
+    config = plain(f"model={model}", f"model.phi_out={phi_out}", *TINY.get(model, ()))
     config[group] = plain(f"{group}={choice}")[group]
     is_for_matrices = group == "optim" and optimizer_of(config).needs.form != "plain"
     if is_for_matrices and model == "linear":
@@ -126,14 +141,15 @@ def test_every_part_trains_two_steps_in_every_model(group: str, choice: str, mod
     assert losses[-1] < losses[0]
 
 
-@pytest.mark.parametrize("model", choices("model"))
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("choice", sorted(set(choices("data")) - DOWNLOADED - OWN))
 def test_every_data_set_trains_two_steps(choice: str, model: str) -> None:
     data = data_of(choice)
     loss = "mse" if data.task == "regression" else "cross_entropy"
-    overrides = (f"data={choice}", f"model={model}", f"loss={loss}", "optim.lr=1e-4")
-    if model == "cnn" and len(data.spec.shape) == 1:
-        with pytest.raises(UserError, match="a CNN slides windows over 1 to 3 dimensions"):
+    parts = (f"data={choice}", f"model={model}", f"loss={loss}", "optim.lr=1e-4")
+    overrides = (*parts, *TINY.get(model, ()))
+    if model not in ("linear", "mlp") and len(data.spec.shape) == 1:
+        with pytest.raises(UserError, match="and one data point of .* has the shape"):
             two_steps(*overrides)
         return
     losses = two_steps(*overrides)

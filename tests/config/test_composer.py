@@ -93,7 +93,9 @@ def test_the_value_of_a_group_or_a_key(composer: Composer) -> None:
 
 
 def test_the_options_of_a_group_and_keys_that_some_choices_have(composer: Composer) -> None:
-    assert composer.options_of("model") == ["cnn", "linear", "mlp"]
+    assert composer.options_of("model") == [
+        *("cnn", "gru", "linear", "mlp", "resnet", "torchvision", "transformer")
+    ]
     for key in ("test", "optim.lr", "scheduler.step_size", "model.kernel_size", "trainer.max_time"):
         assert composer.options_of(key) == []
     for key in ("data.batchsize", "optmi", "scheduler.steps", "model.kernel", "trainer.max_tiem"):

@@ -40,6 +40,11 @@ def test_an_mlp_of_maxout_units_counted_by_hand(tmp_path: Path) -> None:
     assert {"128 × 64", "64 × 64", "10 × 32", "8,320", "4,160", "330"} <= shown
 
 
+def test_a_network_that_is_no_chain_of_layers_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"figure=network .* model=resnet is none. Try model=cnn"):
+        network(tmp_path, "model=resnet", "model.depth=8", "model.width=2")
+
+
 def test_the_linear_model(tmp_path: Path) -> None:
     [layer] = network(tmp_path, "model=linear", "model.phi_out=log_softmax", "loss=nll").numbers[
         "layers"

@@ -52,10 +52,13 @@ def initialize(module: nn.Module, initializer: Initializer, seed: int) -> None:
     """Draw every weight matrix, every kernel and their biases anew, in place.
 
     Modules without a weight of two or more dimensions (normalisation, PReLU) keep the constants
-    that they were made with, and so do weights that are not to be trained. Each tensor's generator
-    is seeded by `seed` and its name among the module's `named_parameters`.
+    that they were made with, and so do weights that are not to be trained, recurrent ones
+    (torch.nn.GRU calls none of its own `weight`), and those that the module names in its
+    `taught_parameters`. Each tensor's generator is seeded by `seed` and its name among the
+    module's `named_parameters`.
     """
     is_first = True
+    taught: frozenset[str] = getattr(module, "taught_parameters", frozenset())
     for prefix, layer in module.named_modules():
         weight = getattr(layer, "weight", None)
         if not isinstance(weight, nn.Parameter) or weight.dim() < 2 or not weight.numel():
@@ -66,6 +69,8 @@ def initialize(module: nn.Module, initializer: Initializer, seed: int) -> None:
             if name not in ("weight", "bias") or not tensor.requires_grad:
                 continue
             full_name = f"{prefix}.{name}" if prefix else name
+            if full_name in taught:
+                continue
             # Drawn on the CPU, so that every device starts from the same weights.
             values = torch.empty(tensor.shape, dtype=tensor.dtype)
             generator = torch.Generator().manual_seed(tensor_seed(seed, full_name))

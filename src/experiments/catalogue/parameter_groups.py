@@ -28,7 +28,8 @@ def kinds_of(network: nn.Module) -> dict[nn.Parameter, str]:
             elif isinstance(module, NORMALIZATIONS):
                 kinds[parameter] = "norm"
             else:
-                kinds[parameter] = "bias" if has_matrix and name == "bias" else "activation"
+                # A recurrent layer or an attention has several, as bias_hh_l0 and in_proj_bias.
+                kinds[parameter] = "bias" if has_matrix and "bias" in name else "activation"
     return kinds
 
 

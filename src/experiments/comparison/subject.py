@@ -22,10 +22,14 @@ PLURALS = {
     "loss.weight": "weights of classes",
     "model": "models",
     "model.channels": "channels",
+    "model.depth": "depths",
     "model.dropout": "dropout rates",
     "model.hidden": "hidden layers",
     "model.kernel_size": "kernel sizes",
+    "model.name": "networks",
     "model.norm": "normalisations",
+    "model.shortcut": "shortcuts",
+    "model.width": "widths",
     "optim": "optimizers",
     "optim.lr": "learning rates",
     "optim.momentum": "momenta",
@@ -33,6 +37,16 @@ PLURALS = {
     "scheduler": "schedules",
 }
 """What the values of a factor are called; those of another key by the key."""
+MODEL_WORDS = {"linear": "linear model", "resnet": "ResNet"}
+"""Models that are called otherwise than by their name, or its capitals where it is short."""
+SIZES = {
+    "model.hidden": " {}",
+    "model.channels": " {}",
+    "model.hidden_size": " {}",
+    "model.dim": " {}",
+    "model.depth": "-{}",
+}
+"""Keys that say how large a model is, and how that stands behind its name."""
 FEW = 3
 """So many data sets are named, more are counted."""
 
@@ -70,11 +84,11 @@ def shared(configs: Sequence[Config], key: str) -> Any:
 def of_model_and_data(configs: Sequence[Config], design: Design) -> str:
     """Return model and data: MLP 64-64 on digits."""
     name = str(shared(configs, "model.name") or "")
-    model = f"{name} model" if name == "linear" else name.upper() if len(name) <= 4 else name
-    for key in ("model.hidden", "model.channels"):
-        sizes = shared(configs, key)
-        if name and isinstance(sizes, list) and key not in design.factor:
-            model += f" {'-'.join(map(str, sizes))}"
+    model = MODEL_WORDS.get(name, name.upper() if len(name) <= 4 else name)
+    for key, words in SIZES.items():
+        size = shared(configs, key)
+        if name and size and key not in design.factor:
+            model += words.format("-".join(map(str, size)) if isinstance(size, list) else size)
     data = sorted({str(select(config, "data.name")) for config in configs})
     on = f"{len(data)} data sets" if len(data) > FEW else " and ".join(data)
     is_asked = any(key.partition(".")[0] == "data" for key in design.factor) and len(data) > 1

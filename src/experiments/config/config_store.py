@@ -15,15 +15,13 @@ from experiments.config.arguments import PATHS
 from experiments.config.kept_parts import use_parts
 from experiments.config.overrides import multirun_name
 from experiments.config.schema import (
-    CNNConfig,
+    MODELS,
     ComparisonConfig,
     DataConfig,
     ExperimentConfig,
     FiguresConfig,
     FilesConfig,
-    LinearConfig,
     LoggerConfig,
-    MLPConfig,
     OptimConfig,
     TrainerConfig,
 )
@@ -109,9 +107,8 @@ def register_schemas() -> None:
     store(group="schema", name="trainer", node=TrainerConfig)
     store(group="schema/logger", name="wandb", node=LoggerConfig)
     store(group="schema/logger", name="files", node=FilesConfig)
-    store(group="schema/model", name="linear", node=LinearConfig)
-    store(group="schema/model", name="mlp", node=MLPConfig)
-    store(group="schema/model", name="cnn", node=CNNConfig)
+    for name, schema in MODELS.items():
+        store(group="schema/model", name=name, node=schema)
     OmegaConf.register_new_resolver("oc.env", environment_value, replace=True)
     # Cached: Hydra hands the cache to every job, whose own overrides hold single values.
     OmegaConf.register_new_resolver(

@@ -47,6 +47,13 @@ OTHER_KEYS: dict[str, tuple[str, ...]] = {
     "model.pool": ("pooling",),
     "model.dropout": ("dropoutrate", "dropoutp", "pdropout", "droprate"),
     "model.norm": ("normalization", "normalisation", "normlayer"),
+    "model.depth": ("nblocks", "numblocks"),
+    "model.num_heads": ("heads", "nhead", "nheads"),
+    "model.dim": ("dmodel", "embeddim", "embeddingdim"),
+    "model.dim_feedforward": ("mlpdim", "dimff", "dff", "ffndim"),
+    "model.patch_size": ("patch", "patchsize"),
+    "model.weights": ("pretrainedweights",),
+    "model.freeze": ("frozen", "freezebackbone"),
     "model.residual": ("skip", "skipconnections", "resnet"),
     "paths.output": ("outputdir", "outdir", "savedir", "logdir", "output", "out", "defaultrootdir"),
     "resume": ("ckpt", "ckptpath", "checkpointpath", "resumefrom", "load", "restore", "runfolder"),
@@ -69,6 +76,7 @@ SETTINGS: dict[str, str] = {
     "fastdevrun": "debug=fast_dev",
     "fullbatch": "data.batch_size=full",
     "nesterov": "optim=nesterov",
+    "pretrained": "model=torchvision model.weights=DEFAULT",
     "wandb": "logger=wandb",
 }
 """What says a whole setting elsewhere, unless its value is a no."""

@@ -23,6 +23,16 @@ from experiments.config.allowed import (
     is_part_or_count,
     where,
 )
+from experiments.config.model_schema import (
+    CNNConfig,
+    EntryConfig,
+    GRUConfig,
+    LinearConfig,
+    MLPConfig,
+    ResNetConfig,
+    TorchvisionConfig,
+    TransformerConfig,
+)
 from experiments.record.same_data import ALLOW, REFUSE
 
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true")
@@ -44,46 +54,6 @@ def is_wandb_name(name: str) -> bool:
 def are_tags(tags: list[str]) -> bool:
     """Return whether W&B takes all of these as tags of a run."""
     return all(0 < len(tag) <= 64 and tag.strip() for tag in tags)
-
-
-# OmegaConf reads these annotations and has unions of plain types only: a key that takes one value
-# or one per layer is Any here, and checked where the layers are built.
-
-
-@dataclass
-class EntryConfig:
-    name: str = MISSING
-    _target_: str = MISSING
-
-
-@dataclass
-class LinearConfig(EntryConfig):
-    phi_out: str = "identity"
-
-
-@dataclass
-class MLPConfig(EntryConfig):
-    hidden: list[int] = field(default_factory=list)
-    norm: Any = "none"
-    norm_groups: int = 8
-    dropout: Any = 0.0
-    residual: bool = False
-    phi_out: str = "identity"
-
-
-@dataclass
-class CNNConfig(EntryConfig):
-    channels: list[int] = field(default_factory=list)
-    kernel_size: Any = 3
-    stride: Any = 1
-    padding: Any = "same"
-    pool: Any = "max"
-    pool_size: Any = 2
-    norm: Any = "none"
-    norm_groups: int = 8
-    dropout: Any = 0.0
-    dense: list[int] = field(default_factory=list)
-    phi_out: str = "identity"
 
 
 @dataclass
@@ -316,6 +286,16 @@ class FiguresConfig:
     paths: PathsConfig = field(default_factory=PathsConfig)
 
 
+MODELS: dict[str, type] = {
+    "linear": LinearConfig,
+    "mlp": MLPConfig,
+    "cnn": CNNConfig,
+    "resnet": ResNetConfig,
+    "torchvision": TorchvisionConfig,
+    "gru": GRUConfig,
+    "transformer": TransformerConfig,
+}
+"""The types of the keys of each model."""
 GROUPS = {
     "data": DataConfig,
     "logger": LoggerConfig,

@@ -16,11 +16,7 @@ from experiments.config.overrides import key_and_word
 from experiments.errors.wording import spelled
 
 SCHEMAS: dict[str, dict[str, type]] = {
-    "model": {
-        "linear": schema.LinearConfig,
-        "mlp": schema.MLPConfig,
-        "cnn": schema.CNNConfig,
-    },
+    "model": schema.MODELS,
     "data": {"": schema.DataConfig},
     "optim": {"": schema.OptimConfig},
     "trainer": {"": schema.TrainerConfig},

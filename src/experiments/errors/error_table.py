@@ -197,6 +197,15 @@ TABLE: dict[str, str] = {
     "{num_layers} layers. Try {key}={instead}.",
     "shape": "model={model} data={data}: {reason}. Try {instead}.",
     "width": "{key}={given}: {reason}. Try {key}={instead}.",
+    "features": "activation: it takes {ratio} features for each that it returns, and {reason}. Try "
+    "{instead}.",
+    "builder": "model.name={given}: this network cannot take points of shape {shape} ({reason}). "
+    "Try model.name=resnet18, which takes images of any size.",
+    "no_weights": "model.weights={given}: the weights of {name} are not on this machine and could "
+    "not be downloaded ({reason}). Without a network, put {file} into {folder}, or leave "
+    "model.weights away: the weights are then drawn.",
+    "no_chain": "figure=network draws a chain of layers, one formula each, and {given} is none. "
+    "Try model=cnn.",
     "loss_task": "loss={loss} does not fit data={data}, which is a {task} task; it fits {fits}. "
     "Try loss={instead}.",
     "unbalanceable": "loss.weight=balanced: data={data} has no training point of {names}, which "

@@ -16,6 +16,7 @@ SYNONYMS = {
 """What is called otherwise elsewhere."""
 
 COLLECTION = "pytorch_optimizer optim.name="
+OF_TORCHVISION = "torchvision model.name="
 
 OTHER_CHOICES: dict[str, dict[str, str | None]] = {
     "model": {
@@ -23,6 +24,23 @@ OTHER_CHOICES: dict[str, dict[str, str | None]] = {
         **dict.fromkeys(("ffn", "ann", "dnn", "neuralnetwork", "multilayerperceptron"), "mlp"),
         **dict.fromkeys(("logisticregression", "linearregression", "logreg", "softmax"), "linear"),
         **dict.fromkeys(("conv", "convnet", "conv2d", "lenet", "convolutional"), "cnn"),
+        **dict.fromkeys(("rnn", "lstm", "bigru", "recurrent"), "gru"),
+        **dict.fromkeys(("attention", "encoder", "tinyvit"), "transformer"),
+        **{f"resnet{depth}": f"resnet model.depth={depth}" for depth in (8, 14, 20, 32, 44, 56)},
+        **{
+            name.replace("_", ""): f"{OF_TORCHVISION}{name}"
+            for name in (
+                *("resnet18", "resnet34", "resnet50", "resnet101", "alexnet", "vgg11", "vgg16"),
+                *("vgg19", "densenet121", "googlenet", "inception_v3", "mobilenet_v2"),
+                *("mobilenet_v3_small", "mobilenet_v3_large", "efficientnet_b0", "squeezenet1_1"),
+                *("convnext_tiny", "regnet_y_400mf", "swin_t", "vit_b_16", "wide_resnet50_2"),
+            )
+        },
+        **dict.fromkeys(("vgg", "vggnet"), f"{OF_TORCHVISION}vgg16"),
+        **dict.fromkeys(("vit", "visiontransformer"), f"{OF_TORCHVISION}vit_b_16"),
+        **dict.fromkeys(("densenet",), f"{OF_TORCHVISION}densenet121"),
+        **dict.fromkeys(("mobilenet",), f"{OF_TORCHVISION}mobilenet_v3_small"),
+        **dict.fromkeys(("efficientnet",), f"{OF_TORCHVISION}efficientnet_b0"),
     },
     "activation": {
         **dict.fromkeys(("none", "null", "linear", "no"), "identity"),
@@ -89,6 +107,21 @@ OTHER_CHOICES: dict[str, dict[str, str | None]] = {
         **dict.fromkeys(("null", "false", "no", "off", "identity"), "none"),
         **dict.fromkeys(("true", "yes", "on", "bn", "batchnorm1d", "batchnorm2d"), "batch"),
     },
+    "shortcut": {
+        **dict.fromkeys(("zeros", "pad", "a", "identity"), "padding"),
+        **dict.fromkeys(("conv", "b", "c", "projected"), "projection"),
+        **dict.fromkeys(("null", "false", "no", "off", "plain"), "none"),
+    },
+    "readout": {
+        **dict.fromkeys(("flatten", "concat", "every"), "all"),
+        **dict.fromkeys(("average", "avg", "meanpool"), "mean"),
+        **dict.fromkeys(("final", "hidden"), "last"),
+    },
+    "freeze": {
+        **dict.fromkeys(("null", "false", "no", "off"), "none"),
+        **dict.fromkeys(("true", "yes", "all", "features", "encoder"), "backbone"),
+    },
+    "weights": dict.fromkeys(("true", "yes", "pretrained", "imagenet"), "DEFAULT"),
     "pool": {
         **dict.fromkeys(("null", "false", "no", "off"), "none"),
         **dict.fromkeys(("mean", "average", "averagepool"), "avg"),

@@ -8,6 +8,10 @@ from typing import Any
 
 import torch
 
+from experiments.catalogue.models.cnn import CNN
+from experiments.catalogue.models.linear import Linear
+from experiments.catalogue.models.mlp import MLP
+from experiments.errors.messages import user_error
 from experiments.figures.drawn.network_drawing import LayerTable, Sketch, draw_network
 from experiments.figures.measured.layer_shapes import LayerShape, Shape, trace_layers
 from experiments.figures.page.composing import Composition
@@ -15,6 +19,8 @@ from experiments.figures.page.drawing import Drawing
 from experiments.figures.page.sheet import sizes, subscript
 from experiments.training.build import build_module, load_data
 
+CHAINS = (Linear, MLP, CNN)
+"""Networks whose layers follow one another, each with a formula of its own."""
 HEADER = ("layer", "window", "W", "b", "other weights", "gives", "parameters")
 
 
@@ -34,6 +40,8 @@ def network(composition: Composition) -> Drawing:
     config = composition.training()
     data = load_data(config)
     module = build_module(config, data.spec)
+    if not isinstance(module.network, CHAINS):
+        raise user_error("no_chain", given=f"model={config['model']['name']}")
     layers = trace_layers(module, data.train.take(torch.arange(2)).inputs)
     phi, phi_out = str(config["activation"]["name"]), str(config["model"]["phi_out"])
     formulas = [

@@ -15,7 +15,7 @@ from experiments.catalogue.parameter_groups import by_matrix
 from experiments.catalogue.schedulers import depends_on_total
 from experiments.config.allowed import check_finite, check_values
 from experiments.config.dotted_paths import find_target
-from experiments.config.entries import Config, call_of
+from experiments.config.entries import Config, call_of, target_of
 from experiments.config.first_lines import first_line_missing, missing_keys
 from experiments.config.launch import Launch
 from experiments.config.overrides import dotted_keys, key_and_word, key_of
@@ -34,7 +34,7 @@ from experiments.training.recipe import Recipe, interval_of
 CATALOGUE_GROUPS = ("model", "activation", "init", "loss", "optim", "scheduler", "data")
 LOGGERS = ("wandb", "csv", "none")
 """Those that need no class of their own."""
-COLLECTIONS = {"optim": "pytorch_optimizer", "data": "torchvision"}
+COLLECTIONS = {"optim": "pytorch_optimizer", "data": "torchvision", "model": "torchvision"}
 NEEDED: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(CATALOGUE_GROUPS, ("name", "_target_")),
     "logger": ("name",),
@@ -228,14 +228,12 @@ def check_schedule(config: Config, recipe: Recipe) -> None:
 def check_shape(config: Config, spec: DataSpec) -> None:
     """Raise UserError where the model cannot take data of this shape."""
     model, num_dims = config["model"]["name"], len(spec.shape) - 1
-    if model == "cnn" and not 1 <= num_dims <= 3:
-        reason = (
-            f"a CNN slides windows over 1 to 3 dimensions, and one data point of "
-            f"{config['data']['name']} has the shape {spec.shape}"
-        )
-        raise user_error(
-            "shape", model=model, data=config["data"]["name"], reason=reason, instead="model=mlp"
-        )
+    least, most, what = getattr(target_of(config, "model"), "takes_dimensions", (0, num_dims, ""))
+    if not least <= num_dims <= most:
+        data = config["data"]["name"]
+        reason = f"{what}, and one data point of {data} has the shape {spec.shape}"
+        instead = "model=resnet" if 1 <= num_dims <= 3 else "model=mlp"
+        raise user_error("shape", model=model, data=data, reason=reason, instead=instead)
 
 
 def check_network(

@@ -139,7 +139,13 @@ def work_of(network: nn.Module, shape: tuple[int, ...]) -> Work:
     counts: list[int] = []
     sizes = [math.prod(shape)]
 
-    def count(layer: nn.Module, inputs: Any, output: Tensor) -> None:
+    def count(layer: nn.Module, inputs: Any, output: Any) -> None:
+        if isinstance(layer, nn.RNNBase):  # whose matrices have names of their own
+            output = output[0]
+            numbers = sum(p.numel() for p in layer.parameters() if p.dim() > 1)
+            counts.append(numbers * (output.numel() // output.shape[-1]))
+        if not isinstance(output, Tensor):  # of a layer that gives several
+            return
         sizes.append(output.numel())
         weight: Any = getattr(layer, "weight", None)
         if getattr(weight, "ndim", 0) > 1:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments.config.dotted_paths import is_own
+from experiments.config.entries import target_of
 from experiments.data.sources import DataSpec
 from experiments.errors.messages import user_error
 from experiments.errors.wording import listed
@@ -64,9 +66,18 @@ class Run:
         words = [f'module("{other.stem}")' for other in others]
         instead = f"Whole is: {listed(words)}." if words else "Train the run again."
         saved = load_checkpoint(path, instead)
-        module = build_module(self.config, DataSpec.from_dict(saved["data_spec"]))
+        config = without_weights(self.config)
+        module = build_module(config, DataSpec.from_dict(saved["data_spec"]))
         module.load_state_dict(saved["state_dict"], strict=True)
         return module.eval()
+
+
+def without_weights(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the config of a run whose weights are known: none are fetched for it to begin with."""
+    model = config["model"]
+    if model.get("weights") is None or not is_own(target_of(config, "model")):
+        return config
+    return {**config, "model": {**model, "weights": None, "freeze": "none"}}
 
 
 def load_run(folder: str | Path) -> Run:

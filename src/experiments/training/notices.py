@@ -88,10 +88,12 @@ def no_effect_with(config: Config, recipe: Recipe, data: DataModule) -> dict[str
     """Return with what each key changes nothing; False for one that does."""
     model, trainer = config["model"], config["trainer"]
     pool, norm = model.get("pool"), model.get("norm")
-    is_linear = model["name"] == "linear"
-    asks = "activation" in asked_for(target_of(config, "model"), model)
+    is_linear, target = model["name"] == "linear", target_of(config, "model")
+    asks = "activation" in asked_for(target, model)
+    needed, without = getattr(target, "activation_needs", ("", ""))
     return {
         "activation": (is_linear and "model=linear, which has no hidden layer")
+        or (needed and not model.get(needed, True) and f"model.{needed}=[], {without}")
         or (not asks and f"model={model['name']}, which does not ask for one"),
         "model.pool_size": pool == "none" and "model.pool=none",
         "model.norm_groups": "group" not in (norm or "") and f"model.norm={norm}",

@@ -71,7 +71,7 @@ SIGNS = [
     ("~seed", "seed: this part of the configuration has no value", ""),
     ("~seed=3", "seed=3", ""),
     ("~optim.lrr", "optim.lrr: ", "~optim.lr"),
-    ("model=null", "model=null: there is no such model | cnn, linear, mlp", ""),
+    ("model=null", "model=null: there is no such model | cnn, gru, linear, mlp", ""),
     ("optim=None", "optim=None: there is no such optim", ""),
     ("model=", "model=: ", ""),
     ("model={name:mlp}", "model is a group", "model=mlp"),

@@ -38,9 +38,16 @@ GROUPS = [
 ]  # fmt: skip
 
 CHOICES = [
-    ("model=CNN", "model=CNN: there is no such model | cnn, linear, mlp", "model=cnn"),
+    ("model=CNN", "model=CNN: there is no such model | cnn, gru, linear, mlp, resnet", "model=cnn"),
     ("model=ccn", "model=ccn: there is no such model", "model=cnn"),
-    ("model=resnet18", "model=resnet18: there is no such model | cnn, linear, mlp", ""),
+    ("model=resnet18", "model=resnet18: there is no such model | cnn, gru", "model=torchvision model.name=resnet18"),
+    ("model=ResNet-20", "model=ResNet-20: there is no such model", "model=resnet model.depth=20"),
+    ("model=lstm data=mnist1d", "model=lstm: there is no such model", "model=gru"),
+    ("model=torchvision model.name=resnet-18", "model.name=resnet-18: there is no such model.name", "model.name=resnet18"),
+    ("model=resnet model.shortcut=conv", "model.shortcut=conv: there is no such model.shortcut", "model.shortcut=projection"),
+    ("model=gru data=mnist1d model.readout=average", "model.readout=average: there is no such", "model.readout=mean"),
+    ("model.num_heads=2", "model.num_heads: there is no such key", "model=transformer model.num_heads=2"),
+    ("model.name=resnet18", "model.name=resnet18: a name does not choose", "model=torchvision model.name=resnet18"),
     ("model=perceptron", "model=perceptron: there is no such model", "model=mlp"),
     ("model=fully_connected", "model=fully_connected: there is no such model", "model=mlp"),
     ("model=logistic_regression", "model=logistic_regression: there is no such model", "model=linear"),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -109,6 +109,8 @@ class CNN(nn.Module):
     >>> sum(p.numel() for p in net.parameters())
     5210
     """
+
+    takes_dimensions: ClassVar = (1, 3, "a CNN slides windows over 1 to 3 dimensions")
 
     def __init__(
         self,

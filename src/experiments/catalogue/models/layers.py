@@ -1,4 +1,4 @@
-"""What layers of the MLP and the CNN share: values per layer, and normalisation.
+"""What layers of all models share: values per layer, and normalisation.
 
 Shape letters: B batch, C channels or features.
 """
@@ -96,6 +96,17 @@ def widened(key: str, activation: Activation, num_features: int) -> int:
         raise user_error(
             "width", key=key, given=num_features, reason=error, instead=num_features + 1
         ) from error
+
+
+def check_keeps_features(activation: Activation, reason: str, instead: str) -> None:
+    """Raise UserError for an activation that returns more features, or fewer, than it takes."""
+    if not keeps_features(activation):
+        ratio = getattr(activation(), "multiplier", 1)
+        raise user_error("features", ratio=ratio, reason=reason, instead=instead)
+
+
+def keeps_features(activation: Activation) -> bool:
+    return bool(getattr(activation(), "multiplier", 1) == 1)
 
 
 def normalization(norm: str, num_features: int, num_dims: int, num_groups: int) -> nn.Module:

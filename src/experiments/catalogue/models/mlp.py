@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -83,6 +83,8 @@ class MLP(nn.Module):
     >>> sum(p.numel() for p in MLP((40,), 10, nn.ReLU, hidden=[100, 100]).parameters())
     15210
     """
+
+    activation_needs: ClassVar = ("hidden", "where no layer is hidden")
 
     def __init__(
         self,
