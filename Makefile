@@ -64,7 +64,7 @@ tutorial: $(TUTORIAL)  ## install what notebooks/tutorial.ipynb needs, run it an
 
 lock: $(READY)  ## resolve all extras anew into requirements.lock
 	$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report $(VENV)/report.json --editable '.[search,cluster,dashboard,tutorial,dev]'
-	$(BIN)/python -c 'import json; found = json.load(open("$(VENV)/report.json"))["install"]; pins = sorted(p["metadata"]["name"].lower() + "==" + p["metadata"]["version"].split("+")[0] for p in found if p["metadata"]["name"] != "experiments"); print("# Pins for pip --constraint; make lock writes this file.", *pins, sep="\n")' > requirements.lock
+	$(BIN)/python -c 'import json; found = json.load(open("$(VENV)/report.json"))["install"]; pins = sorted(p["metadata"]["name"].lower() + "==" + p["metadata"]["version"].split("+")[0] for p in found if p["metadata"]["name"] != "did-it-matter"); print("# Pins for pip --constraint; make lock writes this file.", *pins, sep="\n")' > requirements.lock
 
 clean:  ## remove .venv and caches; outputs/ and data/ stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache build src/*.egg-info

@@ -3,25 +3,9 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-import hydra
-
-from experiments.config import composer, door
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
-
-@hydra.main(version_base="1.3", config_path="conf", config_name="compare")
-def main(config: DictConfig) -> None:
-    from experiments.comparison.compare import report  # numpy and scipy, and not before
-
-    with door.errors_past_hydra(config):
-        report(composer.plain(config))
-
+from experiments.__main__ import opened_by_script
 
 if __name__ == "__main__":
-    conf = Path(__file__).resolve().parent / "conf"
-    sys.exit(door.call_script(main, conf, config_name="compare"))
+    # With @hydra.main, which fish looks for in a script whose words it is to complete.
+    sys.exit(opened_by_script(__file__))

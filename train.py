@@ -3,30 +3,9 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-import hydra
-
-from experiments.config import composer, door
-from experiments.config.launch import Launch
-
-if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
-
-@hydra.main(version_base="1.3", config_path="conf", config_name="config")
-def main(config: DictConfig) -> float | None:
-    with door.errors_past_hydra(config):
-        launch = Launch.from_hydra()
-        launch.tell_begin()
-        from experiments.training.process_state import as_it_was
-        from experiments.training.run import monitored_value, train
-
-        values = composer.plain(config)
-        with as_it_was(forgets_modules=launch.sweep_dir is not None):
-            return monitored_value(values, train(values, launch))
-
+from experiments.__main__ import opened_by_script
 
 if __name__ == "__main__":
-    sys.exit(door.call_script(main, Path(__file__).resolve().parent / "conf"))
+    # With @hydra.main, which fish looks for in a script whose words it is to complete.
+    sys.exit(opened_by_script(__file__))

@@ -19,6 +19,7 @@ from experiments.comparison.verdict import compared
 from experiments.config import mistakes
 from experiments.config.arguments import at_home, readable
 from experiments.config.composer import composer_at
+from experiments.config.config_folders import CONF, shipped
 from experiments.config.overrides import key_of, of_other_keys
 from experiments.figures.graph.command_line import as_hydra_reads
 from experiments.figures.page.composing import Composition
@@ -27,7 +28,6 @@ from experiments.figures.page.making import compute_drawing, render, themed_figu
 from experiments.figures.page.themes import THEMES
 from experiments.training.load import Run
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
 QUIET = ["logger=none", "progress=none"]
 """Overrides that cannot change a result: a notebook wants neither W&B nor a line per epoch."""
 
@@ -100,7 +100,7 @@ def draw(*overrides: str, name: str | None = None, theme: str = "light", dpi: in
         UserError: a mistake in the words.
     """
     with in_our_words("figures"):
-        composition = composition_of("figures", as_hydra_reads(overrides, CONF))
+        composition = composition_of("figures", as_hydra_reads(overrides, shipped(CONF)))
         drawing = compute_drawing(composition.config(), composition)
     return Picture(drawing, name or next(iter(drawing.pictures)), theme, dpi)
 
@@ -125,7 +125,7 @@ def compare(*overrides: str) -> list[str]:
 
 def composition_of(script: str, overrides: Sequence[str]) -> Composition:
     """Return the composition of a script's config with what is typed after the script."""
-    composer = composer_at(CONF, script, readable(overrides))
+    composer = composer_at(shipped(CONF), script, readable(overrides))
     return Composition(composer, at_home(str(composer.master.paths.output)))
 
 

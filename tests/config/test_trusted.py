@@ -79,7 +79,7 @@ def test_files_of_ones_own_and_packages_that_build_on_this_one_are_trusted(
     with pytest.raises(UserError, match="no part of an experiment"):
         find_target("data", "plugin.points")
     monkeypatch.setattr(trusted, "packages_distributions", lambda: {"plugin": ["a-plugin"]})
-    monkeypatch.setattr(trusted, "requires", lambda name: ["torch>=2", "experiments>=0.1"])
+    monkeypatch.setattr(trusted, "requires", lambda name: ["torch>=2", "did-it-matter>=0.1"])
     assert find_target("data", "plugin.points") is plugin.points
 
 

@@ -42,3 +42,23 @@ def test_the_commands_of_the_page_do_what_it_says(tmp_path: Path) -> None:
     wrong = subprocess.run([*command, "model.widht=8"], capture_output=True, text=True)
     assert wrong.returncode == 2
     assert "Did you mean model.width=8?" in wrong.stderr
+
+
+def test_the_folder_of_your_own_does_what_the_page_says(tmp_path: Path) -> None:
+    section = PAGE.partition("## A folder of your own")[2].partition("\n## ")[0]
+    lines = re.findall(r"```\n(.*?)```", section, re.DOTALL)[0].splitlines()
+    assert [shlex.split(line)[:2] for line in lines[:2]] == [["experiments", "new"], ["cd", "mine"]]
+    here = tmp_path
+    for line in lines:
+        first, *words = shlex.split(line)
+        if first == "cd":
+            here = here / words[0]
+            continue
+        program = ["-m", "experiments"] if first == "experiments" else []
+        answer = subprocess.run(
+            [sys.executable, *program, *words], capture_output=True, text=True, cwd=here
+        )
+        assert answer.returncode == 0, line + answer.stdout + answer.stderr
+    statuses = [read_record(folder)["status"] for folder in run_folders(here / "outputs")]
+    assert statuses == ["completed"] * (1 + 4 + 12)
+    assert (here / "outputs/reports/nets/report.html").is_file()

@@ -29,6 +29,7 @@ from experiments.comparison.reading import (
     read_runs,
 )
 from experiments.comparison.verdict import compared, verdict_json
+from experiments.errors.commands import command_of
 from experiments.errors.messages import UserError, check_choice, user_error
 from experiments.errors.wording import listed
 from experiments.record.folder import write_atomic
@@ -57,7 +58,7 @@ def report(config: Dict) -> None:
         raise user_error("which_runs", choices=listed(sweeps) or "none yet")
     reading = read_runs(folders) if source is None else read_remote(source)
     name = folder_name(config["name"] or name_of(reading, folders))
-    command = shlex.join(["python", os.path.basename(sys.argv[0]), *sys.argv[1:]])
+    command = shlex.join([*command_of("compare").split(), *sys.argv[1:]])
     verdict, curves = compared(reading, request_of(config), name=name, command=command)
     folder = output / REPORTS / name
     write_files(verdict, curves, folder)

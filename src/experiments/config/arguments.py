@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import OverrideParseException
 
 from experiments.config.overrides import parsed
+from experiments.errors.commands import PROGRAM, typed_words
 
 PATHS = (
     "resume",
@@ -151,15 +153,28 @@ def as_one_word(argument: str) -> str:
     return shlex.quote(f"{key}={QuotedString(bare, Quote.double).with_quotes()}")
 
 
-def command_line(*arguments: str, script: str | None = None) -> str:
+def command_line(*arguments: str, door: str | None = None) -> str:
     """Return a command for the same interpreter, to be pasted into a shell.
 
     Args:
-        script: one that stands beside the script of this command; by default that is meant.
+        door: another one than that of this command: train, compare or figures.
     """
-    interpreter = sys.orig_argv[0] if sys.orig_argv else ""
-    path = sys.argv[0] if script is None else os.path.join(os.path.dirname(sys.argv[0]), script)
-    return shlex.join([interpreter or sys.executable, path, *arguments])
+    interpreter = (sys.orig_argv[0] if sys.orig_argv else "") or sys.executable
+    *words, last = typed_words()
+    if last.endswith(".py"):
+        path = os.path.join(os.path.dirname(sys.argv[0]), f"{door}.py") if door else sys.argv[0]
+        return shlex.join([interpreter, path, *arguments])
+    if words == [PROGRAM]:
+        return shlex.join([program_here(), door or last, *arguments])
+    return shlex.join([interpreter, "-m", PROGRAM, door or last, *arguments])
+
+
+def program_here() -> str:
+    """Return the program as it was typed, with its path where the shell would find another one."""
+    typed, found = sys.argv[0], shutil.which(PROGRAM)
+    if not os.path.basename(typed).startswith(PROGRAM):
+        return PROGRAM  # a process that was started by it
+    return PROGRAM if found and os.path.realpath(found) == os.path.realpath(typed) else typed
 
 
 def with_paths(config: dict[str, Any], change: Callable[[Any], Any]) -> dict[str, Any]:

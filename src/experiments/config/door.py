@@ -11,7 +11,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,19 @@ from omegaconf.errors import OmegaConfBaseException
 from experiments.config.arguments import readable
 from experiments.config.composer import composer_at
 from experiments.config.composition_mistakes import groups_of_one_choice, script_of
+from experiments.config.config_folders import group_files
 from experiments.config.config_store import register_schemas
-from experiments.config.mended_words import mended, unknown_options
+from experiments.config.mended_words import WITH_VALUE, mended, unknown_options
 from experiments.config.mistakes import in_our_words
+from experiments.config.own_choices import (
+    also_searched,
+    refuse_hidden_files,
+    tell_own,
+    with_completed_folder,
+)
 from experiments.config.secrets import refuse_secrets, refuse_secrets_in
 from experiments.config.vocabulary import Vocabulary
+from experiments.errors.commands import as_typed_here
 from experiments.errors.error_table import TABLE
 from experiments.errors.messages import RunFailed, Terminated, UserError, user_error
 
@@ -125,6 +132,8 @@ def called(
             refuse_two_things(sys.argv[1:])
             refuse_values_of_groups(sys.argv[1:], conf, config_name)
             refuse_hidden_files(sys.argv[1:], conf)
+            tell_own(sys.argv[1:], config_name)
+            sys.argv[1:] = with_completed_folder(sys.argv[1:])
             main()
     except KeyboardInterrupt as stop:
         print("Interrupted.", file=sys.stderr)
@@ -185,12 +194,12 @@ def refuse_values_of_groups(arguments: Sequence[str], conf: Path, config_name: s
     """Raise UserError for `model={name:mlp}` or `model=[mlp,cnn]`, which Hydra mixes into one."""
     for argument in arguments:
         group, _, value = argument.lstrip("+").partition("=")
-        if not (group.isidentifier() and (conf / group).is_dir()):
+        if not (value and value[0] in "[{" and group in (groups := group_files(conf, arguments))):
             continue
         if value.startswith("{"):
             keys = re.search(r"(\w+): *([\w.+-]+)", value)
             name = re.search(r"name: *(\w+)", value)
-            first = next(iter(group_choices(conf).get(group, ["..."])))
+            first = next((file.stem for file in groups[group]), "...")
             instead = f"{group}={name[1] if name else first}"
             if keys and not name:
                 instead = f"{group}.{keys[1]}={keys[2]}"
@@ -198,22 +207,6 @@ def refuse_values_of_groups(arguments: Sequence[str], conf: Path, config_name: s
         if config_name == "config" and value.startswith("[") and group in groups_of_one_choice():
             sweep = re.sub(r"[\[\]'\" ]", "", value)
             raise user_error("several_choices", given=argument, group=group, sweep=sweep)
-
-
-def refuse_hidden_files(arguments: Sequence[str], conf: Path) -> None:
-    """Raise UserError for a file of `--config-dir` that has the name of one of ours."""
-    flags = ("--config-dir", "-cd")
-    for argument, following in pairwise([*arguments, ""]):
-        flag, sign, value = argument.partition("=")
-        if flag not in flags:
-            continue
-        own = Path(value if sign else following)
-        for file in sorted(own.glob("*/*.yaml")) if own.is_dir() else ():
-            name = file.relative_to(own)
-            if (conf / name).is_file() or (conf.parent / name).is_file():
-                raise user_error(
-                    "hidden_file", path=file, group=name.parent, instead=f"my_{name.stem}"
-                )
 
 
 def help_text(conf: Path, arguments: Sequence[str], config_name: str = "config") -> str:
@@ -227,37 +220,48 @@ def help_text(conf: Path, arguments: Sequence[str], config_name: str = "config")
     """
     is_sweep = any(a in ("-m", "--multirun") for a in arguments)
     # A sweep has no one configuration to show: the default stands for it.
-    overrides = [] if is_sweep else [a for a in arguments if not a.startswith("-")]
-    config = composer_at(conf, config_name, overrides).master
+    overrides = [] if is_sweep else overrides_among(arguments)
+    config = composer_at(conf, config_name, [*overrides, *also_searched(arguments)]).master
     words = config.hydra.help
     keys = [str(key) for key in config if key not in HIDDEN]
-    groups = group_choices(conf, config_name)
+    groups = group_choices(conf, config_name, arguments)
     return "\n".join(
         [
-            words.header,
+            as_typed_here(words.header),
             *(["== Groups and their choices (group=choice) =="] if groups else []),
             *(f"{group}: {', '.join(choices)}" for group, choices in groups.items()),
             *([""] if groups else []),
             "== This configuration (key=value changes it) ==",
             OmegaConf.to_yaml(OmegaConf.masked_copy(config, keys)),
-            words.footer,
+            as_typed_here(words.footer),
         ]
     )
 
 
-def group_choices(conf: Path, config_name: str = "config") -> dict[str, list[str]]:
-    """Return the choices of every group of a configuration, in alphabetical order.
+def overrides_among(arguments: Sequence[str]) -> list[str]:
+    """Return what was typed without options and their values.
+
+    >>> overrides_among(["--config-dir", "mine", "model=net", "--help"])
+    ['model=net']
+    """
+    before = ["", *arguments]
+    pairs = zip(before, arguments, strict=False)
+    return [a for last, a in pairs if not a.startswith("-") and last not in WITH_VALUE]
+
+
+def group_choices(
+    conf: Path, config_name: str = "config", arguments: Sequence[str] = ()
+) -> dict[str, list[str]]:
+    """Return the choices of every group of a configuration, ours and the user's own.
 
     An experiment, called config, has all groups but one; figures have that one, and each figure
     some of the others; a comparison has none.
     """
-    folders = sorted(folder for folder in conf.iterdir() if folder.is_dir())
-    folders.append(conf.parent / "sweeps")
-    of_figures = config_name == "figures"
     if config_name not in ("config", "figures"):
-        folders = []
+        return {}
+    of_figures = config_name == "figures"
     return {
-        folder.name: sorted(file.stem for file in folder.glob("*.yaml"))
-        for folder in folders
-        if folder.name not in HIDDEN and (folder.name == FIGURES) == of_figures
+        group: [file.stem for file in files]
+        for group, files in group_files(conf, arguments).items()
+        if group not in HIDDEN and (group == FIGURES) == of_figures
     }

@@ -33,7 +33,9 @@ OPTIONS = (
     *("--shell-completion", "-sc", "--info", "-i", "-cjob", "-call", "-chydra"),
 )
 """Those that Hydra has; of the long ones a beginning is enough."""
-PROGRAMS = ("python", "python3", "train.py", "compare.py", "figures.py", "wandb", "make")
+PROGRAMS = (
+    *("python", "python3", "train.py", "compare.py", "figures.py", "experiments", "wandb", "make"),
+)
 
 
 def mended(arguments: Sequence[str], place: int, words: Vocabulary) -> tuple[str, str | None]:

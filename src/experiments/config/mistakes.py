@@ -27,6 +27,7 @@ from omegaconf.errors import (
 
 from experiments.config.arguments import as_one_word
 from experiments.config.composition_mistakes import not_composed, script_of
+from experiments.config.config_folders import group_files
 from experiments.config.first_lines import first_line_missing, missing_keys
 from experiments.config.meant import in_shell, meant, with_value
 from experiments.config.mended_words import mended
@@ -168,7 +169,7 @@ def word_for_choice(typed: Sequence[str], error: BaseException, conf: Path | Non
     """A choice that is no word to Hydra, as in model=null or logger=false."""
     for word in typed:
         group, _, given = word.partition("=")
-        files = sorted((conf / group).glob("*.yaml")) if conf and group.isidentifier() else []
+        files = group_files(conf, typed).get(group, []) if conf and "=" in word else []
         if files and re.fullmatch(r"null|true|false|[\d.e+-]+", given, re.IGNORECASE):
             return unknown_choice(group, given, [file.stem for file in files])
     return user_error("composition", reason=" ".join(str(error).split()))
@@ -177,7 +178,10 @@ def word_for_choice(typed: Sequence[str], error: BaseException, conf: Path | Non
 def choices_beside(group: str, text: str) -> list[str]:
     """Return the choices of a group, of which Hydra does not tell where several were chosen."""
     conf = re.search(r"provider=main, path=file://(\S+)", text)
-    return [path.stem for path in Path(conf[1], group).glob("*.yaml")] if conf and group else []
+    if not conf or not group:
+        return []
+    files = group_files(Path(conf[1])).get(group) or sorted(Path(conf[1], group).glob("*.yaml"))
+    return [file.stem for file in files]
 
 
 def unknown_node_key(error: BaseException, cause: OmegaConfBaseException) -> UserError:

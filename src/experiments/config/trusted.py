@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from importlib.metadata import PackageNotFoundError, requires
 from typing import Any
 
+from experiments.errors.commands import DISTRIBUTION
 from experiments.errors.messages import user_error
 
 OWN = "experiments"
@@ -91,9 +93,19 @@ def builds_on_this(top: str) -> bool:
             needed = requires(distribution) or ()
         except PackageNotFoundError:
             continue
-        if any(line.lower().startswith(OWN) for line in needed):
+        if DISTRIBUTION in map(name_in, needed):
             return True
     return False
+
+
+def name_in(requirement: str) -> str:
+    """Return the name of a distribution, as all spellings of it are compared.
+
+    >>> name_in("Did_It.Matter[search]>=0.1; extra == 'x'")
+    'did-it-matter'
+    """
+    name = re.split(r"[^\w.-]", requirement.strip(), maxsplit=1)[0]
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def refusal(key: str, path: str) -> Exception:

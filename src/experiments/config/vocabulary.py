@@ -1,6 +1,7 @@
 """Every word that a script knows: its keys, its groups, their choices, and the keys of each choice.
 
-Read off the files of conf/ and the schemas without composing anything, when a word was not found.
+Read off the files of conf/, those of a user's own folder and the schemas without composing
+anything, when a word was not found.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config import schema
+from experiments.config.config_folders import group_files
 from experiments.config.overrides import key_and_word
 from experiments.errors.wording import spelled
 
@@ -55,13 +57,14 @@ class Vocabulary:
             script: the name of its config: config, compare or figures.
             typed: what was typed, of which choices of groups count.
         """
+        typed = list(typed)
         words = [key_and_word(word) for word in typed if "=" in word]
         if script == "compare":
             return cls(script, keys_of_type(schema.ComparisonConfig))
         groups = {
-            folder.name: {file.stem: keys_of_file(file, folder.name) for file in files}
-            for folder in [*conf.iterdir(), conf.parent / "sweeps"]
-            if (files := sorted(folder.glob("*.yaml")))
+            group: {file.stem: keys_of_file(file, group) for file in files}
+            for group, files in group_files(conf, typed).items()
+            if files
         }
         for group, types in SCHEMAS.items():
             for choice, keys in groups.get(group, {}).items():

@@ -7,6 +7,17 @@ raises `user_error(name, **values)` of `messages.py`.
 from __future__ import annotations
 
 TABLE: dict[str, str] = {
+    # commands, and a folder of one's own
+    "no_command": "{given}: there is no such command.{hint} Commands: {choices}; {help} tells of "
+    "them.",
+    "own": "Of your own, from {folders}: {choices}.",
+    "new_help": "{new} FOLDER writes a small example of your own into a folder: a network, a data "
+    "set, a metric, a sweep and a test, which run at once. Without FOLDER it is the one that you "
+    "stand in.",
+    "new_words": "{given}: what follows is the name of one folder, or nothing. Type {new} mine",
+    "new_files": "{folder}: {names} would be overwritten or mixed with others. Choose an empty "
+    "folder, or one without these.",
+    "new_unwritable": "{path}: this cannot be written ({reason}). Choose another folder.",
     # configuration
     "unknown_choice": "{group}={given}: there is no such {group}.{choices}",
     "unknown_key": "{key}: there is no such key.{choices}",

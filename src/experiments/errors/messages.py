@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from experiments.errors.commands import as_typed_here
 from experiments.errors.error_table import TABLE
 from experiments.errors.likeness import hint, nearest_key
 from experiments.errors.wording import as_typed, listed
@@ -18,6 +19,9 @@ LONG_LIST = 180
 
 class UserError(ValueError):
     """A mistake in the input, which the user can mend; its text is the whole message."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(as_typed_here(message))
 
 
 class UnknownKey(UserError):

@@ -144,8 +144,12 @@ def processor() -> str:
 
 @functools.cache
 def checkout() -> dict[str, Any]:
-    """Return the commit that this package lies in, and whether nothing in it was changed."""
-    status = git("status", "--porcelain=v2", "--branch")
+    """Return the commit that this package lies in, and whether nothing in it was changed.
+
+    An installed package has none: the checkout around it would be somebody else's.
+    """
+    is_installed = not {"site-packages", "dist-packages"}.isdisjoint(Path(__file__).parts)
+    status = None if is_installed else git("status", "--porcelain=v2", "--branch")
     lines = status.splitlines() if status else []
     commits = [line.split()[-1] for line in lines if line.startswith("# branch.oid")]
     if not commits or commits[0] == "(initial)":

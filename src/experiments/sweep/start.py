@@ -73,7 +73,7 @@ def finish(failed: Failures, sweep_dir: Path, compares: bool) -> None:
     """Say where the runs are, how they are reported, and which came to nothing."""
     print(f"Runs: {sweep_dir}")
     if compares:
-        print(f"Report: {command_line(f'runs={sweep_dir}', script='compare.py')}")
+        print(f"Report: {command_line(f'runs={sweep_dir}', door='compare')}")
     if failed:
         tell_failures(failed)
         raise RunFailed(TABLE["sweep_failed"].format(number=len(failed)))

@@ -28,7 +28,7 @@ import yaml
 
 from experiments.errors.messages import user_error
 
-ROOT = Path(__file__).resolve().parents[3]
+DOORS = Path(__file__).resolve().parents[1] / "__main__.py"
 
 OF_ONE_RUN = (
     "WANDB_RUN_ID",
@@ -125,8 +125,9 @@ def main() -> None:
     """Run a script with the parameters of a sweep, and leave as W&B's agent understands it."""
     script, *parameters = sys.argv[1:]
     # The agent may stand in any folder; the sweep's file says only train.py.
-    path = script if Path(script).is_file() else str(ROOT / script)
-    sys.argv = [path, *choices(parameters)]
+    is_file = Path(script).is_file()
+    path = script if is_file else str(DOORS)
+    sys.argv = [path, *([] if is_file else [Path(script).stem]), *choices(parameters)]
     try:
         runpy.run_path(path, run_name="__main__")
     except SystemExit as leaving:

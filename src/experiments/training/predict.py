@@ -31,6 +31,7 @@ from experiments.data.loader import BatchLoader, FromMemory
 from experiments.data.new_points import NewPoints, Reader
 from experiments.data.order import BatchOrder
 from experiments.data.sources import Points
+from experiments.errors.commands import as_typed_here
 from experiments.errors.messages import UserError, check_choice, unknown_key, user_error
 from experiments.record.folder import write_atomic
 from experiments.training import build, console, devices
@@ -175,7 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     typed = list(sys.argv[1:] if arguments is None else arguments)
     replace_unprintable()
     if {"--help", "-h"} & set(typed):
-        print(__doc__)
+        print(as_typed_here(str(__doc__)))
         return 0
     try:
         words = words_of(typed)

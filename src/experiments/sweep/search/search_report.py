@@ -17,6 +17,7 @@ from rich.table import Table
 from experiments.config.arguments import command_line
 from experiments.config.composer import Composer
 from experiments.config.overrides import is_within, key_of
+from experiments.errors.commands import command_of
 from experiments.errors.wording import listed
 from experiments.record.folder import write_atomic
 from experiments.record.identity import without
@@ -151,7 +152,7 @@ class SearchReport:
             "# Chosen on validation, so that its value is biased upwards: train it on seeds that\n"
             "# the search has not seen.\n"
             f"#   cp {path} conf/experiment/best.yaml\n"
-            f"#   python train.py experiment=best{typed} seed={max(self.seeds) + 1}\n"
+            f"#   {command_of('train')} experiment=best{typed} seed={max(self.seeds) + 1}\n"
             + to_yaml(content)
         )
 
