@@ -7,7 +7,7 @@ TUTORIAL := $(VENV)/.tutorial
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow check docs bench published study tutorial lock clean
+.PHONY: help setup train test test-slow check docs site bench published study tutorial lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
@@ -39,6 +39,9 @@ check: $(READY)  ## lint, types and floors
 docs: $(READY)  ## write docs/catalogue.md from conf/ and the docstrings
 	$(BIN)/python docs/catalogue.py
 
+site: $(READY)  ## build docs, live pages, reports and the API reference into build/site
+	$(BIN)/python docs/site/build_site.py
+
 bench: $(READY)  ## measure start, step, epoch, sweeps and reports, and keep the figures in outputs/benchmarks/
 	$(BIN)/python benchmarks/start.py $(ARGS)
 	$(BIN)/python benchmarks/step.py $(ARGS)
@@ -63,7 +66,7 @@ tutorial: $(TUTORIAL)  ## install what notebooks/tutorial.ipynb needs, run it an
 	@echo 'To open it: $(BIN)/jupyter lab notebooks/tutorial.ipynb'
 
 lock: $(READY)  ## resolve all extras anew into requirements.lock
-	$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report $(VENV)/report.json --editable '.[search,cluster,dashboard,tutorial,dev]'
+	$(BIN)/python -m pip install --quiet --dry-run --ignore-installed --report $(VENV)/report.json --editable '.[search,cluster,dashboard,tutorial,site,dev]'
 	$(BIN)/python -c 'import json; found = json.load(open("$(VENV)/report.json"))["install"]; pins = sorted(p["metadata"]["name"].lower() + "==" + p["metadata"]["version"].split("+")[0] for p in found if p["metadata"]["name"] != "did-it-matter"); print("# Pins for pip --constraint; make lock writes this file.", *pins, sep="\n")' > requirements.lock
 
 clean:  ## remove .venv and caches; outputs/ and data/ stay

@@ -114,17 +114,24 @@ def matrix(found: dict[str, Any]) -> list[str]:
     return lines
 
 
+def report(name: str, folder: Path | None) -> str:
+    """Return the report of a study from what is kept; without a folder its runs are not linked."""
+    from experiments.comparison.report.report import report_html
+
+    seeds = len(verdict(name)["matrix"]["seeds"])
+    asked = f"Activations by optimizers: {TITLES[name]}, each tuned, {seeds} seeds"
+    return report_html({"title": asked, **verdict(name)}, [], folder)
+
+
 def write_reports() -> None:
     """Write outputs/reports/study-NAME/report.html of each study from what is kept."""
-    from experiments.comparison.report.report import write_report
-
-    for name, title in TITLES.items():
+    for name in STUDIES:
         folder = Path("outputs/reports") / f"study-{name}"
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(KEPT / name / "verdict.json", folder)
-        seeds = len(verdict(name)["matrix"]["seeds"])
-        asked = f"Activations by optimizers: {title}, each tuned, {seeds} seeds"
-        print(write_report({"title": asked, **verdict(name)}, [], folder))
+        path = folder / "report.html"
+        path.write_text(report(name, folder), encoding="utf-8")
+        print(path)
 
 
 def write_page() -> None:

@@ -170,6 +170,16 @@ def test_every_run_is_there_with_a_link_relative_to_the_report() -> None:
     assert runs["metrics"] == ["test/accuracy", "test/loss", "val/accuracy"]
 
 
+def test_a_report_that_lies_without_its_runs_names_their_folders_and_links_none(
+    tmp_path: Path,
+) -> None:
+    verdict = verdicts.small()
+    rows = Page(report_html(verdict, [], None)).data("all-runs")["rows"]
+    assert [row[0] for row in rows] == [None] * 60
+    linked = Page(report_html(verdict, [], tmp_path)).data("all-runs")["rows"]
+    assert [row[1:] for row in rows] == [row[1:] for row in linked]
+
+
 def test_pictures_are_described_and_their_colours_are_variables() -> None:
     verdict, (_, page) = verdicts.tuned(), page_of("tuned")
     drawn_pictures = page.data("pictures")

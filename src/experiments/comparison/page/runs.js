@@ -74,7 +74,8 @@
   function cell(run, column) {
     if (column.title === "folder") {
       const pieces = run[FOLDER].split(/(?<=,)/).flatMap((piece) => [document.createElement("wbr"), piece]);
-      return element("td", { class: "folder" }, element("a", { href: run[HREF] }, ...pieces));
+      const name = run[HREF] === null ? pieces : [element("a", { href: run[HREF] }, ...pieces)];
+      return element("td", { class: "folder" }, ...name);
     }
     const made = element(column.title === "setting" ? "th" : "td", { class: column.isNumber ? "number" : "" });
     if (column.title === "setting") made.scope = "row";

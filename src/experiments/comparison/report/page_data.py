@@ -44,10 +44,10 @@ def titles_of(verdict: Dict, figures: Collection[tuple[str, str | None]]) -> dic
     return {identifier: title for identifier, title in titles.items() if title}
 
 
-def runs_data(verdict: Dict, folder: Path) -> dict[str, Any]:
+def runs_data(verdict: Dict, folder: Path | None) -> dict[str, Any]:
     """Return the rows of all runs, compact, from which the page draws a table by pages.
 
-    Links are relative to the report's folder.
+    Links are relative to the report's folder; without one there are none.
     """
     tasks = verdict["tasks"]
     names = {(t["name"], s["id"]): str(s["name"]) for t in tasks for s in t["settings"]}
@@ -55,7 +55,7 @@ def runs_data(verdict: Dict, folder: Path) -> dict[str, Any]:
     metric, rows = verdict["design"]["metric"], []
     units = {task["name"]: unit_of(verdict, task) for task in tasks}
     for run in verdict["runs"]:
-        row: list[Any] = [link(run["folder"], folder), Path(run["folder"]).name]
+        row: list[Any] = [folder and link(run["folder"], folder), Path(run["folder"]).name]
         row += [run["task"], names[run["task"], run["setting"]]]
         measured, error = run["metrics"].get(metric), run["error"]
         if error is None:
@@ -101,7 +101,9 @@ def figures_of(specs: Mapping[str, Spec]) -> dict[tuple[str, str | None], list[s
     return figures
 
 
-def files_of(specs: Mapping[str, Spec], folder: Path) -> dict[str, dict[str, dict[str, str]]]:
+def files_of(
+    specs: Mapping[str, Spec], folder: Path | None
+) -> dict[str, dict[str, dict[str, str]]]:
     """Return the files of each picture that lie beside the report in its folder.
 
     They are links by kind (SVG, PNG), by what follows the picture's name: nothing or `WHOLE`.
@@ -110,7 +112,7 @@ def files_of(specs: Mapping[str, Spec], folder: Path) -> dict[str, dict[str, dic
     for name in specs:
         for end in ("", WHOLE):
             paths = {kind: f"{FOLDER}/{name}{end}.{kind}" for kind in ("svg", "png")}
-            there = {kind: path for kind, path in paths.items() if (folder / path).is_file()}
+            there = {k: path for k, path in paths.items() if folder and (folder / path).is_file()}
             files.setdefault(name, {})[end] = there
     return files
 

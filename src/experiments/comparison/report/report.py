@@ -49,10 +49,11 @@ def write_report(verdict: Mapping[str, Any], curves: Sequence[Curves], folder: P
     return path
 
 
-def report_html(verdict: Mapping[str, Any], curves: Sequence[Curves], folder: Path) -> str:
+def report_html(verdict: Mapping[str, Any], curves: Sequence[Curves], folder: Path | None) -> str:
     """Return the report as HTML: the same bytes for the same verdict.
 
-    Links to run folders are relative to the folder where it will lie.
+    Links to run folders are relative to the folder where it will lie. One that will lie without
+    them, as on a site, has none (`folder=None`).
     """
     specs = pictures_of(verdict, curves)
     figures = figures_of(specs)
