@@ -34,9 +34,11 @@ check: $(READY)  ## lint, types and floors
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python docs/catalogue.py --check
+	$(BIN)/python docs/pictures.py --check
 	$(BIN)/python -m pytest -q tests/test_floors.py
 
-docs: $(READY)  ## write docs/catalogue.md from conf/ and the docstrings
+docs: $(READY)  ## make the pictures that are out of date, and docs/catalogue.md from conf/ and the docstrings
+	$(BIN)/python docs/pictures.py
 	$(BIN)/python docs/catalogue.py
 
 site: $(READY)  ## build docs, live pages, reports and the API reference into build/site

@@ -180,8 +180,15 @@ def draw_curve(axes: Axes, curve: Curve, theme: Theme, num_lines: int, width: fl
         at = (0, 4 + 12.5 * (num_lines - 1 - number))
         axes.annotate(text, (0, 1), at, "axes fraction", "offset points", fontsize=size)
     axes.set_xlim(float(curve.x[0]), float(curve.x[-1]))
-    # A steep derivative may leave the picture; the activation itself has the room.
+    axes.set_ylim(*height_of(curve))
+    axes.locator_params(axis="both", nbins=4, steps=[1, 2, 5, 10])
+
+
+def height_of(curve: Curve) -> tuple[float, float]:
+    """Return from where to where a picture of a curve goes, with some room.
+
+    A steep derivative may leave it; the activation itself has the room.
+    """
     low = min(max(float(curve.values.min()), -6.0), max(float(curve.slopes.min()), -1.5))
     high = max(min(float(curve.values.max()), 6.0), min(float(curve.slopes.max()), 1.5))
-    axes.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
-    axes.locator_params(axis="both", nbins=4, steps=[1, 2, 5, 10])
+    return low - 0.08 * (high - low), high + 0.08 * (high - low)
