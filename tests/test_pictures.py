@@ -17,6 +17,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import yaml
 from comparison.sweeps import write_sweep
 from rich.console import Console
 from running import CONF, ROOT
@@ -259,7 +260,9 @@ def test_the_recorded_sweep_ends_with_the_answer_that_its_scores_get_now(
         values = [100 * score for score in of_setting.values()]
         assert re.search(rf"{name} +10 +{mean(values):.2f} ± {stdev(values):.2f}", text)
     declared = {"delta": 0.005, "control": ["relu"]}
-    arms = {name: lambda seed, of=of: of[str(seed)] for name, of in scores.items()}
+    declaration = yaml.safe_load((ROOT / "sweeps" / "activations.yaml").read_text("utf-8"))
+    order = declaration["hydra"]["sweeper"]["params"]["activation"].split(",")
+    arms = {name: lambda seed, of=scores[name]: of[str(seed)] for name in order}
     sweep = write_sweep(tmp_path / "s", "activation", arms, range(10), **declared)
     out = io.StringIO()
     shown = Console(file=out, width=recording().columns, force_terminal=True, highlight=False)
