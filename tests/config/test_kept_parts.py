@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,16 +105,17 @@ def test_it_is_the_configuration_that_hydra_merges(
 
 
 def test_every_choice_is_merged_once(merges: list[int]) -> None:
-    for group in ("model", "init"):
-        for choice in choices(group):
-            load(f"{group}={choice}")
+    alone = {
+        group: {choice: load(f"{group}={choice}")[group] for choice in choices(group)}
+        for group in ("init", "logger")
+    }
     first = len(merges)
-    # Of both groups, the default's file was merged with the first of the other.
-    assert first <= len(choices("model")) + len(choices("init"))
-    for model in choices("model"):
-        for init in choices("init"):
-            config = load(f"model={model}", f"init={init}", "seed=3")
-            assert (config.model.name, config.init.name, config.seed) == (model, init, 3)
+    # The file of each default was merged with the first choice of the other group.
+    assert first < sum(map(len, alone.values()))
+    for init, logger in itertools.product(*alone.values()):
+        config = load(f"init={init}", f"logger={logger}", "seed=3")
+        assert (config.init, config.seed) == (alone["init"][init], 3)
+        assert config.logger == alone["logger"][logger]
     assert len(merges) == first
 
 
