@@ -55,7 +55,7 @@ def test_shell_completion_knows_groups_choices_and_keys(
 
 
 BAD = [
-    (["model=cnm"], "model=cnm: there is no such model. Choices: cnn, linear, mlp. Did you mean model=cnn?"),
+    (["model=cnm"], "model=cnm: there is no such model. Choices: cnn, gru, linear, mlp, resnet, torchvision, transformer. Did you mean model=cnn?"),
     (["sweeps=optimisers"], "Did you mean sweeps=optimizers?"),
     (["data=fashion-mnist"], "Did you mean data=fashion_mnist?"),
     (["optim.lrr=0.1"], "optim.lrr: there is no such key. optim=adam has: lr, betas, eps, weight_decay, amsgrad, "),
@@ -125,7 +125,7 @@ BAD = [
     (["~model"], "model: this part of the configuration has no"),
     (["~optim.name"], "optim: this part of the configuration has no name."),
     (["~seed"], "seed: this part of the configuration has no value."),
-    (["model=null"], "model=null: there is no such model. Choices: cnn, linear, mlp."),
+    (["model=null"], "model=null: there is no such model. Choices: cnn, gru, linear, mlp, resnet, torchvision, transformer."),
     (["data=diabetes", "model=mlp", "loss=mse", "model.phi_out=softmax"], "model.phi_out=softmax: regression targets are standardised"),
     (["data=diabetes", "model=mlp", "loss=mse", "data.val_fraction=0.003"], "Try data.val_fraction=0.1."),
     (["data.val_fraction=0.0001"], "leaves 1438 to train and 0 to validate. Try data.val_fraction=0.1."),
