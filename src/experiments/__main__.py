@@ -9,7 +9,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +19,8 @@ from experiments.config.config_folders import CONF, shipped
 from experiments.config.example import write_example
 from experiments.config.launch import Launch
 from experiments.errors.commands import (
-    DISTRIBUTION,
     command_of,
+    named_version,
     typed_as,
     typed_by,
 )
@@ -181,7 +180,7 @@ def main() -> int:
             print(help_of_all())
             return 0
         if first == "--version":
-            print(f"{DISTRIBUTION} {version()}")
+            print(named_version())
             return 0
         if first in COMPLETION:
             return complete(words)
@@ -223,13 +222,6 @@ def no_command(given: str, words: Sequence[str]) -> UserError:
     return user_error(
         "no_command", given=given, hint=near, choices=listed(names), help=command_of("--help")
     )
-
-
-def version() -> str:
-    try:
-        return metadata.version(DISTRIBUTION)
-    except metadata.PackageNotFoundError:
-        return "(a checkout)"
 
 
 def complete(words: Sequence[str]) -> int:

@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator
+from importlib import metadata
 from pathlib import Path
 
 DISTRIBUTION = "did-it-matter"
@@ -24,6 +25,14 @@ SCRIPT = re.compile(
 )
 OF_TORCHRUN = re.compile(r"(torchrun(?: --\S+)*) (train)\.py\b")
 EXTRAS = re.compile(r"pip install -e '\.\[(\w+)\]'")
+
+
+def named_version() -> str:
+    """Return the distribution's name and version, as one cites it."""
+    try:
+        return f"{DISTRIBUTION} {metadata.version(DISTRIBUTION)}"
+    except metadata.PackageNotFoundError:
+        return f"{DISTRIBUTION} (a checkout)"
 
 
 def is_checkout() -> bool:

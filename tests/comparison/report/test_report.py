@@ -344,7 +344,7 @@ def test_methods_say_the_design_and_the_versions() -> None:
         "adjusted over 5 comparisons (Holm 1979)",
         "within ±0.5 points",
         "PyTorch 2.14.1",
-        f"experiments {version('experiments')}",
+        f"did-it-matter {version('did-it-matter')}",
     ):
         assert part in text
     assert "tuned" not in methods(verdicts.small())

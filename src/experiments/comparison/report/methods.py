@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.metadata import version
 
 from experiments.comparison.formats import percent, unit_of_metric
 from experiments.comparison.lookups import Dict, joined
 from experiments.comparison.statistics.permutation import is_exact
-
-PACKAGE = "experiments"
+from experiments.errors.commands import named_version
 
 
 def methods(verdict: Dict) -> str:
@@ -151,5 +149,5 @@ def of_versions(environment: Dict) -> str:
     return (
         f"Runs were made with PyTorch {known('torch')} (Paszke et al. 2019) and Lightning "
         f"{known('lightning')} (Falcon et al. 2019){commit} on {known('device')}, and compared by "
-        f"{PACKAGE} {version(PACKAGE)}."
+        f"{named_version()}."
     )
