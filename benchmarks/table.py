@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 MEASURED, RESULTS = ROOT / "outputs" / "benchmarks", ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "speed.md"
 PUBLISHED = ROOT / "docs" / "training.md"
+CURVE_BEGIN, CURVE_END = "<!-- curve: begin -->\n", "<!-- curve: end -->\n"
+STAGES = ("test", "training")
 BEGIN, END = "<!-- benchmarks: begin -->\n", "<!-- benchmarks: end -->\n"
 
 
@@ -134,6 +136,21 @@ def published() -> list[str]:
     return rows
 
 
+def double_descent() -> str:
+    """Return the table of the curve of double descent, which stands in docs/training.md."""
+    known = result("double_descent")
+    title = "here" if len(known["seeds"]) == 1 else f"here, mean of {len(known['seeds'])} seeds"
+    lines = [
+        f"| h | parameters | published | {title} | in training |",
+        "|---|---|---|---|---|",
+    ]
+    for width, published in known["published_error_percent"].items():
+        ours = [statistics.mean(known[f"{stage}_error_percent"][width]) for stage in STAGES]
+        weights = known["num_parameters"][width]
+        lines.append(f"| {width} | {weights:,} | {published:.1f} | {ours[0]:.1f} | {ours[1]:.1f} |")
+    return "\n".join([*lines, ""])
+
+
 def main() -> None:
     """Take the figures over, and write the tables into the pages."""
     for path in sorted(MEASURED.glob("*.json")):
@@ -142,7 +159,10 @@ def main() -> None:
     first = next(n for n, line in enumerate(lines) if line.startswith("| `experiment="))
     others = [line for line in lines if not line.startswith("| `experiment=")]
     lines = [*others[:first], *published(), *others[first:]]
-    PUBLISHED.write_text("".join(lines), encoding="utf-8")
+    before, _, rest_of = "".join(lines).partition(CURVE_BEGIN)
+    _, _, after = rest_of.partition(CURVE_END)
+    text = before + CURVE_BEGIN + double_descent() + CURVE_END + after
+    PUBLISHED.write_text(text, encoding="utf-8")
     before, _, rest_of = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest_of.partition(END)
     PAGE.write_text(before + BEGIN + tables() + END + after, encoding="utf-8")

@@ -29,6 +29,8 @@ NAMES = [name for name in choices("experiment") if name != "none"]
 IDEAS = {"nonlinearity", "sigmoid_in_depth", "full_batch", "optimizers", "cnn_vs_mlp"}
 IDEAS |= {"shifted_images"}
 PUBLISHED = {"mnist1d_linear", "mnist1d_mlp", "mnist1d_cnn", "deepobs_fmnist_2c2d"}
+CURVES = {"double_descent"}
+"""Published settings that are sweeps."""
 
 TEN = tuple("0123456789")
 SPECS = {
@@ -71,7 +73,7 @@ COMMANDS = [
 
 
 def test_there_is_one_for_each_idea_and_each_published_number() -> None:
-    assert set(NAMES) == IDEAS | PUBLISHED
+    assert set(NAMES) == IDEAS | PUBLISHED | CURVES
 
 
 @pytest.mark.parametrize(("name", "line"), COMMANDS)
@@ -93,14 +95,14 @@ def test_every_file_has_its_command_and_what_was_measured(name: str) -> None:
 def test_every_job_of_a_file_composes(name: str) -> None:
     settings = {str(plain(f"experiment={name}", *job)) for job in jobs(name)}
     assert len(settings) == len(jobs(name))
-    assert (len(settings) > 1) == (name in IDEAS)
+    assert (len(settings) > 1) == (name in IDEAS | CURVES)
 
 
-@pytest.mark.parametrize("name", sorted(IDEAS))
+@pytest.mark.parametrize("name", sorted(IDEAS | CURVES))
 def test_every_idea_runs_by_itself_into_a_folder_of_its_own(name: str) -> None:
     node = yaml.safe_load(text_of(name))["hydra"]
     assert node["mode"] == "MULTIRUN"
-    folders = [yaml.safe_load(text_of(other))["hydra"]["sweep"]["dir"] for other in IDEAS]
+    folders = [yaml.safe_load(text_of(other))["hydra"]["sweep"]["dir"] for other in IDEAS | CURVES]
     folders += ["${paths.output}/sweeps/" + path.stem for path in CONF.parent.glob("sweeps/*")]
     assert folders.count(node["sweep"]["dir"]) == 1
 
@@ -155,6 +157,29 @@ def test_the_training_of_mnist1d_is_the_published_one(name: str) -> None:
     assert (data["batch_size"], data["val_fraction"], data["normalize"]) == (100, 0, "none")
     assert (trainer["max_steps"], trainer["max_epochs"]) == (6000, -1)
     assert (config["init"]["name"], config["scheduler"]["name"]) == ("default", "constant")
+
+
+@pytest.mark.parametrize("width", [16, 300])
+def test_the_network_of_double_descent_computes_what_its_authors_do(width: int) -> None:
+    layers = [nn.Flatten(), nn.Linear(40, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()]
+    ours = network("experiment=double_descent", f"model.hidden=[{width},{width}]")
+    theirs = nn.Sequential(*layers, nn.Linear(width, 10))
+    weights = zip(theirs.state_dict(), ours.state_dict().values(), strict=True)
+    theirs.load_state_dict(dict(weights))
+    x = torch.randn(7, 1, 40)
+    torch.testing.assert_close(ours(x), theirs(x))
+
+
+def test_the_training_of_double_descent_is_the_published_one() -> None:
+    config = plain("experiment=double_descent")
+    optim, data = config["optim"], config["data"]
+    assert optim["_target_"] == "torch.optim.SGD"
+    assert (optim["lr"], optim["momentum"], optim["weight_decay"]) == (0.01, 0.9, 0)
+    assert (data["batch_size"], data["val_fraction"], data["normalize"]) == (100, 0, "none")
+    assert (data["num_samples"], data["train_split"], data["label_noise"]) == (16000, 0.25, 0.15)
+    assert (data["num_train"], config["trainer"]["max_epochs"]) == ("all", 500)
+    widths = [job[0].partition("=")[2] for job in jobs("double_descent")]
+    assert widths == [f"[{h},{h}]" for h in (16, 36, 47, 61, 104, 300)]
 
 
 DEEPOBS = "experiment=deepobs_fmnist_2c2d"

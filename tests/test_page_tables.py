@@ -87,6 +87,20 @@ def test_the_published_table_is_that_of_the_kept_runs() -> None:
         assert abs(statistics.mean(values) - published) <= 2
 
 
+def test_the_curve_of_double_descent_is_that_of_the_kept_runs_and_rises_and_falls() -> None:
+    module = runpy.run_path(str(ROOT / "benchmarks" / "table.py"))
+    begin, end = module["CURVE_BEGIN"], module["CURVE_END"]
+    shown = text_of("training.md").partition(begin)[2].partition(end)[0]
+    assert shown == module["double_descent"]()
+    kept = json.loads((ROOT / "benchmarks" / "results" / "double_descent.json").read_text())
+    errors = {h: statistics.mean(values) for h, values in kept["test_error_percent"].items()}
+    # One run each here and there: the standard deviation of one is about a point.
+    for width, published in kept["published_error_percent"].items():
+        assert abs(errors[width] - published) <= 3
+    assert errors["47"] > errors["16"] + 4
+    assert errors["47"] > errors["300"] + 4
+
+
 def test_figures_of_ones_own_machine_are_published_with_the_pages_or_not_at_all(
     tmp_path: Path,
 ) -> None:
