@@ -88,8 +88,6 @@ def test_what_a_page_says_can_be_typed(
 ) -> None:
     doors = {"train": command, "compare": compare, "figures": draw}
     monkeypatch.setenv("COLUMNS", "100")
-    if "W&B: offline" not in ALL[page]:
-        monkeypatch.setenv("WANDB_MODE", "disabled")
     if page == "docs/data.md":
         files_of_ones_own()
     wrong = []
