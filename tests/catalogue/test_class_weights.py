@@ -102,7 +102,9 @@ def test_means_go_on_from_a_checkpoint_amid_an_epoch() -> None:
 
 
 def test_which_losses_divide_by_weights() -> None:
-    assert mass_of(nn.CrossEntropyLoss(W)) is not None
+    of_torch = mass_of(nn.CrossEntropyLoss(W))
+    assert of_torch is not None
+    assert of_torch(Y).item() == pytest.approx(sum(W[y].item() for y in Y))
     assert mass_of(nn.BCEWithLogitsLoss(weight=W)) is None
     assert mass_of(CrossEntropy()) is None
     assert mass_of(loss_of(MultiMargin)) is None
