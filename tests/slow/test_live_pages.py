@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,6 @@ import numpy as np
 import pytest
 import torch
 from figure_drawings import drawing_of
-from playwright import sync_api
 from torch import nn
 
 from experiments.figures.graph.expressions import RULES, parse
@@ -25,7 +23,6 @@ from experiments.figures.measured.surfaces import SURFACES
 from experiments.figures.page.making import as_json
 from experiments.figures.page.themes import THEMES
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.slow
 
 
@@ -48,15 +45,6 @@ class Live:
         """Set a slider as a hand would: its value, and the event of it."""
         script = "(e, v) => { e.value = v; e.dispatchEvent(new Event('input')); }"
         self.page.eval_on_selector(selector, script, str(value))
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    assert CHROMIUM, "these tests need chromium: apt-get install chromium"
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

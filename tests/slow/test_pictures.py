@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright import sync_api
 from running import ROOT
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FOLDER = ROOT / "docs" / "pictures"
 pytestmark = pytest.mark.slow
 
@@ -29,20 +25,10 @@ AT = """seconds => document.getAnimations().forEach(each => {
 })"""
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Return Debian's Chromium, without a network."""
-    assert CHROMIUM, "these tests need chromium: apt-get install chromium"
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
 @pytest.mark.parametrize("motion", ["reduce", "no-preference"])
-def test_the_sweep_ends_in_its_verdict_and_begins_with_it(browser: Any, motion: str) -> None:
+def test_the_sweep_ends_in_its_verdict_and_begins_with_it(chromium: Any, motion: str) -> None:
     made = json.loads((FOLDER / "made.json").read_text(encoding="utf-8"))["sweep"]
-    page = browser.new_page(reduced_motion=motion)
+    page = chromium.new_page(reduced_motion=motion)
     page.goto((FOLDER / "sweep.svg").as_uri())
     seen = " ".join(page.evaluate(VISIBLE).split())
     assert made["sentences"][0] in seen

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,6 @@ from experiments.comparison.report.methods import methods
 from experiments.comparison.report.references import bibtex_of
 from experiments.comparison.report.report import write_report
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.slow
 
 
@@ -51,18 +49,8 @@ class Opened:
         return figure
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Return Debian's Chromium, without a network."""
-    assert CHROMIUM, "these tests need chromium: apt-get install chromium"
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
 @pytest.fixture
-def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
+def opened(chromium: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
     """Return a function that opens the report of a verdict in a window of its own."""
     contexts = []
 
@@ -72,7 +60,7 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Opened]]:
         folder = tmp_path / "outputs" / "reports" / f"r{len(contexts)}"
         folder.mkdir(parents=True)
         path = write_report(verdict, verdicts.curves_of(verdict, num_epochs), folder)
-        context = browser.new_context(viewport={"width": width, "height": 900}, **values)
+        context = chromium.new_context(viewport={"width": width, "height": 900}, **values)
         contexts.append(context)
         requests: list[str] = []
 
