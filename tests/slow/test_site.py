@@ -58,13 +58,18 @@ class Visit:
         self.page = self.context.new_page()
         self.page.on("console", self.hear)
         self.page.on("pageerror", lambda error: self.mistakes.append(str(error)))
-        self.page.on("requestfailed", lambda request: self.mistakes.append(request.url))
+        self.page.on("requestfailed", self.failed)
         self.page.on("request", lambda request: self.check(request.url, home))
         self.page.on("response", self.answered)
 
     def hear(self, message: Any) -> None:
         if message.type in ("error", "warning"):
             self.mistakes.append(message.text)
+
+    def failed(self, request: Any) -> None:
+        # The page's icon is no part of its load: one still under way is cancelled by the next page.
+        if request.failure != "net::ERR_ABORTED":
+            self.mistakes.append(f"{request.failure} {request.url}")
 
     def check(self, url: str, home: str) -> None:
         if not url.startswith((home, "data:", "blob:")):
