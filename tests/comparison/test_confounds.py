@@ -51,6 +51,26 @@ def test_one_content_and_unknown_ones_withhold_nothing(
     assert verdict != "withheld"
 
 
+def test_data_sets_that_are_themselves_compared_withhold_only_pairs_across_them(
+    tmp_path: Path,
+) -> None:
+    for data, checksum in (("digits", "c0"), ("moons", "c1")):
+        for level, score in (("relu", 0.9), ("tanh", 0.8)):
+            for seed in range(8):
+                values = {"activation": level, "data": data}
+                write_run(tmp_path, values, seed, score + seed / 1000, data_checksum=checksum)
+    request = Request(factor=["data", "activation"])
+    [task] = compared(read_runs([tmp_path]), request, name="mine", command="x")[0]["tasks"]
+    names = {setting["id"]: setting["name"] for setting in task["settings"]}
+    said = {
+        frozenset((names[pair["a"]], names[pair["b"]])): pair["reason"] for pair in task["pairs"]
+    }
+    across = {pair for pair in said if len({name.split(",")[0] for name in pair}) == 2}
+    assert len(across) == 4
+    assert {said[pair] for pair in across} == {"the two also differ in data_checksum"}
+    assert not any(said[pair] for pair in said.keys() - across)
+
+
 ONE, TWO = ({"code": {"mine": text}} for text in ("1a", "2b"))
 RESUMED = {"code": {"mine": "2b"}, "earlier_code": [{"mine": "1a"}]}
 

@@ -64,6 +64,13 @@ def test_without_a_declaration_the_one_key_that_varies_is_the_factor(tmp_path: P
     write_run(lr, {"optim.lr": 0.1, "activation": "elu"}, 0, 0.5)
     with pytest.raises(UserError, match=r"The runs differ in: activation, optim.lr. Type factor="):
         design(lr)
+    # Data sets are tasks, unless they are all that varies.
+    alone = tmp_path / "c"
+    for data in ("digits", "moons"):
+        write_run(alone, {"activation": "relu", "data": data}, 0, 0.9)
+    assert design(alone).factor == ["data"]
+    write_run(alone, {"activation": "elu", "data": "moons"}, 0, 0.9)
+    assert design(alone).factor == ["activation"]
 
 
 def test_two_sweeps_that_declare_different_things(tmp_path: Path) -> None:

@@ -45,6 +45,16 @@ def test_an_unnamed_multirun_compares_what_it_varies() -> None:
     assert said.seeds == [0, 1]
 
 
+def test_data_sets_are_tasks_where_something_else_varies() -> None:
+    assert declared("data=digits,xor", "activation=relu,tanh").factor == ["activation"]
+    assert declared("optim=sgd,adam", "data=digits,xor", "activation=relu,tanh").factor == [
+        "optim",
+        "activation",
+    ]
+    assert declared("data=digits,xor").factor == ["data"]
+    assert declared("data=digits,xor", "activation=relu,tanh", factor="data").factor == ["data"]
+
+
 def test_a_control_is_known_by_its_meaning() -> None:
     said = declared("optim.lr=0.1,1e-3", factor="optim.lr", control=0.001)
     assert said.control == ["0.001"]

@@ -128,7 +128,9 @@ def design_of(reading: Reading, request: Request) -> Design:
     typed = {key: value for key, value in asked if key in DECLARED and value is not None}
     declared = {key: agreed(key, last, typed) for key in DECLARED}
     wanted = {**declared, **typed}
-    factor = wanted["factor"] or varied_keys(reading.runs)
+    varied = varied_keys(reading.runs)
+    # Data sets are tasks, unless nothing else varies: as a sweep declares it by itself.
+    factor = wanted["factor"] or [key for key in varied if key != "data"] or varied
     if not wanted["factor"] and len(factor) != 1:
         raise user_error("factor_open", choices=listed(factor) or "nothing")
     check_factor(factor, reading.runs)

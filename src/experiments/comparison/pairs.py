@@ -257,7 +257,7 @@ def gaps_of(judged: Judged, a: int, b: int) -> list[Gap]:
         allowed = f"sweep.allow=[{','.join(keys)}] where that belongs to the question"
         alike = f"runs that are alike in {listed(keys)}, or {allowed}"
         gaps.append(Gap(f"the two also differ in {listed(keys)}", alike))
-    elif CONTENT in between:
+    elif is_mixed(between.get(CONTENT, {}).get(a, frozenset())):
         reason = "their runs were trained on several contents of one data set"
         gaps.append(Gap(reason, "runs on one content, in a folder of their own"))
     mixed = {

@@ -122,7 +122,7 @@ def compared_keys(node: Mapping[str, Any], grid: Grid) -> tuple[list[str], list[
     """
     swept = [key for key in grid.keys if key != "seed"]
     varies_others = any("@" in key for key in swept)
-    factor = as_list(node["factor"]) or [key for key in swept if "@" not in key][:2]
+    factor = as_list(node["factor"]) or own_factor([key for key in swept if "@" not in key])
     control = as_list(node["control"]) or None
     if control is not None and len(control) != len(factor):
         raise user_error("controls", given=listed(control), factor=listed(factor))
@@ -136,6 +136,15 @@ def compared_keys(node: Mapping[str, Any], grid: Grid) -> tuple[list[str], list[
             raise user_error("factor", given=key, choices=listed(swept) or "nothing", hint=like)
     kept = [index for index, key in enumerate(factor) if key not in left_out]
     return [factor[i] for i in kept], (control and [control[i] for i in kept]) or None
+
+
+def own_factor(varied: Sequence[str]) -> list[str]:
+    """Return what is compared where nobody said it: what varies, the first two keys of it.
+
+    Data sets are tasks, each with an answer of its own, for a score on one is none on another;
+    only where nothing else varies are they themselves what is asked about.
+    """
+    return [key for key in varied if key != "data"][:2] or list(varied[:1])
 
 
 def check_allowed(keys: Sequence[str], options_of: Callable[[str], list[str] | None]) -> None:
