@@ -81,6 +81,12 @@ def test_numbers_are_those_of_scipy(sweep: Path) -> None:
     assert pair["p"] == 2 / 1024
     assert pair["p_holm"] == pytest.approx(3 * 2 / 1024)
     assert pair["superiority"] == 0.0
+    posterior = stats.t(9, loc=d.mean(), scale=stats.sem(d))
+    assert pair["chances"]["worse"] == pytest.approx(posterior.cdf(-0.005))
+    elu = pairs(found)["elu"]["chances"]
+    d = np.subtract(scores["elu"], scores["relu"])
+    ends = stats.t(9, loc=d.mean(), scale=stats.sem(d)).cdf([-0.005, 0.005])
+    assert list(elu.values()) == pytest.approx([1 - ends[1], ends[1] - ends[0], ends[0]])
     setting = found["tasks"][0]["settings"][0]
     assert setting["interval"] == pytest.approx(
         list(stats.ttest_1samp(scores["relu"], 0).confidence_interval(0.95))
@@ -164,6 +170,7 @@ def test_one_seed_is_reported_without_a_spread(tmp_path: Path) -> None:
     setting = found["tasks"][0]["settings"][0]
     assert (setting["n"], setting["sd"], setting["interval"]) == (1, None, None)
     assert {pair["verdict"] for pair in pairs(found).values()} == {"inconclusive"}
+    assert {pair["chances"] for pair in pairs(found).values()} == {None}
 
 
 def test_all_pairs(sweep: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
+from scipy.special import stdtr, stdtrit
 
 from experiments.comparison.mean_curves import Band, Curves
 
@@ -77,8 +77,16 @@ def pair(a: Any, b: Any, family: int, delta: float) -> Any:
         "p": p if sd else None, "p_holm": min(1.0, p * family) if sd else None,
         "superiority": float((d > 0).mean()), "superiority_interval": [0.2, 0.9], "verdict": word,
         "reason": None if sd else "one seed", "seeds_needed": 24 if word == "inconclusive" else None,
-        "detectable": 0.004, "sentence": f"{a['name']} and {b['name']}: {word}.",
+        "detectable": 0.004, "chances": chances(mean, sd, len(d), delta), "sentence": f"{a['name']} and {b['name']}: {word}.",
     }  # fmt: skip
+
+
+def chances(mean: float, sd: float | None, n: int, delta: float) -> dict[str, float] | None:
+    """Return how probably the mean difference is above, within and below +-delta."""
+    if not sd:
+        return None
+    ends = [float(stdtr(n - 1, (end - mean) * math.sqrt(n) / sd)) for end in (-delta, delta)]
+    return {"better": 1 - ends[1], "within": ends[1] - ends[0], "worse": ends[0]}
 
 
 def task(

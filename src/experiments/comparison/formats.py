@@ -146,6 +146,17 @@ def probability(p: float | None) -> str:
     return "1" if p > 0.9995 else f"{p:.3f}"
 
 
+def chances(parts: Mapping[str, float] | None) -> str:
+    """Return in percent how probably one is better, within delta, or worse.
+
+    >>> chances({"better": 0.912, "within": 0.088, "worse": 0.0}), chances(None)
+    ('91 / 9 / 0', '–')
+    """
+    if parts is None:
+        return NOTHING
+    return " / ".join(f"{parts[key] * 100:.0f}" for key in ("better", "within", "worse"))
+
+
 def count(number: float | None) -> str:
     """Return a whole number with commas.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.comparison import words
 from experiments.comparison.design import Design, Dict
-from experiments.comparison.pairs import LEARNING, index_of_control, seeds_needed
+from experiments.comparison.pairs import LEARNING, chances_dict, index_of_control, seeds_needed
 from experiments.comparison.scoring import Task
 from experiments.comparison.statistics.factorial import Contrast, Factorial, factorial
 
@@ -104,6 +104,7 @@ def effects_dict(
                 "level": names[contrast.levels[0]],
                 "against": names[own],
                 **contrast_dict(contrast),
+                "chances": chances_dict(contrast.effect, design),
                 "seeds_to_settle": to_settle(contrast, len(contrasts), design),
             }
             for key, names, own, contrasts in zip(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from experiments.comparison import words
@@ -25,6 +25,7 @@ from experiments.comparison.statistics.planning import (
     seeds_to_find,
     seeds_to_settle,
 )
+from experiments.comparison.statistics.posterior import chances_of
 from experiments.comparison.tuned import Tuned, tuned_of
 from experiments.config.overrides import is_same
 from experiments.errors.likeness import hint
@@ -180,7 +181,7 @@ def pair_dict(
 
 def unmeasured(judged: Judged, design: Design) -> Dict:
     """Return the numbers of two settings that have no seed in common: none."""
-    numbers = (*Effect.__annotations__, *Pair.__annotations__, "p_holm", "detectable")
+    numbers = (*Effect.__annotations__, *Pair.__annotations__, "p_holm", "detectable", "chances")
     return {
         **dict.fromkeys(numbers),
         "n": 0,
@@ -222,7 +223,20 @@ def measured(judged: Judged, pair: Pair, p_holm: float | None, design: Design) -
         "remedy": None,
         "seeds_needed": seeds_needed(pair, family, design) if is_open else None,
         "detectable": finite_or_none(least),
+        "chances": chances_dict(pair, design),
     }
+
+
+def chances_dict(effect: Effect, design: Design) -> Dict | None:
+    """Return how probably one is better by more than delta, within it, or worse by more."""
+    chances = chances_of(
+        effect.difference,
+        effect.standard_error,
+        effect.df,
+        design.delta,
+        higher_is_better=design.higher_is_better,
+    )
+    return None if chances is None else asdict(chances)
 
 
 def plain(value: Any) -> Any:

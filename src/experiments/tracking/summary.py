@@ -51,6 +51,9 @@ OF_PAIR = (
     "p",
     "p_holm",
     "superiority",
+    "chance_better",
+    "chance_within",
+    "chance_worse",
     "verdict",
     "reason",
     "seeds_needed",
@@ -191,7 +194,8 @@ def pairs_table(verdict: Verdict) -> Any:
         names = {setting["id"]: setting["name"] for setting in task["settings"]}
         for pair in task["pairs"]:
             who = {"task": task["name"], "a": names[pair["a"]], "b": names[pair["b"]]}
-            values = {**pair, **ends(pair), **who}
+            chances = {f"chance_{key}": p for key, p in (pair.get("chances") or {}).items()}
+            values = {**pair, **ends(pair), **chances, **who}
             rows.append([values.get(column) for column in columns])
     return wandb.Table(columns=columns, data=rows, allow_mixed_types=True)
 

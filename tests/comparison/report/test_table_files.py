@@ -32,7 +32,7 @@ def test_markdown_shows_percent_points_and_verdicts() -> None:
             if setting["id"] == best(verdict["tasks"][0])
             else setting["name"]
         )
-        _, seeds, mean, interval, difference, _, _, word = rows[name]
+        _, seeds, mean, interval, difference, _, _, chances, word = rows[name]
         assert mean == f"{setting['mean'] * 100:.2f} ± {setting['sd'] * 100:.2f}"
         assert seeds == "10"
         assert (
@@ -40,6 +40,8 @@ def test_markdown_shows_percent_points_and_verdicts() -> None:
         )
         assert difference == verdicts.signed(pair["difference"])
         assert word == pair["verdict"]
+        parts = [float(part) for part in chances.split(" / ")]
+        assert parts == pytest.approx([100 * p for p in pair["chances"].values()], abs=0.5)
 
 
 def test_confounds_stand_before_any_number_of_the_verdict() -> None:
@@ -58,7 +60,7 @@ def test_a_metric_without_a_unit_is_shown_as_it_is() -> None:
 def test_one_seed_leaves_dashes_in_place_of_what_is_not_known() -> None:
     rows = markdown_rows(markdown_of(verdicts.one_seed()))
     assert rows["tanh"][3] == "–"
-    assert rows["tanh"][6] == "–"
+    assert rows["tanh"][6] == rows["tanh"][7] == "–"
 
 
 def test_best_is_marked_only_where_the_verdict_says_so() -> None:
@@ -139,6 +141,8 @@ def test_csv_has_every_number_of_the_verdict_as_it_is() -> None:
         assert float(row["fashion_mnist/difference"]) == pair["difference"]
         assert float(row["fashion_mnist/p_holm"]) == pair["p_holm"]
         assert row["fashion_mnist/verdict"] == pair["verdict"]
+        for key, chance in pair["chances"].items():
+            assert float(row[f"fashion_mnist/chance_{key}"]) == chance
     assert rows["relu"]["fashion_mnist/verdict"] == ""
 
 

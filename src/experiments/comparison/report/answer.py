@@ -19,13 +19,13 @@ from experiments.comparison.reading import FoundRun, Reading, read_runs
 from experiments.comparison.report.sentences import metric_and_delta
 from experiments.comparison.report.table import Table
 from experiments.comparison.report.terminal import MOST_ROWS, rich_table
-from experiments.comparison.report.verdict_tables import overview, settings_table
+from experiments.comparison.report.verdict_tables import CHANCES, overview, settings_table
 from experiments.comparison.verdict import answer
 from experiments.comparison.words import counted
 from experiments.errors.messages import UserError
 
 OPEN = ("inconclusive", "withheld")
-LEFT_OUT = ("parameters", "95 % interval", "p (Holm)")
+LEFT_OUT = ("parameters", "95 % interval", "p (", CHANCES)
 """Columns that are left to the report, with the intervals of differences."""
 
 

@@ -82,6 +82,12 @@ def of_the_tests(verdict: Dict) -> list[str]:
             f"Two settings are called equivalent where the 90 % interval of their difference lies "
             f"within \u00b1{matters} (two one-sided tests at 5 %, Schuirmann 1987)."
         )
+    region = f"\u00b1{matters}" if matters else "zero"
+    lines.append(
+        f"Beside each verdict stand the probabilities that the mean difference lies above, within "
+        f"and below {region}, by the posterior of a Bayesian t-test with flat priors (Benavoli et "
+        "al. 2017), which decided nothing."
+    )
     return lines
 
 

@@ -15,7 +15,7 @@ from experiments.comparison.formats import (
 )
 from experiments.comparison.lookups import Dict, joined, names_of
 from experiments.comparison.report.table import VERDICT, Cell, Table, numbers, texts
-from experiments.comparison.report.verdict_tables import compared_cells
+from experiments.comparison.report.verdict_tables import CHANCES, compared_cells
 
 
 def every_number(verdict: Dict, task: Dict) -> Table:
@@ -87,7 +87,8 @@ def main_effects(verdict: Dict) -> Table:
         [f"{e['factor']}: {e['level']}", e["against"], e["n"], *compared_cells(unit, e)]
         for e in verdict["matrix"]["main"]
     ]
-    columns = [*texts("level", "against"), *numbers("seeds", "difference", "interval", "p (Holm)")]
+    columns = texts("level", "against")
+    columns += numbers("seeds", "difference", "interval", "p (Holm)", CHANCES)
     return Table("Main effects, averaged over the other factor", [*columns, VERDICT], rows)
 
 

@@ -13,6 +13,16 @@ WORKS = {
   volume = {34},
   year = {2021}
 }""",
+    "Benavoli et al. 2017": """@article{benavoli2017time,
+  title = {Time for a Change: a Tutorial for Comparing Multiple Classifiers Through {Bayesian}
+           Analysis},
+  author = {Benavoli, Alessio and Corani, Giorgio and Dem{\\v{s}}ar, Janez and Zaffalon, Marco},
+  journal = {Journal of Machine Learning Research},
+  volume = {18},
+  number = {77},
+  pages = {1--36},
+  year = {2017}
+}""",
     "Bouthillier et al. 2021": """@inproceedings{bouthillier2021accounting,
   title = {Accounting for Variance in Machine Learning Benchmarks},
   author = {Bouthillier, Xavier and Delaunay, Pierre and Bronzi, Mirko and Trofimov, Assya and

@@ -51,8 +51,16 @@ def how_compared(verdict: Dict) -> str:
         level, p = f"t {percent(1 - alpha)} interval", "an exact sign-flip test"
     return (
         f"Mean ± standard deviation over seeds with its t 95 % interval; differences are paired "
-        f"by seed, with a {level}; p is that of {p}."
+        f"by seed, with a {level}; p is that of {p}. {what_chances_are(verdict)}"
     )
+
+
+def what_chances_are(verdict: Dict) -> str:
+    """Return in one sentence what the three chances beside a verdict are of."""
+    of = "better, alike, worse"
+    if verdict["design"].get("delta") is not None:
+        of = f"better by more than {what_matters(verdict)}, within that, worse by more"
+    return f"Chances given these seeds: {of} (Student's t about the mean difference, flat prior)."
 
 
 def of_the_test_set(task: Dict) -> list[str]:

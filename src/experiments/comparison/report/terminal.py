@@ -24,7 +24,7 @@ from experiments.comparison.report.sentences import (
     of_the_test_set,
 )
 from experiments.comparison.report.table import Table
-from experiments.comparison.report.verdict_tables import task_tables
+from experiments.comparison.report.verdict_tables import CHANCES, task_tables
 from experiments.errors.wording import and_more
 
 STYLES = {
@@ -153,7 +153,8 @@ def compact(table: Table, console: Console) -> Table:
     """Return a table with difference and interval in one column, to fit into a line.
 
     On a narrow terminal the intervals of the means are left to the report, which has them beside
-    the standard deviations; then the parameters, p, and the intervals of the differences. Names
+    the standard deviations; then the parameters, the chances, p, and the intervals of the
+    differences. Names
     and verdicts are what a line is about: they are never cut.
     """
     headings = [column.heading for column in table.columns]
@@ -162,10 +163,12 @@ def compact(table: Table, console: Console) -> Table:
     width, endless = console.width, console.options.update(max_width=10_000)
     at = next(i for i, heading in enumerate(headings) if heading.startswith("difference"))
     left_out = ["95 % interval"] if width < WIDE else []
-    shorter_still = [*left_out, "parameters", "p (Holm)"]
+    short = [*left_out, "parameters", CHANCES]
+    shorter_still = [*short, "p (Holm)"]
     ways = [
         (left_out, True),
         ([*left_out, "parameters"], True),
+        (short, True),
         (shorter_still, True),
         (shorter_still, False),
     ]

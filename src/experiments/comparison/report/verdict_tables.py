@@ -7,6 +7,7 @@ from dataclasses import replace
 from experiments.comparison.formats import (
     NOTHING,
     Unit,
+    chances,
     count,
     percent,
     probability,
@@ -18,6 +19,7 @@ from experiments.comparison.report.table import VERDICT, Cell, Table, TableColum
 MEANS = {True: "mean ± sd (%)", False: "mean ± sd"}
 DIFFERENCES = {True: "difference (points)", False: "difference"}
 """Headings, by whether a unit is points."""
+CHANCES = "chances (%)"
 
 
 def tables_of(verdict: Dict) -> list[Table]:
@@ -96,17 +98,18 @@ def overview_in_short(verdict: Dict) -> Table:
 
 def compared_columns(unit: Unit, level: float) -> list[TableColumn]:
     return [
-        *numbers(DIFFERENCES[unit.is_points], f"{percent(level)} interval", "p (Holm)"),
+        *numbers(DIFFERENCES[unit.is_points], f"{percent(level)} interval", "p (Holm)", CHANCES),
         VERDICT,
     ]
 
 
 def compared_cells(unit: Unit, pair: Dict | None) -> list[str]:
-    """Return difference, interval, p and verdict; of the control itself, that it is."""
+    """Return difference, interval, p, chances and verdict; of the control itself, that it is."""
     if pair is None:
-        return ["", "", "", "control"]
-    ends = unit.changes(pair["interval"])
-    return [unit.change(pair["difference"]), ends, probability(pair["p_holm"]), pair["verdict"]]
+        return ["", "", "", "", "control"]
+    numbers = [unit.change(pair["difference"]), unit.changes(pair["interval"])]
+    numbers += [probability(pair["p_holm"]), chances(pair.get("chances"))]
+    return [*numbers, pair["verdict"]]
 
 
 def mean_and_sd(unit: Unit, setting: Dict) -> str:
@@ -161,6 +164,7 @@ def of_pair(pair: Dict | None) -> dict[str, Cell]:
     low, high = pair["interval"] or (None, None)
     keys = ("difference", "level", "p", "p_holm", "superiority", "correlation", "seeds_needed")
     values = {key: pair[key] for key in (*keys, "verdict", "reason")}
+    values |= {f"chance_{key}": value for key, value in (pair.get("chances") or {}).items()}
     return {**values, "difference_low": low, "difference_high": high}
 
 

@@ -8,6 +8,7 @@ Legend of shapes: S seeds, M comparisons of one family.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -36,6 +37,8 @@ class Effect:
     Attributes:
         difference: the mean.
         sd: the differences' standard deviation, NaN for one seed.
+        standard_error: of the mean, NaN for one seed.
+        df: its degrees of freedom.
         interval: of the mean, by Student's t, infinite for one seed.
         level: of that interval, 1 - alpha / family.
         interval90: the same at 0.9; inside +-delta, it shows equivalence at 5 %.
@@ -45,6 +48,8 @@ class Effect:
     n: int
     difference: float
     sd: float
+    standard_error: float
+    df: float
     interval: Ends
     level: float
     interval90: Ends
@@ -135,12 +140,14 @@ def effect_of(
         p = float(sign_flip(ranks))
         with np.errstate(invalid="ignore"):
             mean = float(d.mean())
-        return Effect(len(d), mean, np.nan, (-np.inf, np.inf), level, (-np.inf, np.inf), p)
+        endless = (-np.inf, np.inf)
+        return Effect(len(d), mean, np.nan, np.nan, len(d) - 1, endless, level, endless, p)
     mean, low, high = map(float, t_interval(d, level))
     _, low90, high90 = map(float, t_interval(d, 0.9))
     sd = float(d.std(ddof=1)) if len(d) > 1 else np.nan
+    error = sd / math.sqrt(len(d))
     p = float(sign_flip(d, resolution=resolution))
-    return Effect(len(d), mean, sd, (low, high), level, (low90, high90), p)
+    return Effect(len(d), mean, sd, error, len(d) - 1, (low, high), level, (low90, high90), p)
 
 
 def holm(p: ArrayLike | Sequence[float | None], family: int | None = None) -> np.ndarray:
