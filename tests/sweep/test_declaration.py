@@ -9,6 +9,7 @@ import pytest
 
 from experiments.errors.messages import UserError
 from experiments.sweep.declaration import (
+    FILE,
     Declaration,
     check_allowed,
     declare,
@@ -75,6 +76,8 @@ def test_a_control_is_known_by_its_meaning() -> None:
         ({"factor": "activation", "control": "elu"}, "sweep.control=elu.*relu, tanh"),
         ({"factor": ["activation", "optim.lr"], "control": "relu"}, "one control for each factor"),
         ({"delta": 0}, "sweep.delta=0: allowed is a number above 0"),
+        ({"test": "tukey"}, "sweep.test=tukey.*sweep.test=dunnett"),
+        ({"test": "dunnett", "factor": ["activation", "optim.lr"]}, "one factor.*type sweep.factor=activation"),
         ({"comparisons": "everyone"}, "sweep.comparisons=everyone"),
         ({"protocol": "tund"}, "protocol=tund.*Did you mean protocol=tuned"),
     ],
@@ -113,6 +116,18 @@ def test_what_may_differ_beside_the_factor_is_declared(tmp_path: Path) -> None:
     declare(tmp_path, declared("optim=sgd,gd"), "python train.py")
     declare(tmp_path, said, "python train.py")
     assert [one["allow"] for one in read_declarations(tmp_path)] == [[], ["data.batch_size"]]
+
+
+def test_the_test_is_declared_and_an_older_declaration_means_the_exact_one(tmp_path: Path) -> None:
+    declare(tmp_path, declared("optim=sgd,adam"), "python train.py")
+    # As written before there was a choice.
+    text = (tmp_path / FILE).read_text()
+    (tmp_path / FILE).write_text(text.replace("  test: sign_flip\n", ""))
+    assert "test" not in read_declarations(tmp_path)[0]
+    declare(tmp_path, declared("optim=sgd,adam", test="sign_flip"), "python train.py")
+    assert len(read_declarations(tmp_path)) == 1
+    declare(tmp_path, declared("optim=sgd,adam", test="dunnett"), "python train.py")
+    assert [one.get("test") for one in read_declarations(tmp_path)] == [None, "dunnett"]
 
 
 def test_a_key_of_nothing_cannot_be_allowed() -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.comparison.design import Design, Dict
-from experiments.comparison.pairs import Judged
+from experiments.comparison.judged import Judged
 from experiments.comparison.run_score import Scored
 from experiments.comparison.scoring import Setting
 from experiments.comparison.statistics.crossed import crossed_interval

@@ -79,7 +79,7 @@ def as_words(value: Any) -> list[str]:
 def request_of(config: Mapping[str, Any]) -> Request:
     """Return what was typed of the design."""
     words: Dict = {key: as_words(config[key]) or None for key in ("factor", "control")}
-    plain = {key: config[key] for key in ("metric", "delta", "comparisons", "alpha")}
+    plain = {key: config[key] for key in ("metric", "delta", "comparisons", "test", "alpha")}
     return Request(**words, **plain, allow=tuple(config["allow"]))
 
 

@@ -24,6 +24,19 @@ def varied_in(declarations: Iterable[Declared]) -> frozenset[str]:
     )
 
 
+def before_the_runs(declarations: Sequence[Declared], began: str | None) -> Declared:
+    """Return the last declaration of a sweep that is no later than the start of its first run.
+
+    The first one where all are later, as in a folder into which runs were copied.
+
+    >>> said = [{"declared_at": "2026-01-01", "test": "a"}, {"declared_at": "2026-01-03"}]
+    >>> before_the_runs(said, "2026-01-02")["test"]
+    'a'
+    """
+    before = [d for d in declarations if began is None or str(d.get("declared_at", "")) <= began]
+    return before[-1] if before else declarations[0]
+
+
 def following_seed(declarations: Iterable[Declared]) -> frozenset[str]:
     """Return the keys that take the run's seed as their value, as `data.split_seed=${seed}`.
 

@@ -8,11 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from experiments.comparison.declared import FOLLOWS_SEED, following_seed, varied_in
+from experiments.comparison.declared import (
+    FOLLOWS_SEED,
+    following_seed,
+    varied_in,
+)
+from experiments.comparison.declared_test import UNSAID, test_of
 from experiments.comparison.levels import level_of
 from experiments.comparison.reading import Config, FoundRun, Reading, distinct_configs
 from experiments.config.overrides import is_same, is_within
-from experiments.config.schema import COMPARISONS
+from experiments.config.schema import COMPARISONS, SIGN_FLIP
 from experiments.errors.likeness import hint
 from experiments.errors.messages import check_choice, refuse_unless, user_error
 from experiments.errors.wording import listed, spelled
@@ -37,6 +42,7 @@ class Request:
     metric: str | None = None
     delta: float | None = None
     comparisons: str | None = None
+    test: str | None = None
     alpha: float = 0.05
     allow: tuple[str, ...] = ()
 
@@ -59,6 +65,8 @@ class Design:
         declared_at: when the design was declared, None where it was not.
         source: declared, typed, or default.
         added: what the runs measured beside, by name, with which way is better.
+        test: the one that was declared before the runs.
+        unheard: what is said of a test that was not, in a sentence; None where there is none.
     """
 
     factor: list[str]
@@ -80,6 +88,8 @@ class Design:
     changes: list[str]
     commands: list[str]
     added: Added = field(default_factory=dict)
+    test: str = SIGN_FLIP
+    unheard: str | None = None
 
     @property
     def higher_is_better(self) -> bool:
@@ -141,6 +151,7 @@ def design_of(reading: Reading, request: Request) -> Design:
     selections = [reading.selections[sweep] for sweep in last if sweep in reading.selections]
     trials = [t for chosen in selections for s in chosen["settings"] for t in s["trials"]]
     check_choice("comparisons", comparisons, COMPARISONS)
+    test, unheard = test_of(reading, request.test, factor)
     design = Design(
         factor=factor,
         control=None,
@@ -161,6 +172,8 @@ def design_of(reading: Reading, request: Request) -> Design:
         changes=changes_of(reading, declared, typed) if last else [],
         commands=list(dict.fromkeys(declaration["command"] for declaration in last.values())),
         added=added_to(reading.runs),
+        test=test,
+        unheard=unheard,
     )
     check_numbers(design)
     control = control_of(design, wanted["control"], reading.runs)
@@ -252,8 +265,8 @@ def changes_of(
             changes += [
                 f"{sweep}: {key} was {spelled(before.get(key))}, and since "
                 f"{after['declared_at']} is {spelled(after.get(key))}"
-                for key in (*DECLARED, "allow")
-                if (before.get(key) or None) != (after.get(key) or None)
+                for key in (*DECLARED, *UNSAID)
+                if (before.get(key) or UNSAID.get(key)) != (after.get(key) or UNSAID.get(key))
             ]
     return changes + [
         f"{key} was declared as {spelled(declared[key])}; typed: {spelled(value)}"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from experiments.comparison.design import Design
 from experiments.comparison.formats import Unit
 from experiments.comparison.lookups import Dict
+from experiments.comparison.report.assumptions import why_silent
 from experiments.comparison.words import MOST_GATHERED, few, undecided
 
 MOST_LINES = 12
@@ -30,7 +31,8 @@ def headline(verdict: Dict, design: Design) -> list[str]:
     if len(lines) > MOST_LINES:
         left = len(lines) - MOST_LINES + 1
         lines = [*lines[: MOST_LINES - 1], f"And {left} more lines: see the table."]
-    return lines
+    lines += why_silent(verdict["tasks"])
+    return [*lines, design.unheard] if design.unheard else lines
 
 
 def over_tasks(tasks: Sequence[Dict], ranked: Dict | None, design: Design) -> list[str]:
@@ -85,7 +87,7 @@ def lines_of_task(task: Dict, design: Design) -> list[str]:
     still_open = [p for p in pairs if p["verdict"] == "inconclusive"]
     # A reason is there where seeds are too few for any difference to show.
     early = [(names[p["a"]], names[p["b"]], p) for p in by_size if p in still_open and p["reason"]]
-    lines += undecided(early, len(pairs), design)
+    lines += undecided(early, len(pairs), task["fewest_seeds"], design)
     inconclusive = [p for p in still_open if not p["reason"]]
     if len(inconclusive) <= 3:
         lines += [p["sentence"] for p in inconclusive]

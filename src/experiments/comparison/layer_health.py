@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from experiments.comparison.design import Dict
-from experiments.comparison.pairs import Judged
+from experiments.comparison.judged import Judged
 from experiments.comparison.reading import FoundRun, Row
 from experiments.record.metric import finite_of
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from experiments.comparison import words
 from experiments.comparison.design import Design, Dict
-from experiments.comparison.pairs import LEARNING, chances_dict, index_of_control, seeds_needed
+from experiments.comparison.judged import index_of_control
+from experiments.comparison.pairs import LEARNING, chances_dict, seeds_needed
 from experiments.comparison.scoring import Task
 from experiments.comparison.statistics.factorial import Contrast, Factorial, factorial
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from experiments.comparison.design import added_to
-from experiments.comparison.pairs import Judged
+from experiments.comparison.judged import Judged
 from experiments.record.metric import names_in_stages
 
 History = Sequence[Mapping[str, float | None]]

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from experiments.comparison import words
-from experiments.comparison.confounds import (
-    CODE,
-    CONTENT,
-    Confounds,
-    confounds_of,
-    is_mixed,
-)
+from experiments.comparison.confounds import CODE, CONTENT, is_mixed
 from experiments.comparison.design import Design, Dict
-from experiments.comparison.reading import Reading
-from experiments.comparison.scoring import Task, number_or_word
+from experiments.comparison.judged import Judged
+from experiments.comparison.pooled import pooled_seeds_needed, smallest_found, with_pooled_error
+from experiments.comparison.scoring import number_or_word
 from experiments.comparison.statistics.paired import Effect, Pair, compare_pair, holm, verdict_of
 from experiments.comparison.statistics.planning import (
     detectable,
@@ -26,10 +21,7 @@ from experiments.comparison.statistics.planning import (
     seeds_to_settle,
 )
 from experiments.comparison.statistics.posterior import chances_of
-from experiments.comparison.tuned import Tuned, tuned_of
-from experiments.config.overrides import is_same
-from experiments.errors.likeness import hint
-from experiments.errors.messages import user_error
+from experiments.config.schema import SIGN_FLIP
 from experiments.errors.wording import listed
 
 
@@ -45,86 +37,6 @@ LEARNING = "runs that learn more than to guess (more epochs, another learning ra
 NO_SEED = Gap("the two have no seed in common", "seeds that both settings have")
 
 
-@dataclass
-class Judged:
-    """A task with all that is said of it.
-
-    Attributes:
-        control: the index of the control, None for all pairs.
-        tuned: what tuning found for each setting, by its index.
-        family: how many comparisons there are.
-    """
-
-    task: Task
-    control: int | None
-    confounds: Confounds
-    tuned: dict[int, Tuned]
-    family: int
-
-    @property
-    def compared(self) -> list[tuple[int, int]]:
-        """The pairs of settings that are compared, the control last."""
-        number = len(self.task.settings)
-        if self.control is not None:
-            return [(index, self.control) for index in range(number) if index != self.control]
-        return [(a, b) for b in range(number) for a in range(b + 1, number)]
-
-    def name(self, index: int) -> str:
-        return self.task.settings[index].name
-
-
-def judge(task: Task, reading: Reading, design: Design) -> Judged:
-    """Return a task with its control found, its confounds listed, its tuning looked at."""
-    control = index_of_control(task, design)
-    number = len(task.settings)
-    # All pairs count as many comparisons as there are; none of them is chosen afterwards.
-    is_every_pair = control is None or design.comparisons == "all_pairs"
-    family = number * (number - 1) // 2 if is_every_pair else number - 1
-    tuned = {
-        index: tuned_of([scored.run for scored in setting.every], reading, design)
-        for index, setting in enumerate(task.settings)
-    }
-    return Judged(
-        task,
-        None if is_every_pair else control,
-        confounds_of(task, design),
-        {index: own for index, own in tuned.items() if own is not None},
-        max(1, family),
-    )
-
-
-def index_of_control(task: Task, design: Design) -> int | None:
-    """Return which setting is the control, or raise UserError where several could be."""
-    if design.control is None:
-        return None
-    wanted = list(zip(design.factor, design.control, strict=True))
-    meant = [
-        index
-        for index, setting in enumerate(task.settings)
-        if not setting.is_to_come
-        and all(is_called(setting.levels[key], word) for key, word in wanted)
-    ]
-    names = [setting.name for setting in task.settings if not setting.is_to_come]
-    given = ", ".join(design.control)
-    if len(meant) > 1:
-        choices = listed(task.settings[index].name for index in meant)
-        raise user_error("several_controls", given=given, choices=choices)
-    if not meant:
-        like = hint("control=", given, names)
-        choices = listed(names)
-        raise user_error("no_control", given=given, task=task.name, choices=choices, hint=like)
-    return meant[0]
-
-
-def is_called(name: str, word: str) -> bool:
-    """Return whether a level is meant by a word, which may leave out what tells it from others.
-
-    >>> is_called("sgd (lr=0.1)", "sgd"), is_called("0.001", "1e-3"), is_called("adamw", "adam")
-    (True, True, False)
-    """
-    return is_same(name, word) or name.startswith(f"{word} (")
-
-
 def finite_or_none(value: float | None) -> float | None:
     """Return a number that JSON has a word for."""
     return value if value is not None and math.isfinite(value) else None
@@ -132,22 +44,38 @@ def finite_or_none(value: float | None) -> float | None:
 
 def pair_dicts(judged: Judged, design: Design) -> list[Dict]:
     """Return what is said of each pair that is compared, adjusted for the family."""
-    pairs = [(a, b, pair_of(judged, a, b, design)) for a, b in judged.compared]
-    # The family was declared: a comparison that has no p counts all the same.
-    adjusted = holm(
-        [math.nan if pair is None else pair.p for _, _, pair in pairs] or [math.nan],
-        family=judged.family,
-    )
+    pairs = [pair_of(judged, a, b, design) for a, b in judged.compared]
+    pairs, adjusted = adjusted_for_family(judged, pairs)
     return [
-        pair_dict(judged, a, b, pair, finite_or_none(float(p)), design)
-        for (a, b, pair), p in zip(pairs, adjusted, strict=False)
+        pair_dict(judged, a, b, pair, finite_or_none(p), design)
+        for (a, b), pair, p in zip(judged.compared, pairs, adjusted, strict=True)
     ]
 
 
+def adjusted_for_family(
+    judged: Judged, pairs: Sequence[Pair | None]
+) -> tuple[list[Pair | None], list[float]]:
+    """Return pairs as the test that speaks has them, and their p in the family, NaN for none.
+
+    The family was declared: a comparison that has no p counts all the same.
+    """
+    if judged.test == SIGN_FLIP:
+        single = [math.nan if pair is None else pair.p for pair in pairs]
+        return list(pairs), holm(single or [math.nan], family=judged.family).tolist()[: len(pairs)]
+    assert judged.pooled is not None
+    both = [(None, math.nan) if p is None else with_pooled_error(p, judged.pooled) for p in pairs]
+    return [pair for pair, _ in both], [p for _, p in both]
+
+
 def pair_of(judged: Judged, a: int, b: int, design: Design) -> Pair | None:
-    """Return how two settings compare on the seeds that both have; None where there are none."""
+    """Return how two settings compare on the seeds that both have; None where there are none.
+
+    Where all settings share an error these are the seeds that all have.
+    """
     first, second = (judged.task.settings[index].scores for index in (a, b))
     seeds = sorted(first.keys() & second.keys())
+    if judged.pooled is not None and judged.test != SIGN_FLIP:
+        seeds = [seed for seed in seeds if seed in judged.pooled.seeds]
     if not seeds:
         return None
     return compare_pair(
@@ -185,8 +113,8 @@ def unmeasured(judged: Judged, design: Design) -> Dict:
     return {
         **dict.fromkeys(numbers),
         "n": 0,
-        "level": 1 - design.alpha / judged.family,
-        "seeds_needed": fewest_seeds(judged.family, design.alpha),
+        "level": 1 - design.alpha / (judged.family if judged.test == SIGN_FLIP else 1),
+        "seeds_needed": judged.fewest(design.alpha),
     }
 
 
@@ -210,19 +138,19 @@ def measured(judged: Judged, pair: Pair, p_holm: float | None, design: Design) -
     )
     is_open = verdict == "inconclusive"
     # A p that could not have been small says nothing.
-    is_possible = pair.n >= fewest_seeds(family, alpha)
-    least = detectable(pair.sd, pair.n, alpha / family, delta=design.delta or 0.0)
+    is_possible = judged.test != SIGN_FLIP or pair.n >= fewest_seeds(family, alpha)
+    fewest = judged.fewest(alpha)
     return {
         **{key: plain(value) for key, value in vars(pair).items()},
         "p": pair.p if is_possible else None,
         "p_holm": p_holm if is_possible else None,
         "verdict": verdict,
-        "reason": words.too_few_seeds(pair.n, family, alpha)
+        "reason": words.too_few_seeds(pair.n, family, fewest)
         if is_open and not is_possible
         else None,
         "remedy": None,
-        "seeds_needed": seeds_needed(pair, family, design) if is_open else None,
-        "detectable": finite_or_none(least),
+        "seeds_needed": seeds_needed_by(judged, pair, design) if is_open else None,
+        "detectable": finite_or_none(detectable_by(judged, pair, design)),
         "chances": chances_dict(pair, design),
     }
 
@@ -245,6 +173,21 @@ def plain(value: Any) -> Any:
         ends = [finite_or_none(end) for end in value]
         return None if None in ends else ends
     return finite_or_none(value) if isinstance(value, float) else value
+
+
+def seeds_needed_by(judged: Judged, pair: Effect, design: Design) -> int | None:
+    """Return how many seeds in all would settle a pair by the test that speaks."""
+    if judged.pooled is None or judged.test == SIGN_FLIP:
+        return seeds_needed(pair, judged.family, design)
+    return pooled_seeds_needed(pair.difference, judged.pooled, design.delta)
+
+
+def detectable_by(judged: Judged, pair: Effect, design: Design) -> float | None:
+    """Return the smallest true difference that would be found by the test that speaks."""
+    if judged.pooled is None or judged.test == SIGN_FLIP:
+        level = design.alpha / judged.family
+        return detectable(pair.sd, pair.n, level, delta=design.delta or 0.0)
+    return smallest_found(judged.pooled, design.delta)
 
 
 def seeds_needed(pair: Effect, family: int, design: Design) -> int | None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from experiments.comparison.design import Design, Dict
-from experiments.comparison.pairs import Judged
+from experiments.comparison.judged import Judged
 from experiments.record.metric import Scores, finite_of
 
 MARGIN = 0.01

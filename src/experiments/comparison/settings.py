@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from experiments.comparison.design import Design, Dict
-from experiments.comparison.pairs import Judged, finite_or_none, pair_dicts
+from experiments.comparison.judged import Judged
+from experiments.comparison.pairs import finite_or_none, pair_dicts
+from experiments.comparison.pooled import pooled_dict
 from experiments.comparison.reading import distinct_configs
 from experiments.comparison.scoring import Task
 from experiments.comparison.statistics.intervals import (
@@ -18,7 +20,6 @@ from experiments.comparison.statistics.intervals import (
     clopper_pearson,
     t_interval,
 )
-from experiments.comparison.statistics.planning import fewest_seeds
 from experiments.record.identity import flat
 
 LIMITS = (0.0, 1.0)
@@ -46,7 +47,9 @@ def task_dict(judged: Judged, design: Design) -> Dict:
         "settings": settings,
         "pairs": pair_dicts(judged, design),
         "seeds_used": sorted(task.seeds),
-        "fewest_seeds": fewest_seeds(judged.family, design.alpha),
+        "fewest_seeds": judged.fewest(design.alpha),
+        "test": judged.test,
+        "pooled": pooled_dict(judged.pooled),
     }
 
 

@@ -9,7 +9,7 @@ from statistics import median, median_high, median_low
 import numpy as np
 
 from experiments.comparison.design import Design, Dict
-from experiments.comparison.pairs import Judged
+from experiments.comparison.judged import Judged
 from experiments.comparison.statistics.profiles import (
     LARGEST_RATIO,
     performance_profile,

@@ -11,10 +11,11 @@ from experiments.comparison.by_point import points_dict
 from experiments.comparison.confounds import environment_of, joined, sentences_of
 from experiments.comparison.design import Design, Dict, Request, design_of
 from experiments.comparison.headline import headline
+from experiments.comparison.judged import Judged, judge
 from experiments.comparison.layer_health import health_dict
 from experiments.comparison.matrix import matrix_dict
 from experiments.comparison.mean_curves import Curves, curves_of
-from experiments.comparison.pairs import Judged, finite_or_none, judge
+from experiments.comparison.pairs import finite_or_none
 from experiments.comparison.reading import LeftOut, Reading
 from experiments.comparison.scoring import Scored, tasks_of
 from experiments.comparison.sensitivity import sensitivity_dict
@@ -30,6 +31,7 @@ SCHEMA = 1
 MANY_PAIRS = 10
 REPORTED = (
     *("factor", "control", "metric", "higher_is_better", "delta", "comparisons", "protocol"),
+    "test",
     *("alpha", "allow", "seeds", "declared_at", "source", "changes"),
 )
 """What is reported of a design as it is."""
@@ -207,7 +209,7 @@ def notes_of(verdict: Dict, design: Design, tasks: Sequence[Judged]) -> list[str
     for task, judged in zip(verdict["tasks"], tasks, strict=True):
         most = max((setting["n"] for setting in task["settings"]), default=0)
         if 0 < most < task["fewest_seeds"]:
-            notes.append(words.too_few_seeds(most, judged.family, design.alpha) + ".")
+            notes.append(words.too_few_seeds(most, judged.family, task["fewest_seeds"]) + ".")
     if design.control is None and family_of(tasks) > MANY_PAIRS:
         notes.append(
             f"No control was named, so all {family_of(tasks)} pairs are compared. "

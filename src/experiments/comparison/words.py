@@ -113,15 +113,15 @@ def what_would_settle(pair: Dict, design: Design) -> str:
     return f"; about {counted(max(1, needed - pair['n']), 'more seed')} would settle {size}"
 
 
-def too_few_seeds(n: int, family: int, alpha: float, of: str = "") -> str:
+def too_few_seeds(n: int, family: int, fewest: int, of: str = "") -> str:
     """Return why so few seeds cannot settle anything.
 
-    >>> too_few_seeds(3, 6, 0.05)
+    >>> too_few_seeds(3, 6, fewest=8)
     '3 seeds cannot show a difference among 6 comparisons: 8 are needed'
     """
     return (
         f"{counted(n, 'seed')} cannot show a difference among {counted(family, 'comparison')}{of}: "
-        f"{fewest_seeds(family, alpha)} are needed"
+        f"{fewest} are needed"
     )
 
 
@@ -151,7 +151,8 @@ def of_matrix(matrix: Dict, design: Design) -> list[str]:
             if effect not in early
         ]
         named = [(effect["level"], effect["against"], effect) for effect in early]
-        sentences += undecided(named, len(effects), design, f" of {factor}", over)
+        of = f" of {factor}"
+        sentences += undecided(named, len(effects), fewest, design, of, over)
     if matrix["interaction"] is not None:
         sentences.append(of_interaction(matrix["interaction"], design))
     return sentences
@@ -173,6 +174,7 @@ def of_interaction(interaction: Dict, design: Design) -> str:
 def undecided(
     named: Sequence[tuple[str, str, Dict]],
     family: int,
+    fewest: int,
     design: Design,
     of: str = "",
     over: str = "",
@@ -192,6 +194,6 @@ def undecided(
     ]
     where = f"{over}{',' if over and against else ''}{against}"
     return [
-        f"{too_few_seeds(n, family, design.alpha, of)}.",
+        f"{too_few_seeds(n, family, fewest, of)}.",
         f"Seen so far{where}: {few(parts, MOST_GATHERED)}.",
     ]

@@ -38,6 +38,7 @@ from experiments.record.same_data import ALLOW, REFUSE
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true")
 CHANGED_CODE = ("keep", "anew")
 COMPARISONS = ("control", "all_pairs")
+SIGN_FLIP, DUNNETT = TESTS = ("sign_flip", "dunnett")
 LARGEST_SEED = 2**32 - 1
 PART_OR_COUNT = "a number of batches, or a part of them up to 1.0"
 COUNT_OR_AUTO = "auto or a whole number of at least 1"
@@ -213,6 +214,7 @@ class SweepConfig:
         None, lambda delta: delta > 0, "a number above 0, in the metric's unit", 0.0025
     )
     comparisons: str = among("control", COMPARISONS)
+    test: str = among(SIGN_FLIP, TESTS)
     allow: Any = None
     seeds: Any = None
     retry_failed: bool = False
@@ -266,6 +268,7 @@ class ComparisonConfig:
     metric: Optional[str] = None  # noqa: UP045
     delta: Optional[float] = None  # noqa: UP045
     comparisons: Optional[str] = None  # noqa: UP045
+    test: Optional[str] = None  # noqa: UP045
     alpha: float = 0.05
     allow: list[str] = field(default_factory=list)
     name: Optional[str] = None  # noqa: UP045

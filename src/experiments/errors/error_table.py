@@ -457,6 +457,9 @@ TABLE: dict[str, str] = {
     "no_filters": "{path}: {what} has no filters that a page can show. Give a run of model=cnn on "
     "images or signals.",
     "graph_not_finite": "{what} is {value}. Choose other values, where all numbers are finite.",
+    "pooled_two_factors": "sweep.test=dunnett with sweep.factor=[{given}]: it compares settings of "
+    "one factor. Leave sweep.test away, since main effects and interaction are tested by sign "
+    "flips, or type sweep.factor={first}.",
     # comparisons, and what they read from W&B
     "which_runs": "Compare which runs? Type runs=FOLDER, of a sweep or of several, or "
     "source=wandb:ENTITY/PROJECT. Sweeps here: {choices}.",
@@ -468,6 +471,11 @@ TABLE: dict[str, str] = {
     "designs_differ": "The sweeps declare different things as {key} ({each}). Say which: {key}=...",
     "protocols_differ": "Some of the sweeps were tuned and some were not ({each}): these are "
     "different comparisons. Give those of one kind.",
+    "late_test": "The test is {test}, which {how}. {given} was not declared before all of the runs "
+    "and is not used: a test that is chosen after them proves little. The next sweep can declare "
+    "it: sweep.test={first}.",
+    "pooled_factors": "sweep.test=dunnett was declared, which is of one factor: two are tested by "
+    "sign flips.",
     "control_open": "comparisons=control: compared with which? Type control=VALUE of {factor}, or "
     "leave comparisons away to compare all pairs.",
     "factor_open": "What is compared? The runs differ in: {choices}. Type factor=KEY, or two: "

@@ -139,6 +139,10 @@ OTHER_CHOICES: dict[str, dict[str, str | None]] = {
         **dict.fromkeys(("bf16", "bfloat16"), "bf16-mixed"),
     },
     "gradient_clip_algorithm": {"l2": "norm", "euclidean": "norm", "max": "value"},
+    "test": {
+        **dict.fromkeys(("tukey", "pooled", "anova", "hsd"), "dunnett"),
+        **dict.fromkeys(("exact", "permutation", "randomization", "wilcoxon"), "sign_flip"),
+    },
     "comparisons": {"all": "all_pairs", "pairwise": "all_pairs", "baseline": "control"},
     "changed_data": {"true": "allow", "yes": "allow", "false": "refuse", "no": "refuse"},
 }

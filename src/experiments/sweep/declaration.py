@@ -17,7 +17,7 @@ import yaml
 
 from experiments.config.allowed import check_values
 from experiments.config.overrides import NOT_IN_SWEEP_NAMES, is_within, key_of, meaning
-from experiments.config.schema import ExperimentConfig
+from experiments.config.schema import DUNNETT, SIGN_FLIP, ExperimentConfig
 from experiments.errors.error_table import TABLE
 from experiments.errors.likeness import hint
 from experiments.errors.messages import check_choice, refuse_unless, user_error
@@ -44,6 +44,7 @@ class Declaration:
             of classes, else its loss.
         delta: the smallest difference that matters, in the metric's unit; None: not declared.
         comparisons: against the control, or all pairs.
+        test: by which they are tested.
         allow: keys in which settings may differ beside the factor.
         fixed: overrides that all runs share, but those that cannot change a result.
         values: what each swept key takes.
@@ -63,6 +64,7 @@ class Declaration:
     cases: list[dict[str, list[str]]]
     when: dict[str, dict[str, list[str]]]
     seeds: list[int]
+    test: str = SIGN_FLIP
 
     def with_metric(self, measured: Sequence[Sequence[str]]) -> Declaration:
         """Return the declaration with a metric that is measured on each of its data sets.
@@ -110,6 +112,7 @@ class Declaration:
             grid.cases,
             grid.when,
             seeds,
+            test_of(node, factor),
         )
 
 
@@ -145,6 +148,14 @@ def own_factor(varied: Sequence[str]) -> list[str]:
     only where nothing else varies are they themselves what is asked about.
     """
     return [key for key in varied if key != "data"][:2] or list(varied[:1])
+
+
+def test_of(node: Mapping[str, Any], factor: Sequence[str]) -> str:
+    """Return the test of a sweep, or raise UserError for one that is not for its factors."""
+    test = str(node.get("test") or SIGN_FLIP)
+    if test == DUNNETT and len(factor) > 1:
+        raise user_error("pooled_two_factors", given=",".join(factor), first=factor[0])
+    return test
 
 
 def check_allowed(keys: Sequence[str], options_of: Callable[[str], list[str] | None]) -> None:
@@ -206,7 +217,8 @@ def declare(
     path = sweep_dir / FILE
     declared = {"declared_at": now(), "command": command, **asdict(declaration), **(more or {})}
     before = read_declarations(sweep_dir)
-    if before and without_moment({"allow": [], **before[-1]}) == without_moment(declared):
+    said = {"allow": [], "test": SIGN_FLIP}
+    if before and without_moment({**said, **before[-1]}) == without_moment(declared):
         return
     text = "# What this sweep compares, as it was declared before its runs; the last one counts.\n"
     write_atomic(path, text + yaml.safe_dump([*before, declared], sort_keys=False))

@@ -62,7 +62,7 @@ def test_withheld_missing_unread_and_left_out_are_said_with_the_command() -> Non
 def test_a_hundred_columns_hold_a_row_in_one_line() -> None:
     text = printed(verdicts.small(), width=100)
     assert line_of(text, "maxout").rstrip().endswith("▲ better")
-    assert line_of(text, "sigmoid").rstrip().endswith("0 / 0 / 100 ▼ worse")
+    assert line_of(text, "sigmoid").rstrip().endswith("0 / 0 / 100  ▼ worse")
     assert max(len(line.rstrip()) for line in text.splitlines()) <= 100
 
 

@@ -112,6 +112,8 @@ SWEEPS = [
     ("-m activation=relu,tanh sweep.seeds=0", "sweep.seeds=0: allowed is a number of seeds", "sweep.seeds=10"),
     ("-m activation=relu,tanh sweep.seeds=abc", "sweep.seeds=abc: allowed is a number of seeds", "sweep.seeds=10"),
     ("-m activation=relu,tanh sweep.comparisons=pairs", "sweep.comparisons=pairs: there is no such sweep.comparisons", "sweep.comparisons=all_pairs"),
+    ("-m activation=relu,tanh sweep.test=tukey", "sweep.test=tukey: there is no such sweep.test", "sweep.test=dunnett"),
+    ("-m activation=relu,tanh optim=sgd,adam sweep.test=dunnett", "sweep.factor=[activation,optim]: it compares settings of one factor", "sweep.factor=activation"),
     ("-m activation=relu,tanh protocol=tune", "protocol=tune: there is no such protocol", "protocol=tuned"),
     ("-m activation=relu,tanh seed=0,1 sweep.seeds=3", "seed=0,1: sweep.seeds says other seeds", ""),
     ("-m lr=0.1,1", "lr: there is no such key", "optim.lr=0.1,1"),

@@ -97,6 +97,7 @@ COMPARE = [
     ("runs=mine alpha=5", "alpha=5.0: allowed is", "alpha=0.05"),
     ("runs=mine alpha=95%", "alpha=95%: allowed is a number", "alpha=0."),
     ("runs=mine comparisons=pairs", "comparisons=pairs: there is no such comparisons", "comparisons=all_pairs"),
+    ("runs=mine test=permutation", "test=permutation: there is no such test", "test=sign_flip"),
     ("runs=mine wandb=off", "wandb=off: there is no such wandb", "wandb=disabled"),
     ("runs=mine allow=data.batch_size", "allow=data.batch_size: allowed is a list", "allow=[data.batch_size]"),
     ("runs=mine baseline=relu", "baseline: there is no such key", "control=relu"),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from experiments.comparison.formats import Unit, percent, probability, unit_of
 from experiments.comparison.lookups import MARKS, Dict, control_of
+from experiments.comparison.pair_tests import pair_test
 from experiments.comparison.plots.palette import LIGHT, OF_VERDICTS
 from experiments.comparison.plots.picture import MOST_ROWS, Spec, layer, span, tooltip
 from experiments.comparison.plots.ranges import EDGE, Point, Ranges
@@ -39,7 +40,9 @@ def differences(verdict: Dict, task: Dict) -> Spec | None:
     x = axis_of_differences(unit, design["higher_is_better"], ranges)
     level = percent(pairs[0]["level"])
     has_bars = any(row["low"] is not None for row in rows)
-    line = f"Thin bars: intervals at {level}; thick: at 90 %, for equivalence." * has_bars
+    inner = pair_test(task).equivalence.removesuffix(" interval")
+    thick = f"at {inner}, for equivalence" if inner.endswith("%") else "those for equivalence"
+    line = f"Thin bars: intervals at {level}; thick: {thick}." * has_bars
     line += f" Shaded: smaller than {unit.amount(delta)}." if delta else ""
     control = control_of(task)
     against = f" from {control['name']}" if control else ""
@@ -48,9 +51,9 @@ def differences(verdict: Dict, task: Dict) -> Spec | None:
         f"Differences{against}",
         [line.strip(), *[EDGE] * (ranges.close is not None)],
         f"Differences in {design['metric']}{against}, paired by seed.",
-        margin(delta, x) + intervals(rows, x, ranges),
+        margin(delta, x) + intervals(rows, x, ranges, pair_test(task).p),
         rows,
-        columns=columns | {"p": "p (Holm)", "verdict": "verdict"},
+        columns=columns | {"p": pair_test(task).p, "verdict": "verdict"},
         num_rows=len(known),
         words_width=105,
         can_zoom=ranges.close is not None,
@@ -122,7 +125,7 @@ def margin(delta: float, x: Spec) -> list[Spec]:
     return [band, line] if delta else [line]
 
 
-def intervals(rows: Sequence[Dict], x: Spec, ranges: Ranges) -> list[Spec]:
+def intervals(rows: Sequence[Dict], x: Spec, ranges: Ranges, p: str) -> list[Spec]:
     """Return the intervals and the mean differences, by colour and shape of their verdicts."""
     words = list(OF_VERDICTS)
     colours: Spec = {"domain": words, "range": [LIGHT[OF_VERDICTS[word][0]] for word in words]}
@@ -134,7 +137,7 @@ def intervals(rows: Sequence[Dict], x: Spec, ranges: Ranges) -> list[Spec]:
         "x": {**x, "field": "difference"},
         "shape": {**field, "scale": shapes},
     }
-    fields = {"name": "comparison", "change": "difference", "ends": "interval", "p": "p (Holm)"}
+    fields = {"name": "comparison", "change": "difference", "ends": "interval", "p": p}
     told = {"tooltip": tooltip(fields | {"verdict": "verdict"})}
     common, middle = common | told, middle | told
     layers = []

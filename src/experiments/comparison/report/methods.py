@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 from experiments.comparison.formats import percent, unit_of_metric
 from experiments.comparison.lookups import Dict, joined
+from experiments.comparison.pair_tests import PAIR_TESTS, tests_of
 from experiments.comparison.statistics.permutation import is_exact
+from experiments.comparison.words import counted
+from experiments.config.schema import SIGN_FLIP
 from experiments.errors.commands import named_version
 
 
@@ -61,26 +64,25 @@ def of_tuning(verdict: Dict) -> list[str]:
 
 def of_the_tests(verdict: Dict) -> list[str]:
     """Return how differences are tested and when they are called what they are called."""
-    design = verdict["design"]
-    alpha, family = design["alpha"], design["family"]
+    design, tests = verdict["design"], tests_of(verdict)
+    alpha = design["alpha"]
     lines = [
         f"We report means and standard deviations over seeds with t {percent(1 - alpha)} intervals."
     ]
-    most = max((pair["n"] for task in verdict["tasks"] for pair in task["pairs"]), default=0)
-    kind = "exact" if is_exact(most) else "Monte Carlo"
-    test = f"Differences were tested by {kind} two-sided sign-flip tests (Pitman 1937)"
-    if family > 1:
-        test += f", adjusted over {family} comparisons (Holm 1979); their t intervals are at "
-        test += f"1 - {alpha:g}/{family}"
+    for name, tasks in tests.items():
+        where = f"On {joined(tasks, ', ')}, d" if len(tests) > 1 else "D"
+        tested = by_sign_flips if name == SIGN_FLIP else by_pooled_error
+        lines.append(f"{where}ifferences were tested by {tested(verdict, name)}.")
     matters, words = "", f"p is below {alpha:g}"
     if design["delta"] is not None:
         matters = unit_of_metric(design["metric"]).amount(design["delta"])
         words += f" and its mean is {matters} or more"
-    lines += [f"{test}.", f"A difference is claimed where {words}."]
+    lines.append(f"A difference is claimed where {words}.")
     if matters:
+        which = " or ".join(dict.fromkeys(PAIR_TESTS[name].inside for name in tests))
         lines.append(
-            f"Two settings are called equivalent where the 90 % interval of their difference lies "
-            f"within \u00b1{matters} (two one-sided tests at 5 %, Schuirmann 1987)."
+            f"Two settings are called equivalent where {which} lies within \u00b1{matters} (two "
+            "one-sided tests at 5 %, Schuirmann 1987)."
         )
     region = f"\u00b1{matters}" if matters else "zero"
     lines.append(
@@ -89,6 +91,39 @@ def of_the_tests(verdict: Dict) -> list[str]:
         "al. 2017), which decided nothing."
     )
     return lines
+
+
+def by_sign_flips(verdict: Dict, name: str) -> str:
+    """Return how each pair was tested by itself, and why, where another test was declared."""
+    alpha, family = verdict["design"]["alpha"], verdict["design"]["family"]
+    most = max((pair["n"] for task in verdict["tasks"] for pair in task["pairs"]), default=0)
+    kind = "exact" if is_exact(most) else "Monte Carlo"
+    test = f"{kind} {PAIR_TESTS[name].cited}"
+    if family > 1:
+        test += f", adjusted over {family} comparisons (Holm 1979); their t intervals are at "
+        test += f"1 - {alpha:g}/{family}"
+    silent = [task for task in verdict["tasks"] if (task.get("pooled") or {}).get("silent")]
+    if silent:
+        whose = PAIR_TESTS[silent[0]["pooled"]["test"]].cited
+        reasons = dict.fromkeys(task["pooled"]["silent"] for task in silent)
+        test += f", in place of {whose}, which was declared: {'; '.join(reasons)}"
+    return test
+
+
+def by_pooled_error(verdict: Dict, name: str) -> str:
+    """Return how all settings of a sweep were tested by the error that they share."""
+    alpha, family = verdict["design"]["alpha"], verdict["design"]["family"]
+    pooled = [task["pooled"] for task in verdict["tasks"] if task.get("test") == name]
+    df = joined([f"{number:g}" for number in sorted({own["df"] for own in pooled})], " and ")
+    rule = pooled[0]["rule"]
+    return (
+        f"{PAIR_TESTS[name].cited} of {counted(family, 'comparison')}, declared before the runs, "
+        "with one error variance of all settings from the additive model of setting and seed "
+        f"({df} degrees of freedom); their intervals are simultaneous at {percent(1 - alpha)}. "
+        "Equal spread and normal tails were looked at by the largest share of a setting in the "
+        "squared residuals and by the largest residual, each with a Monte Carlo p under normal "
+        f"errors, which were not below {rule['spread']:g} and {rule['tail']:g}"
+    )
 
 
 def of_test_points(verdict: Dict) -> list[str]:

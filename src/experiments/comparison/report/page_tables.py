@@ -14,6 +14,7 @@ from experiments.comparison.formats import (
     unit_of_metric,
 )
 from experiments.comparison.lookups import Dict, joined, names_of
+from experiments.comparison.pair_tests import pair_test
 from experiments.comparison.report.table import VERDICT, Cell, Table, numbers, texts
 from experiments.comparison.report.verdict_tables import CHANCES, compared_cells
 
@@ -23,7 +24,8 @@ def every_number(verdict: Dict, task: Dict) -> Table:
     unit = unit_of(verdict, task)
     columns = texts("comparison")
     columns += numbers("seeds", "difference", "sd of differences", "correlation by seed")
-    columns += numbers("90 % interval", "p", "p (Holm)", "better on a fresh seed")
+    columns += numbers(pair_test(task).equivalence, "p", pair_test(task).p)
+    columns += numbers("better on a fresh seed")
     columns += [VERDICT, *numbers("would settle it", "detectable"), *texts("reason")]
     rows: list[list[Cell]] = []
     for p in task["pairs"]:

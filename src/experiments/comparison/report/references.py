@@ -54,6 +54,15 @@ WORKS = {
   pages = {1--30},
   year = {2006}
 }""",
+    "Dunnett 1955": """@article{dunnett1955multiple,
+  title = {A Multiple Comparison Procedure for Comparing Several Treatments with a Control},
+  author = {Dunnett, Charles W.},
+  journal = {Journal of the American Statistical Association},
+  volume = {50},
+  number = {272},
+  pages = {1096--1121},
+  year = {1955}
+}""",
     "Falcon et al. 2019": """@software{falcon2019lightning,
   title = {PyTorch Lightning},
   author = {Falcon, William and {The PyTorch Lightning team}},
@@ -118,6 +127,12 @@ WORKS = {
   number = {6},
   pages = {657--680},
   year = {1987}
+}""",
+    "Tukey 1953": """@unpublished{tukey1953problem,
+  title = {The Problem of Multiple Comparisons},
+  author = {Tukey, John W.},
+  note = {Manuscript, Princeton University; in The Collected Works of John W. Tukey VIII, 1994},
+  year = {1953}
 }""",
 }
 """Each work by how it is cited in the text."""

@@ -18,6 +18,7 @@ from experiments.comparison.formats import short
 from experiments.comparison.mean_curves import Curves
 from experiments.comparison.plots.every_picture import pictures_of
 from experiments.comparison.report import (
+    assumptions,
     methods,
     page_tables,
     point_tables,
@@ -86,8 +87,8 @@ def page_template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    modules = (lookups, methods, page_tables, point_tables, references, sentences, verdict_tables)
-    for module in modules:
+    modules = (assumptions, lookups, methods, page_tables, point_tables, references, sentences)
+    for module in (*modules, verdict_tables):
         environment.globals[module.__name__.rpartition(".")[2]] = module
     environment.filters |= {"short": short, "pieces": pieces}
     written = {"separators": (",", ":"), "ensure_ascii": False, "allow_nan": False}

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from experiments.comparison.formats import NOTHING, percent, probability, short, unit_of_metric
+from experiments.comparison.formats import NOTHING, probability, short, unit_of_metric
 from experiments.comparison.lookups import Dict, joined
+from experiments.comparison.pair_tests import PAIR_TESTS, tests_of
+from experiments.config.schema import SIGN_FLIP
+from experiments.errors.wording import few
 
 BOLD = "Bold: beats each of the others by the verdict."
 CONFOUNDS = {
@@ -43,15 +46,15 @@ def metric_and_delta(verdict: Dict) -> str:
 def how_compared(verdict: Dict) -> str:
     """Return in one sentence how the numbers of a table came about."""
     design = verdict["design"]
-    alpha, family = design["alpha"], design["family"]
     pairs = "with the control" if design["control"] else "of all pairs"
-    level = f"t interval at 1 - {alpha:g}/{family}"
-    p = f"an exact sign-flip test, by Holm over the {family} comparisons {pairs}"
-    if family == 1:  # nothing is shared out
-        level, p = f"t {percent(1 - alpha)} interval", "an exact sign-flip test"
+    spoke = tests_of(verdict)
+    parts = []
+    for name, tasks in spoke.items():
+        interval, p = PAIR_TESTS[name].how(design["alpha"], design["family"], pairs)
+        parts.append(f"with {interval}; p is that of {p}" + f" ({few(tasks)})" * (len(spoke) > 1))
     return (
         f"Mean ± standard deviation over seeds with its t 95 % interval; differences are paired "
-        f"by seed, with a {level}; p is that of {p}. {what_chances_are(verdict)}"
+        f"by seed, {', or '.join(parts)}. {what_chances_are(verdict)}"
     )
 
 
@@ -155,6 +158,7 @@ def declared_design(verdict: Dict) -> dict[str, str | Sequence[str]]:
         "metric": f"{design['metric']}, {better} is better",
         "smallest difference that matters": what_matters(verdict),
         "comparisons": f"{design['family']} ({design['comparisons']}), alpha {design['alpha']:g}",
+        "test": design.get("test", SIGN_FLIP),
         "protocol": design["protocol"],
         "allowed to differ": joined(design.get("allow") or None, ", ") or "nothing else",
         "seeds": joined(design["seeds"], ", ") or NOTHING,

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from experiments.comparison.report.assumptions import what_is_assumed
 from experiments.comparison.report.point_tables import point_tables
 from experiments.comparison.report.sentences import (
     BOLD,
@@ -34,6 +35,8 @@ def markdown_of(verdict: Mapping[str, Any]) -> str:
     for task in verdict["tasks"]:
         for table in point_tables(verdict, task):
             parts += [f"## {markdown_escaped(titled(verdict, task, table))}", markdown_table(table)]
+    for task in verdict["tasks"]:
+        parts += map(markdown_escaped, what_is_assumed(verdict, task))
     is_marked = any(table.best for table in tables)
     parts.append(markdown_escaped(how_compared(verdict)) + f" {BOLD}" * is_marked)
     parts += bullets("Withheld", what_withheld(verdict))

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from experiments.comparison.formats import MINUS, NOTHING
 from experiments.comparison.lookups import MARKS
+from experiments.comparison.report.assumptions import what_is_assumed
 from experiments.comparison.report.point_tables import beyond_these_points
 from experiments.comparison.report.sentences import (
     CONFOUNDS,
@@ -61,6 +62,7 @@ def print_verdict(verdict: Mapping[str, Any], console: Console) -> None:
         console.print()
         for table in tables:
             print_table(table, console, has_title=len(verdict["tasks"]) + len(tables) > 2)
+        print_sentences(console, what_is_assumed(verdict, task), "dim")
         print_sentences(console, of_the_test_set(task), "dim")
         print_sentences(console, beyond_these_points(verdict, task), "dim")
     console.print(Text(how_compared(verdict), style="dim"))
@@ -164,7 +166,7 @@ def compact(table: Table, console: Console) -> Table:
     at = next(i for i, heading in enumerate(headings) if heading.startswith("difference"))
     left_out = ["95 % interval"] if width < WIDE else []
     short = [*left_out, "parameters", CHANCES]
-    shorter_still = [*short, "p (Holm)"]
+    shorter_still = [*short, *(name for name in headings if name.startswith("p ("))]
     ways = [
         (left_out, True),
         ([*left_out, "parameters"], True),

@@ -14,12 +14,13 @@ from experiments.comparison.formats import (
     unit_of,
 )
 from experiments.comparison.lookups import Dict, against_control, best, by_mean
+from experiments.comparison.pair_tests import pair_test
 from experiments.comparison.report.table import VERDICT, Cell, Table, TableColumn, numbers, texts
 
 MEANS = {True: "mean ± sd (%)", False: "mean ± sd"}
 DIFFERENCES = {True: "difference (points)", False: "difference"}
 """Headings, by whether a unit is points."""
-CHANCES = "chances (%)"
+CHANCES = "chances in %"
 
 
 def tables_of(verdict: Dict) -> list[Table]:
@@ -44,7 +45,7 @@ def settings_table(verdict: Dict, task: Dict) -> Table:
     columns = texts("setting")
     columns += numbers("parameters", "seeds", MEANS[unit.is_points], "95 % interval")
     if pairs:
-        columns += compared_columns(unit, next(iter(pairs.values()))["level"])
+        columns += compared_columns(unit, task, next(iter(pairs.values()))["level"])
     rows = []
     for setting in settings:
         row = [str(setting["name"]), count(setting["num_parameters"]), seeds_of(setting)]
@@ -58,7 +59,7 @@ def pairs_table(verdict: Dict, task: Dict) -> Table:
     """Return the table of every pair of a task, for comparisons without a control."""
     unit = unit_of(verdict, task)
     columns = [*texts("pair"), *numbers("seeds")]
-    columns += compared_columns(unit, task["pairs"][0]["level"])
+    columns += compared_columns(unit, task, task["pairs"][0]["level"])
     rows = [[p["name"], str(p["n"]), *compared_cells(unit, p)] for p in task["pairs"]]
     return Table(f"{task['name']}, pairs", columns, rows)
 
@@ -96,11 +97,9 @@ def overview_in_short(verdict: Dict) -> Table:
     return Table(whole.title, columns, cells)
 
 
-def compared_columns(unit: Unit, level: float) -> list[TableColumn]:
-    return [
-        *numbers(DIFFERENCES[unit.is_points], f"{percent(level)} interval", "p (Holm)", CHANCES),
-        VERDICT,
-    ]
+def compared_columns(unit: Unit, task: Dict, level: float) -> list[TableColumn]:
+    headings = DIFFERENCES[unit.is_points], f"{percent(level)} interval", pair_test(task).p
+    return [*numbers(*headings, CHANCES), VERDICT]
 
 
 def compared_cells(unit: Unit, pair: Dict | None) -> list[str]:

@@ -1,0 +1,112 @@
+"""A task with all that is said of it: control, confounds, tuning, and the test that speaks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from experiments.comparison.confounds import Confounds, confounds_of
+from experiments.comparison.design import Design
+from experiments.comparison.pooled import Pooled, pooled_of
+from experiments.comparison.reading import Reading
+from experiments.comparison.scoring import Task
+from experiments.comparison.statistics.planning import fewest_seeds
+from experiments.comparison.tuned import Tuned, tuned_of
+from experiments.config.overrides import is_same
+from experiments.config.schema import SIGN_FLIP
+from experiments.errors.likeness import hint
+from experiments.errors.messages import user_error
+from experiments.errors.wording import listed
+
+
+@dataclass
+class Judged:
+    """A task with all that is said of it.
+
+    Attributes:
+        control: the index of the control, None for all pairs.
+        tuned: what tuning found for each setting, by its index.
+        family: how many comparisons there are.
+        pooled: the error that all settings share, where the sweep declared to pool it.
+    """
+
+    task: Task
+    control: int | None
+    confounds: Confounds
+    tuned: dict[int, Tuned]
+    family: int
+    pooled: Pooled | None = None
+
+    @property
+    def test(self) -> str:
+        """The test that speaks."""
+        speaks = self.pooled is not None and self.pooled.silent is None
+        return self.pooled.name if speaks and self.pooled else SIGN_FLIP
+
+    def fewest(self, alpha: float) -> int:
+        """Return with how many seeds the test can first show a difference."""
+        number = self.pooled.fewest_seeds if self.pooled else None
+        return number or fewest_seeds(self.family, alpha)
+
+    @property
+    def compared(self) -> list[tuple[int, int]]:
+        """The pairs of settings that are compared, the control last."""
+        number = len(self.task.settings)
+        if self.control is not None:
+            return [(index, self.control) for index in range(number) if index != self.control]
+        return [(a, b) for b in range(number) for a in range(b + 1, number)]
+
+    def name(self, index: int) -> str:
+        return self.task.settings[index].name
+
+
+def judge(task: Task, reading: Reading, design: Design) -> Judged:
+    """Return a task with its control found, its confounds listed, its tuning looked at."""
+    control = index_of_control(task, design)
+    number = len(task.settings)
+    # All pairs count as many comparisons as there are; none of them is chosen afterwards.
+    is_every_pair = control is None or design.comparisons == "all_pairs"
+    family = number * (number - 1) // 2 if is_every_pair else number - 1
+    tuned = {
+        index: tuned_of([scored.run for scored in setting.every], reading, design)
+        for index, setting in enumerate(task.settings)
+    }
+    return Judged(
+        task,
+        None if is_every_pair else control,
+        confounds_of(task, design),
+        {index: own for index, own in tuned.items() if own is not None},
+        max(1, family),
+        pooled_of(task, None if is_every_pair else control, design),
+    )
+
+
+def index_of_control(task: Task, design: Design) -> int | None:
+    """Return which setting is the control, or raise UserError where several could be."""
+    if design.control is None:
+        return None
+    wanted = list(zip(design.factor, design.control, strict=True))
+    meant = [
+        index
+        for index, setting in enumerate(task.settings)
+        if not setting.is_to_come
+        and all(is_called(setting.levels[key], word) for key, word in wanted)
+    ]
+    names = [setting.name for setting in task.settings if not setting.is_to_come]
+    given = ", ".join(design.control)
+    if len(meant) > 1:
+        choices = listed(task.settings[index].name for index in meant)
+        raise user_error("several_controls", given=given, choices=choices)
+    if not meant:
+        like = hint("control=", given, names)
+        choices = listed(names)
+        raise user_error("no_control", given=given, task=task.name, choices=choices, hint=like)
+    return meant[0]
+
+
+def is_called(name: str, word: str) -> bool:
+    """Return whether a level is meant by a word, which may leave out what tells it from others.
+
+    >>> is_called("sgd (lr=0.1)", "sgd"), is_called("0.001", "1e-3"), is_called("adamw", "adam")
+    (True, True, False)
+    """
+    return is_same(name, word) or name.startswith(f"{word} (")

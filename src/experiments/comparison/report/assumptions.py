@@ -1,0 +1,68 @@
+"""What the pooled error of a sweep assumes, and how far its residuals bear that out, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from experiments.comparison.formats import Unit, probability, unit_of
+from experiments.comparison.lookups import Dict
+from experiments.comparison.words import counted, seed_list
+from experiments.errors.wording import few
+
+
+def what_is_assumed(verdict: Dict, task: Dict) -> list[str]:
+    """Return in a line what a pooled test that speaks rests on; nothing for another test."""
+    pooled = task.get("pooled")
+    if not pooled or pooled["silent"]:
+        return []
+    names = {setting["id"]: str(setting["name"]) for setting in task["settings"]}
+    unit = unit_of(verdict, task)
+    lines = [what_the_error_is(pooled, unit), *how_borne_out(pooled, names)]
+    if pooled["left_out"]:
+        lines.append(f"Left out, as not all settings have it: {seed_list(pooled['left_out'])}.")
+    return [" ".join(lines)]
+
+
+def what_the_error_is(pooled: Dict, unit: Unit) -> str:
+    size = f"{unit.bare(pooled['sd'])}{' points' if unit.is_points else ''}"
+    return (
+        f"{pooled['test'].capitalize()}'s test takes a score for what its setting and its seed "
+        f"give, and a normal error of one spread for all: {size}, known with "
+        f"{counted(pooled['df'], 'degree')} of freedom."
+    )
+
+
+def how_borne_out(pooled: Dict, names: dict[int, str]) -> list[str]:
+    """Return what the residuals say of it, with p by chance alone."""
+    spread, tail = pooled["spread"], pooled["tail"]
+    seeds = counted(len(pooled["seeds"]), "seed")
+    far = (
+        f"the largest is {tail['size']:.1f} of their standard deviations ({names[tail['setting']]} "
+        f"with seed {tail['seed']}, p {probability(tail['p'])})"
+    )
+    wide = "of two settings they say nothing of either's spread, which need not be alike"
+    if spread["p"] < 1 and spread["ratio"] is not None:
+        wide = (
+            f"those of {names[spread['setting']]} are the widest, {spread['ratio']:.1f} times the "
+            f"others (p {probability(spread['p'])})"
+        )
+    rule = (
+        f"below {pooled['rule']['spread']:g} of the first p, or {pooled['rule']['tail']:g} of the "
+        "second, the test would be silent"
+    )
+    return [f"As far as the residuals of {seeds} tell: {wide}; {far}; {rule}."]
+
+
+def why_silent(tasks: Sequence[Dict]) -> list[str]:
+    """Return in one sentence for each reason why a declared test says nothing."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for task in tasks:
+        pooled = task.get("pooled")
+        if pooled and pooled["silent"]:
+            reasons.setdefault((pooled["test"], pooled["silent"]), []).append(str(task["name"]))
+    where = {key: f" on {few(names)}" * (len(tasks) > 1) for key, names in reasons.items()}
+    return [
+        f"{test.capitalize()}'s test was declared and says nothing{where[test, reason]}: {reason}. "
+        "The exact sign-flip test speaks in its place."
+        for test, reason in reasons
+    ]
