@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from experiments.config.given_code import given_target, is_given
 from experiments.config.trusted import check_path, check_target
 from experiments.errors.likeness import hint
 from experiments.errors.messages import UserError, user_error
@@ -41,7 +42,13 @@ ADDED: list[str] = []
 
 
 def find_target(group: str, path: str) -> Callable[..., Any]:
-    """Import a class or function by its dotted path, an own one by its name, or raise UserError."""
+    """Import a class or function by its dotted path, an own one by its name, or raise UserError.
+
+    One that was given in Python, and that no process can import, is what was given.
+    """
+    if is_given(path):
+        target: Callable[..., Any] = given_target(group, path)
+        return target
     check_path(group, path)
     target = located(group, present_path(group, path))
     check_target(group, path, target)

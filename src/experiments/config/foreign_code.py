@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from experiments.config.dotted_paths import find_target
+from experiments.config.given_code import GIVEN, given_paths, is_given
 from experiments.record.code import KNOWN_OTHERWISE, code_of
 from experiments.record.identity import NOT_IN_IDENTITY, without
 
@@ -15,11 +16,17 @@ Config = dict[str, Any]
 def foreign_targets(config: Config) -> list[tuple[str, str]]:
     """Return the key and the path of each `_target_` of somebody else's that may change a result.
 
+    What no other process can import is not among them: its path says what its text is.
+
     >>> foreign_targets({"model": {"_target_": "mine.Net"}, "optim": {"_target_": "torch.Adam"}})
     [('model', 'mine.Net')]
     """
     found = targets_in(without(config, NOT_IN_IDENTITY), "")
-    return [(k, path) for k, path in found if path.partition(".")[0] not in KNOWN_OTHERWISE]
+    return [
+        (key, path)
+        for key, path in found
+        if path.partition(".")[0] not in KNOWN_OTHERWISE and not is_given(path)
+    ]
 
 
 def targets_in(node: Any, key: str) -> Iterator[tuple[str, str]]:
@@ -44,6 +51,8 @@ def foreign_code(config: Config) -> dict[str, str]:
     for key, path in foreign_targets(config):
         target = find_target(key, path)
         modules |= {str(getattr(target, "__module__", "")), module_of(path)}
+    for path in given_paths(without(config, NOT_IN_IDENTITY)):
+        modules |= GIVEN[path].modules
     return code_of(modules)
 
 

@@ -64,6 +64,32 @@ TABLE: dict[str, str] = {
     "output": "{key}: {owner} gives {given} for {num} points of shape {shape}, and "
     "{needed} is needed: {what}.",
     "numbers": "{key}: {owner} gives {given} {when}. {instead}.",
+    "not_given": "{key}: {name} was given in Python and cannot be imported, so that this process "
+    "does not have it (its text has the hash {text}). Record, history and predictions of the run "
+    "can be read all the same; to have its network here, define {name} by the same text and train "
+    "the same again: the run is found.",
+    "no_import": "{name} stands in no module that can be imported. It trains, and counts by its "
+    "text ({text}); no later process can load its network. Write it into a file, nets.py, and "
+    "type from nets import {name}, if one shall.",
+    "given_ranks": "{name} stands in no module that can be imported, so that no further process "
+    "can train it beside this one. Type trainer.devices=1, or write it into a file, nets.py, and "
+    "import it from there.",
+    "given_value": "{key}: {given} is given, and a configuration holds numbers, words, lists, "
+    "dictionaries, and classes as choices of a group. Of an object give the class and what it is "
+    "made with: {keyword}=dict(_target_=Class, KEY=VALUE).",
+    "takes_no_class": "{key}: a class is given, and this is no group that takes one. Those are: "
+    "{allowed}.",
+    "partial": "{key}: this partial of {given} gives arguments without names. Name them: "
+    "functools.partial({given}, KEY=VALUE).",
+    "given_data": "data: {given} is given. Give two arrays, inputs and targets, and keys of data "
+    "after them if need be: data=(x, y) or data=(x, y, dict(val_fraction=0.2)); or name them: "
+    "data=dict(x=x, y=y, x_test=..., y_test=...).",
+    "given_array": "data: {name} is given as {given}. Give arrays of numpy or tensors of torch "
+    "with numbers in them: data=(x, y), or data=dict(x=x, y=y, x_test=..., y_test=...).",
+    "python_word": "{given}: what stands without a name is a word as it is typed after the "
+    "command, such as {example}. Give everything else by its key: {key}=...",
+    "python_option": "{given}: options belong to commands, and a call trains one run. For several "
+    "values call it in a loop; for where runs lie give folder=...",
     "untrusted": "{key}._target_={given}: this is no part of an experiment, and is not called. "
     "Allowed are networks, optimizers, callbacks, loggers and metrics of any package, and what "
     "your own files define.",

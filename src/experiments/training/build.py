@@ -29,6 +29,7 @@ from experiments.config.entries import (
     entry,
     target_of,
 )
+from experiments.config.given_code import as_hydra_calls
 from experiments.config.trusted import nested_targets
 from experiments.data.augmentation import Augmentation
 from experiments.data.datamodule import EVALUATION_BATCH_SIZE, DataModule
@@ -304,11 +305,18 @@ def build_callbacks(config: Config) -> list[Any]:
     return [
         call_or_refuse(
             f"callbacks.{name}",
-            functools.partial(instantiate, with_epoch_end(with_present_paths("callbacks", node))),
+            functools.partial(instantiate, callback_node(node)),
             node["_target_"],
         )
         for name, node in nodes.items()
     ]
+
+
+def callback_node(node: Mapping[str, Any]) -> Config:
+    """Return the node of a callback as Hydra can call it."""
+    present: Config = with_present_paths("callbacks", node)
+    called_at_end: Config = as_hydra_calls(with_epoch_end(present))
+    return called_at_end
 
 
 def with_epoch_end(node: Config) -> Config:

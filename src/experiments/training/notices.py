@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Sequence
 from inspect import signature
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from experiments.catalogue.optimizer_needs import Needs
 from experiments.config.entries import Config, asked_for, target_of
+from experiments.config.given_code import MARK, given_paths
 from experiments.config.launch import Launch
 from experiments.config.overrides import key_of
 from experiments.data.after_cut import remarks
@@ -29,6 +31,8 @@ def tell_start(parts: RunParts, launch: Launch, folder: Path) -> None:
     config = parts.config
     tell_of_data(config, parts.datamodule)
     warn_of_no_effect(config, launch.overrides, parts.recipe, parts.datamodule)
+    for path in given_paths(config):
+        tell_no_import(path)
     takes = getattr(parts.module.loss, "takes", None)
     if phi_out_of(config) is None and takes is not None:
         names = {"model": config["model"]["name"], "loss": config["loss"]["name"]}
@@ -46,6 +50,13 @@ def tell_start(parts: RunParts, launch: Launch, folder: Path) -> None:
     if not launch.is_quiet:
         data = {**config["data"], "batch_size": parts.datamodule.batch_size_in_words}
         console.start_panel({**config, "data": data}, parts.facts | {"folder": str(folder)})
+
+
+@functools.cache
+def tell_no_import(path: str) -> None:
+    """Say, once in a process, that no other process can have a class."""
+    name, _, text = path.partition(MARK)
+    log.warning(TABLE["no_import"].format(name=name.rpartition(".")[2], text=text))
 
 
 def tell_of_data(config: Config, data: DataModule) -> None:

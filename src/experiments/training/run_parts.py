@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import Callback
 
 from experiments.config.entries import Config, call_or_refuse
 from experiments.config.foreign_code import foreign_code
+from experiments.config.given_code import check_importable
 from experiments.data.after_cut import check_learnable, check_monitored
 from experiments.data.augmentation import check_mixing
 from experiments.data.datamodule import DataModule
@@ -100,6 +101,7 @@ def build_run(config: Config, *more_callbacks: Callback) -> RunParts:
     """
     accelerator, num_devices = devices.choose_devices(config["trainer"])
     num_ranks = num_devices * config["trainer"]["num_nodes"]
+    check_importable(config, num_ranks)
     recipe = build_recipe(config)
     check.check_recipe(config, recipe, num_ranks)
     data = build.load_data(config)
