@@ -7,6 +7,7 @@ import os
 import pickle
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +20,14 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from experiments.config.arguments import at_home, whole, with_paths
 from experiments.config.overrides import key_of, slug
 from experiments.errors.error_table import TABLE
-from experiments.record.folder import CHECKPOINTS, CONFIG, RECORD, claim_folder, write_config
+from experiments.record.folder import (
+    CHECKPOINTS,
+    CONFIG,
+    DATA,
+    RECORD,
+    claim_folder,
+    write_config,
+)
 from experiments.record.plain_yaml import to_yaml
 
 
@@ -37,6 +45,8 @@ class Launch:
         has_sweep: Hydra's config lists values of a sweep, though this is a single run.
         is_repeated: a job of a sweep is repeated by itself (--experimental-rerun).
         code: of somebody else's that a job was planned with; None where nobody has.
+        write_data: writes the arrays that the run was given in Python into a file; None where it
+            was given none.
         in_folder: the process stands in the run's folder while it trains (hydra.job.chdir).
     """
 
@@ -50,6 +60,7 @@ class Launch:
     is_repeated: bool = False
     in_folder: bool = False
     code: dict[str, str] | None = None
+    write_data: Callable[[Path], None] | None = None
 
     @classmethod
     def from_hydra(cls) -> Launch:
@@ -86,6 +97,13 @@ class Launch:
         """Stand in the run's folder for the length of a block, where that is asked for."""
         return contextlib.chdir(folder) if self.in_folder else contextlib.nullcontext()
 
+    def keep_data(self, folder: Path, config: dict[str, Any]) -> None:
+        """Have the arrays that the run was given lie in its folder, and its config say so."""
+        if self.write_data is not None:
+            if not (folder / DATA).exists():
+                self.write_data(folder / DATA)
+            config["data"]["path"] = str(folder / DATA)
+
     @property
     def is_mirrored(self) -> bool:
         """Whether the run is one of a sweep whose sweeper has it mirrored to W&B."""
@@ -114,6 +132,7 @@ def open_folder(launch: Launch, config: dict[str, Any], identity: str) -> Path:
         # Whoever made it was killed before it wrote a record: the identity is claimed by us now.
         shutil.rmtree(wanted)
     folder = claim_folder(wanted, or_empty=launch.run_dir is not None)
+    launch.keep_data(folder, config)
     write_config(folder, config)
     (folder / CHECKPOINTS).mkdir()
     save_hydra(folder, config)

@@ -29,6 +29,7 @@ from experiments.data.array_targets import (
 )
 from experiments.data.cache import cached, own_name
 from experiments.data.channels import chosen, spelled_shape, with_channels_second
+from experiments.data.given_arrays import GIVEN, Arrays, words_for
 from experiments.data.precision import in_fewest_bits
 from experiments.data.sources import DataSet, Points, data_set_of
 from experiments.errors.error_table import TABLE
@@ -87,9 +88,19 @@ def npz(
     """
     check_choice("data.task", task, checks.TASKS)
     typed = {"images": images, "channels_last": channels_last, "channels_first": channels_first}
+    if path in GIVEN:
+        return given_data(GIVEN[path], task, typed)
     file = checks.existing("npz", path, "file", "FILE.npz")
     name = own_name("npz", file, READING, task, *typed.values())
     return cached(name, Path(root), [file], lambda: assembled(file, read_npz(file), task, typed))
+
+
+def given_data(arrays: Arrays, task: str, typed: dict[str, bool]) -> DataSet:
+    """Return the data set of arrays that were given in Python, as that of a file with these."""
+    file = Path(words_for(arrays))
+    names = arrays_by_meaning(file, list(arrays))
+    named = {ours: Named(name, arrays[name]) for ours, name in names.items()}
+    return assembled(file, named, task, typed)
 
 
 def read_npz(file: Path) -> dict[str, Named]:

@@ -1,7 +1,7 @@
 """The run folder: the names of its files, and how files are written.
 
 A folder holds `config.yaml`, `record.json`, `history.csv`, `predictions.npz`, `checkpoints/` and
-`train.log`.
+`train.log`, and `data.npz` where the run was given arrays.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ CONFIG = "config.yaml"
 COPY = ".hydra/config.yaml"
 HISTORY = "history.csv"
 PREDICTIONS = "predictions.npz"
+DATA = "data.npz"
+"""The arrays that the run was given in Python."""
 LOG = "train.log"
 CHECKPOINTS = "checkpoints"
 PRUNE = ".prune"
@@ -119,20 +121,30 @@ def read_back(text: str) -> dict[str, Any]:
     return with_later_keys(from_yaml(text))
 
 
+def with_own_data(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """Return a config that finds the run's own arrays in its folder, where it has such."""
+    data = config.get("data")
+    path = data.get("path") if isinstance(data, dict) else None
+    if isinstance(path, str) and Path(path).name == DATA and (folder / DATA).is_file():
+        return {**config, "data": {**config["data"], "path": str(folder / DATA)}}
+    return config
+
+
 def read_config(folder: Path) -> dict[str, Any]:
     """Return the resolved config of a run, nested, in plain values.
 
     Where its file is broken, as after a machine went down, the one that Hydra's files hold too.
+    Arrays that the run was given lie in its folder, wherever that was moved to.
 
     Raises:
         UserError: neither is a configuration.
     """
     try:
-        return read_back((folder / CONFIG).read_text(encoding="utf-8"))
+        return with_own_data(folder, read_back((folder / CONFIG).read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         with contextlib.suppress(OSError, ValueError):
-            config = read_back((folder / COPY).read_text(encoding="utf-8"))
+            config = with_own_data(folder, read_back((folder / COPY).read_text(encoding="utf-8")))
             log.warning(TABLE["config_copy"], folder / CONFIG, reason, folder / COPY)
             return config
         raise user_error("corrupt_config", path=folder / CONFIG, reason=reason) from error

@@ -72,6 +72,7 @@ def claimed_folder(
         with refusals_told(of_disk), holding(folder), logging_to(folder):
             if claim.resumed is not None:
                 resume.check_unchanged(claim.resumed)
+                launch.keep_data(folder, parts.config)
                 write_config(folder, parts.config)
             yield folder, claim
 
