@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import random
 import sys
 import warnings
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ from experiments.errors.places import is_foreign
 
 log = logging.getLogger(__name__)
 
+OF_SEEDS = ("PL_GLOBAL_SEED", "PL_SEED_WORKERS")
+"""Variables that Lightning sets with a seed."""
 PATCHABLE = (
     torch,
     torch.Tensor,
@@ -36,7 +39,8 @@ PATCHABLE = (
 
 @contextlib.contextmanager
 def as_it_was(forgets_modules: bool) -> Iterator[None]:
-    """Put back, after the block, what runs share in a process: torch's settings and functions.
+    """Put back, after the block, what runs share in a process: torch's settings and functions,
+    random numbers, loggers.
 
     Args:
         forgets_modules: those of somebody's files that the block imported are imported anew by
@@ -45,7 +49,13 @@ def as_it_was(forgets_modules: bool) -> Iterator[None]:
     cwd, environment, modules = os.getcwd(), dict(os.environ), set(sys.modules)
     functions, streams = functions_of_torch(), (sys.stdout, sys.stderr)
     try:
-        with settings_of_torch(), warnings.catch_warnings(), np.errstate():
+        with (
+            settings_of_torch(),
+            random_states(),
+            settings_of_logging(),
+            warnings.catch_warnings(),
+            np.errstate(),
+        ):
             yield
     finally:
         sys.stdout, sys.stderr = streams
@@ -54,6 +64,11 @@ def as_it_was(forgets_modules: bool) -> Iterator[None]:
             os.chdir(cwd)
         for key in environment.keys() - os.environ.keys():
             os.environ[key] = environment[key]
+        for key in OF_SEEDS:  # by which Lightning would seed what comes next
+            if key in environment:
+                os.environ[key] = environment[key]
+            else:
+                os.environ.pop(key, None)
         if forgets_modules:
             for name in set(sys.modules) - modules:
                 file = str(getattr(sys.modules[name], "__file__", None) or "")
@@ -85,6 +100,36 @@ def settings_of_torch() -> Iterator[None]:
             torch.autograd.set_detect_anomaly(anomaly)
         torch.set_grad_enabled(grad)
         cudnn.benchmark, cudnn.deterministic = benchmark, cudnn_deterministic
+
+
+@contextlib.contextmanager
+def random_states() -> Iterator[None]:
+    """Put back the states of Python's, numpy's and torch's own random numbers after the block."""
+    own, of_numpy, of_torch = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    # Asked of a GPU that nobody uses yet, they would take hold of it.
+    of_gpus = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
+    try:
+        yield
+    finally:
+        random.setstate(own)
+        np.random.set_state(of_numpy)
+        torch.set_rng_state(of_torch)
+        if of_gpus is not None:
+            torch.cuda.set_rng_state_all(of_gpus)
+
+
+@contextlib.contextmanager
+def settings_of_logging() -> Iterator[None]:
+    """Put back levels and handlers of the loggers that there are after the block."""
+    known = logging.root.manager.loggerDict.values()
+    loggers = [logging.root, *(each for each in known if isinstance(each, logging.Logger))]
+    before = [(each.level, each.propagate, each.disabled, each.handlers[:]) for each in loggers]
+    try:
+        yield
+    finally:
+        for each, (level, propagates, is_disabled, handlers) in zip(loggers, before, strict=True):
+            each.setLevel(level)
+            each.propagate, each.disabled, each.handlers = propagates, is_disabled, handlers
 
 
 def functions_of_torch() -> list[tuple[Any, str, Any]]:
