@@ -8,7 +8,7 @@ from nets import Net
 from rings import rings
 from scores import Margin
 
-from experiments.interactive import train
+from experiments import train
 
 
 def test_the_network_gives_a_number_for_each_class() -> None:

@@ -90,6 +90,7 @@ NOT_A_DOOR = {
     "python -m experiments.": "names a run or a sweep of the reader's own: tests/tracking, tests/training",
     "python ~/experiments/": "types what docs/own.md has: tests/slow/test_own.py",
     "experiments": "types what docs/own.md has: tests/slow/test_own.py",
+    "python mine.py": "types what docs/own.md has: tests/slow/test_python.py",
     "python -m pytest": "types what docs/own.md has: tests/slow/test_own.py",
 }
 """Lines that are typed and are none of the three commands, by how they begin; and why they are not

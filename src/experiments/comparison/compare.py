@@ -54,8 +54,7 @@ def report(config: Dict) -> None:
     folders = [Path(folder) for folder in as_words(config["runs"])]
     source = config["source"]
     if (source is None) == (not folders):
-        sweeps = sorted(path.parent for path in output.glob("sweeps/*/sweep.yaml"))
-        raise user_error("which_runs", choices=listed(sweeps) or "none yet")
+        raise which_runs(output)
     reading = read_runs(folders) if source is None else read_remote(source)
     name = folder_name(config["name"] or name_of(reading, folders))
     command = shlex.join([*command_of("compare").split(), *sys.argv[1:]])
@@ -68,6 +67,12 @@ def report(config: Dict) -> None:
     lines = [f"Report: {folder / 'report.html'}"]
     for line in lines + tell_wandb(config, verdict, reading, folder, output):
         console.print(line, markup=False, soft_wrap=True)
+
+
+def which_runs(output: Path) -> UserError:
+    """Build the error for runs that are named nowhere, or in two places."""
+    sweeps = sorted(path.parent for path in output.glob("sweeps/*/sweep.yaml"))
+    return user_error("which_runs", choices=listed(sweeps) or "none yet")
 
 
 def as_words(value: Any) -> list[str]:

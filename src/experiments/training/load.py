@@ -13,6 +13,7 @@ from experiments.errors.messages import user_error
 from experiments.errors.wording import listed
 from experiments.record.folder import CHECKPOINTS, read_config
 from experiments.record.history import read_history
+from experiments.record.metric import written
 from experiments.record.predictions import Predictions, read_predictions
 from experiments.record.record import Record
 from experiments.training.build import build_module
@@ -33,6 +34,20 @@ class Run:
     config: dict[str, Any]
     record: Record
     history: list[dict[str, float | None]]
+
+    @property
+    def metrics(self) -> dict[str, float | None]:
+        """Those of the selected weights: `test/accuracy`, `val/loss`, ...; None for no number."""
+        return self.record["metrics"]
+
+    def __repr__(self) -> str:
+        """Say where it is and what came out of it; the rest would be 200 lines."""
+        told = [
+            f"{name} {written(value)}"
+            for name, value in self.metrics.items()
+            if value is not None and name.startswith(("val/", "test/"))
+        ]
+        return f"Run({str(self.folder)!r}, {', '.join([self.record['status'], *told])})"
 
     @property
     def predictions(self) -> Predictions | None:
