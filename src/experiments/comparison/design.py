@@ -13,7 +13,7 @@ from experiments.comparison.declared import (
     following_seed,
     varied_in,
 )
-from experiments.comparison.declared_test import UNSAID, test_of
+from experiments.comparison.declared_tests import UNSAID, test_of
 from experiments.comparison.levels import level_of
 from experiments.comparison.reading import Config, FoundRun, Reading, distinct_configs
 from experiments.config.overrides import is_same, is_within

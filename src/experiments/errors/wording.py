@@ -17,7 +17,14 @@ def as_typed(value: object) -> object:
 
 
 def listed(words: Iterable[object]) -> str:
-    return ", ".join(str(word) for word in words)
+    """Return words in a row; by semicolons where one of them has a comma outside of brackets.
+
+    >>> listed(["relu", "[64, 64]"]), listed(["relu, sgd", "tanh, sgd"])
+    ('relu, [64, 64]', 'relu, sgd; tanh, sgd')
+    """
+    texts = [str(word) for word in words]
+    has_comma = any(", " in re.sub(r"\[[^]]*\]|\([^)]*\)|\{[^}]*\}", "", text) for text in texts)
+    return ("; " if has_comma and len(texts) > 1 else ", ").join(texts)
 
 
 def few(names: Sequence[object], most: int = 4) -> str:

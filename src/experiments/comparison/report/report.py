@@ -102,12 +102,12 @@ def pieces(text: str) -> list[tuple[str, bool]]:
     That is so for numbers with a hyphen. Within an interval, and before a unit, spaces are such
     that no line ends at them.
 
-    >>> pieces("adam 1e-3: 2 points [1, 3]")
-    [('adam ', False), ('1e-3:', True), (' 2\\xa0points [1,\\xa03]', False)]
+    >>> pieces("adam 1e-3, 2 points [1, 3]")
+    [('adam ', False), ('1e-3,', True), (' 2\\xa0points [1,\\xa03]', False)]
     """
     kept = re.sub(r"(?<=\d) (?=(?:points?|seeds?)\b|%)", "\u00a0", text)
     kept = re.sub(r"\[[^\[\]]{1,40}\]", lambda part: part[0].replace(" ", "\u00a0"), kept)
-    parts = re.split(r"([^\s,;]*\de?-\d[^\s,;]*)", kept)  # every second one has a hyphen
+    parts = re.split(r"([^\s,;]*\de?-\d[^\s,;]*[,;]?)", kept)  # every second one has a hyphen
     return [(part, bool(odd % 2)) for odd, part in enumerate(parts) if part]
 
 
