@@ -42,7 +42,7 @@ MULTIRUN = ("-m", "--multirun")
 def readable(arguments: Sequence[str]) -> list[str]:
     """Return what was typed after a script, with quotes around names that Hydra would misread."""
     is_sweep = any(argument in MULTIRUN for argument in arguments)
-    words = [readable_argument(argument, is_sweep) for argument in arguments]
+    words = [readable_argument(word, is_sweep) for a in arguments for word in loggers_apart(a)]
     return with_keys_of_choices(words) if is_sweep else words
 
 
@@ -62,6 +62,25 @@ def with_keys_of_choices(arguments: Sequence[str]) -> list[str]:
         else argument
         for argument in arguments
     ]
+
+
+def loggers_apart(argument: str) -> list[str]:
+    """Return `logger=[csv,tensorboard]` as Hydra can read it: one logger, and others beside it.
+
+    A list of choices would be merged into one logger. W&B's is the first, since its keys are those
+    of the group.
+
+    >>> loggers_apart("logger=[csv,tensorboard]")
+    ['logger=csv', '+logger@logger.also.tensorboard=tensorboard']
+    >>> loggers_apart("logger=[csv,wandb]"), loggers_apart("logger=[]"), loggers_apart("seed=1")
+    (['logger=wandb', '+logger@logger.also.csv=csv'], ['logger=none'], ['seed=1'])
+    """
+    several = re.fullmatch(r"logger=\[([\w, '\"]*)\]", argument)
+    if several is None:
+        return [argument]
+    names = dict.fromkeys(re.findall(r"\w+", several[1]))
+    first, *others = sorted(names.keys() - {"none"}, key=["wandb", *names].index) or ["none"]
+    return [f"logger={first}", *(f"+logger@logger.also.{name}={name}" for name in others)]
 
 
 def readable_argument(argument: str, is_sweep: bool) -> str:

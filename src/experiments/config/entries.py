@@ -272,6 +272,16 @@ def fits_type(value: Any, wanted: type) -> bool:
     return isinstance(value, kinds.get(wanted, wanted)) and is_bool == (wanted is bool)
 
 
+def is_whole_module(config: Config) -> bool:
+    """Return whether the model of a config is a class of Lightning's, which trains itself.
+
+    By its name, so that nothing is imported for it, and that of another distribution is known too.
+    """
+    target: Any = target_of(config, "model") if config.get("model") else None
+    bases = target.__mro__ if inspect.isclass(target) else ()
+    return any(base.__name__ == "LightningModule" for base in bases)
+
+
 def call_or_refuse(key: str, call: Callable[[], Any], owner: str, when: str = "") -> Any:
     """Return `call()`; whatever an owner of anyone's raises becomes a UserError at `key`.
 

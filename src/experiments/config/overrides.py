@@ -190,7 +190,7 @@ def multirun_name(overrides: Sequence[str]) -> str:
     for override in parsed(overrides):
         key = override.get_key_element().lstrip("+")
         name = key.lstrip("~")
-        if name == "seed" or is_within(name, NOT_IN_SWEEP_NAMES):
+        if name == "seed" or is_within(name.partition("@")[0], NOT_IN_SWEEP_NAMES):
             continue
         # Of a key that is typed twice the last value counts; + and ++ set it as well.
         is_swept = override.is_sweep_override()

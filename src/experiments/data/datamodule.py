@@ -10,7 +10,14 @@ import lightning as L
 import torch
 
 from experiments.data.augmentation import Augmentation, shifted
-from experiments.data.loader import BatchLoader, Fetch, FromMemory, FromWorkers, TrainingLoader
+from experiments.data.loader import (
+    BatchLoader,
+    Fetch,
+    FromMemory,
+    FromWorkers,
+    HandOut,
+    TrainingLoader,
+)
 from experiments.data.order import BatchOrder, EvenDraws
 from experiments.data.sources import DataSet, Points, Subset, split
 from experiments.data.training_part import ALL, fewer_points, with_wrong_labels
@@ -107,6 +114,7 @@ class DataModule(L.LightningDataModule):
         self.memory_limit = memory_limit
         self.num_workers = num_workers
         self.at_once = at_once
+        self.hand_out: HandOut | None = None  # what is made of a batch for whoever trains
         self.evaluation_batch_size = evaluation_batch_size
 
     @property
@@ -156,10 +164,12 @@ class DataModule(L.LightningDataModule):
             self._order(self.train, self.batch_size, self.seed, draws),
             self.augmentation or None,
             at_once=self.at_once,
+            hand_out=self.hand_out,
         )
 
     def _evaluation_loader(self, points: Points | Subset) -> BatchLoader:
-        return BatchLoader(self._fetch(points), self._order(points, self.evaluation_batch_size))
+        order = self._order(points, self.evaluation_batch_size)
+        return BatchLoader(self._fetch(points), order, hand_out=self.hand_out)
 
     def in_order(self) -> BatchLoader:
         """Return the training points as they are, in their own order."""

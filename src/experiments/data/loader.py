@@ -38,6 +38,10 @@ Fetch = Callable[[list[Tensor]], Iterable[tuple[Tensor, Tensor]]]
 """How points come to the device: inputs and targets at one set of indices after the other."""
 
 
+HandOut = Callable[[Batch], Any]
+"""What is made of a batch before it is handed out."""
+
+
 class FromMemory:
     """All points lie on the device; those of a batch are taken by their index."""
 
@@ -103,8 +107,13 @@ class BatchLoader:
     batch_sampler = None
 
     def __init__(
-        self, fetch: Fetch, order: BatchOrder, augmentation: Augmentation | None = None
+        self,
+        fetch: Fetch,
+        order: BatchOrder,
+        augmentation: Augmentation | None = None,
+        hand_out: HandOut | None = None,
     ) -> None:
+        self.hand_out = hand_out or (lambda batch: batch)
         self.fetch = fetch
         self.sampler = order
         self.augmentation = augmentation
@@ -113,7 +122,7 @@ class BatchLoader:
         return len(self.sampler)
 
     def __iter__(self) -> Iterator[Any]:
-        return self.batches()
+        return map(self.hand_out, self.batches())
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
         """Yield the batches of the sampler's epoch from number `start` on."""
@@ -159,8 +168,9 @@ class TrainingLoader(BatchLoader):
         order: BatchOrder,
         augmentation: Augmentation | None = None,
         at_once: bool = False,
+        hand_out: HandOut | None = None,
     ) -> None:
-        super().__init__(fetch, order, augmentation)
+        super().__init__(fetch, order, augmentation, hand_out)
         self.at_once = at_once
         self.position = 0
         self.resumed: dict[str, int] | None = None
@@ -171,7 +181,7 @@ class TrainingLoader(BatchLoader):
         self.position = start
         stream = Stream(self, self.batches(start))
         while self.position < len(self):
-            yield stream if self.at_once else next(stream)
+            yield stream if self.at_once else self.hand_out(next(stream))
 
     def _start(self) -> int:
         resumed = self.resumed

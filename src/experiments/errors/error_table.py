@@ -63,6 +63,27 @@ TABLE: dict[str, str] = {
     "no_module": "{key}: {owner} gives {given}, and {wanted} is needed.",
     "output": "{key}: {owner} gives {given} for {num} points of shape {shape}, and "
     "{needed} is needed: {what}.",
+    "module_unmeasured": "model: {owner} lacks {missing}, and its forward cannot be measured in "
+    "their place ({reason}). Write what is missing, or a forward(x) that gives {needed}.",
+    "module_unlogged": "model={model} measures no val/loss, by which the best weights are chosen; "
+    "it has {names}. Log val/loss in validation_step, or type checkpoint.monitor=... and "
+    "checkpoint.mode=min or max.",
+    "module_checkpoint": "model: what {owner} keeps in its checkpoint cannot be read back safely "
+    "({reason}). Let on_save_checkpoint keep tensors, numbers, words and lists of them.",
+    "module_without": "{given}: this cannot be had with model={model}, a LightningModule that "
+    "trains itself. Type {instead}.",
+    "module_trains": "model={model} is a LightningModule: it trains with its own loss, optimizer "
+    "and schedule, one step in a call of the Trainer. {measured}",
+    "module_measured": "val/ and test/ are what it logs and, by its forward, {names} with "
+    "loss={loss}.",
+    "module_logs": "val/ and test/ are what it logs: its forward is not measured ({reason}).",
+    "module_names": "model={model} logs {names}: kept is what begins with train/, val/ or test/.",
+    "monitor_mode": "checkpoint.monitor={given}: its name does not say whether more or less of it "
+    "is better. Type +metrics.{name}.better=max, or min.",
+    "module_predicts_nothing": "run={path}: its model is a LightningModule whose forward(x) gives "
+    "no outputs (B, K) to predict with. Give it one that does, and train it again.",
+    "metric_unlogged": "metrics.{given}: {owner} logs no val/{given} nor test/{given}; it logs "
+    "{names}. Log it there, or give it a _target_: metrics.{given}._target_=torchmetrics.Class.",
     "numbers": "{key}: {owner} gives {given} {when}. {instead}.",
     "not_given": "{key}: {name} was given in Python and cannot be imported, so that this process "
     "does not have it (its text has the hash {text}). Record, history and predictions of the run "
@@ -121,6 +142,8 @@ TABLE: dict[str, str] = {
     "logger": "logger.name={given}: there is no such logger. There are {allowed}; for one of your "
     "own write logger/{given}.yaml with name: {given} and _target_: package.Class, a logger of "
     "Lightning's.",
+    "logger_package": "{given}: the package {package} is not installed. Type pip install "
+    "{package}, or logger=csv, which needs none.",
     "other_logger": "logger.also.{given}: this is no logger, as it has no _target_. "
     "Type +logger.also.{given}._target_=package.Class.",
     "no_logger": "logger.name={given}: {target} is no logger of Lightning's, as it does not take "

@@ -90,6 +90,7 @@ OTHER_CHOICES: dict[str, dict[str, str | None]] = {
     "logger": {
         **dict.fromkeys(("false", "off", "no", "null", "disabled"), "none"),
         **dict.fromkeys(("wb", "weightsandbiases", "true", "on", "online", "offline"), "wandb"),
+        **dict.fromkeys(("tb", "events"), "tensorboard"),
     },
     "callbacks": dict.fromkeys(("null", "false", "off", "no"), "none"),
     "debug": {"false": "none", "true": "fast_dev"},

@@ -22,6 +22,7 @@ from experiments.config.entries import (
     call_or_refuse,
     check_type,
     find_target,
+    is_whole_module,
     wanted_type,
 )
 from experiments.data.sources import DataSpec
@@ -58,7 +59,22 @@ def build_metrics(config: Config, spec: DataSpec) -> dict[str, Metric]:
     for message in QUIET:
         warnings.filterwarnings("ignore", message=message)
     nodes: Mapping[str, Any] = config.get("metrics") or {}
+    if nodes and is_whole_module(config):
+        nodes = {name: node for name, node in nodes.items() if not is_declared(name, node)}
     return {name: build_metric(name, node, spec) for name, node in nodes.items()}
+
+
+def is_declared(name: str, node: Any) -> bool:
+    """Return whether a metric is said to be logged by a model that trains itself.
+
+    Raises:
+        UserError: it is not said whether more or less of it is better.
+    """
+    if not isinstance(node, Mapping) or "_target_" in node:
+        return False
+    is_right = set(node) == {"better"} and node["better"] in BETTER
+    refuse_unless(is_right, f"metrics.{name}.better", node.get("better"), listed(BETTER), "max")
+    return True
 
 
 def build_metric(name: str, node: Any, spec: DataSpec) -> Metric:

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from hydra.utils import instantiate
+from lightning.pytorch import LightningModule
 from lightning.pytorch.callbacks import EarlyStopping
 
 from experiments.catalogue import initializers
@@ -27,6 +28,7 @@ from experiments.config.entries import (
     call_or_refuse,
     called,
     entry,
+    is_whole_module,
     target_of,
 )
 from experiments.config.given_code import as_hydra_calls
@@ -51,6 +53,8 @@ from experiments.training.trial import (
     materialize,
     try_network,
 )
+from experiments.training.user_module import Tried, UserModule
+from experiments.training.user_trial import try_module
 from experiments.training.weighted_loss import fit_class_weights, is_balanced, with_weights
 
 Config = dict[str, Any]
@@ -71,12 +75,19 @@ def load_data(config: Config) -> DataSet:
 
 def try_foreign(
     config: Config, network: torch.nn.Module, loss: torch.nn.Module, spec: DataSpec
-) -> None:
-    """Try a network or a loss of somebody else's, or raise UserError with the line of theirs."""
+) -> Tried | None:
+    """Try a network or a loss of somebody else's, or raise UserError with the line of theirs.
+
+    Returns:
+        What a LightningModule did; None for any other network.
+    """
+    if isinstance(network, LightningModule):
+        return try_module(network, loss, spec, config)
     parts = [target_of(config, group) for group in ("model", "activation", "loss")]
     if any(map(is_of_others, parts)):
         names = (config["model"]["name"], config["loss"]["name"], config["data"]["name"])
         try_network(network, loss, spec, names, config["seed"])
+    return None
 
 
 def build_datamodule(
@@ -134,11 +145,14 @@ def build_module(
         UserError: parts that do not fit the data or each other.
     """
     network = build_network(config, spec)
-    if is_faster_channels_last(config, spec) and (
-        recipe is None or recipe.optimizer.takes_channels_last()
+    is_user = isinstance(network, LightningModule)
+    if (
+        not is_user
+        and is_faster_channels_last(config, spec)
+        and (recipe is None or recipe.optimizer.takes_channels_last())
     ):
         network.to(memory_format=torch.channels_last)
-    module = ExperimentModule(
+    module = (UserModule if is_user else ExperimentModule)(
         network,
         loss_of(config, spec),
         spec,
@@ -165,6 +179,9 @@ def build_network(config: Config, spec: DataSpec) -> torch.nn.Module:
             "model", lambda: model(spec.shape, spec.num_outputs, activation), owner
         )
         network = check_module(made, "model", owner, "a torch.nn.Module")
+        if is_whole_module(config) and not isinstance(network, LightningModule):
+            values = {"given": "one of another package", "wanted": "lightning.LightningModule"}
+            raise user_error("no_module", key="model", owner=owner, **values)
         materialize(network, spec.shape)
     initializer = initializer_of(config, activation)
     call_or_refuse(

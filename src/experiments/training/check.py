@@ -26,14 +26,12 @@ from experiments.errors.error_table import TABLE
 from experiments.errors.messages import refuse_unless, unknown_key, user_error
 from experiments.errors.wording import listed
 from experiments.record.host import cores_of_machine
-from experiments.record.metric import measured_names
 from experiments.tracking import agent
+from experiments.training.file_loggers import check_logger
 from experiments.training.launched import check_tasks, started_by_others
 from experiments.training.recipe import Recipe, interval_of
 
 CATALOGUE_GROUPS = ("model", "activation", "init", "loss", "optim", "scheduler", "data")
-LOGGERS = ("wandb", "csv", "none")
-"""Those that need no class of their own."""
 COLLECTIONS = {"optim": "pytorch_optimizer", "data": "torchvision", "model": "torchvision"}
 NEEDED: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(CATALOGUE_GROUPS, ("name", "_target_")),
@@ -108,16 +106,6 @@ def check_config(config: Config) -> None:
     check_logger(config["logger"])
     check_finite(config)
     check_budget(config["trainer"])
-
-
-def check_logger(node: Config) -> None:
-    """Raise UserError for a logger that nobody would start, and whose run were told to none."""
-    if "_target_" not in node and node["name"] not in LOGGERS:
-        raise user_error("logger", given=node["name"], allowed=listed(LOGGERS))
-    for name, other in (node.get("also") or {}).items():
-        if not isinstance(other, dict) or "_target_" not in other:
-            raise user_error("other_logger", given=name)
-        find_target(f"logger.also.{name}", other["_target_"])
 
 
 def check_complete(config: Config) -> None:
@@ -267,10 +255,13 @@ def has_batch_norm(network: nn.Module) -> bool:
 
 
 def check_monitors(
-    config: Config, callbacks: Sequence[Callback], task: str, has_validation: bool
+    callbacks: Sequence[Callback], names: Sequence[str], has_validation: bool
 ) -> None:
-    """Raise UserError for a callback that watches what is not measured."""
-    names = measured_names(task, config.get("metrics"), log_full_loss=config["log_full_loss"])
+    """Raise UserError for a callback that watches what is not measured.
+
+    Args:
+        names: of what is.
+    """
     measured = [name for name in names if has_validation or name.startswith("train/")]
     for callback in callbacks:
         monitor = getattr(callback, "monitor", None)

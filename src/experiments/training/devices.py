@@ -129,6 +129,10 @@ class Work:
         return min(MOST_POINTS, 2 ** math.floor(math.log2(points)))
 
 
+UNKNOWN_WORK = Work(SMALL_STEP, LARGEST_TENSOR // 128)
+"""Of a network that cannot be sent a point: all threads, and batches of 128 points."""
+
+
 @torch.no_grad()
 def work_of(network: nn.Module, shape: tuple[int, ...]) -> Work:
     """Return the work of `network` on points of `shape`, by sending a point of zeros through it.

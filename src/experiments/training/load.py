@@ -83,7 +83,7 @@ class Run:
         saved = load_checkpoint(path, instead)
         config = without_weights(self.config)
         module = build_module(config, DataSpec.from_dict(saved["data_spec"]))
-        module.load_state_dict(saved["state_dict"], strict=True)
+        module.load_saved(saved)
         return module.eval()
 
 

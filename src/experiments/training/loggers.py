@@ -1,34 +1,27 @@
-"""The loggers of the group `logger`: W&B, Lightning's CSV, or none."""
+"""The loggers of a run: W&B, and those of file_loggers.py."""
 
 from __future__ import annotations
 
-import inspect
 import logging
-import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.loggers import Logger, WandbLogger
 from numpy.typing import NDArray
 
-from experiments.config.dotted_paths import find_target
-from experiments.config.entries import call_or_refuse
 from experiments.config.launch import Launch
 from experiments.data.datamodule import EVALUATION_BATCH_SIZE
 from experiments.data.sources import Points, Subset
-from experiments.errors.messages import user_error
 from experiments.errors.wording import listed
 from experiments.record.folder import CHECKPOINTS
 from experiments.tracking import media
+from experiments.training.file_loggers import end_logger, file_loggers
 from experiments.training.module import ExperimentModule
 from experiments.training.recording import Recorder, Row
 from experiments.training.run_parts import RunParts
 
 log = logging.getLogger(__name__)
-
-NOT_ARGUMENTS = ("name", "_target_", "also")
-"""Keys of a logger that its class is not called with."""
 
 
 class RunLoggers:
@@ -53,13 +46,9 @@ class RunLoggers:
             rows: of history.csv, where the run goes on; a logger is told them first.
         """
         self.recorder = recorder
-        if "_target_" in self.settings:
-            self._start_own("logger", self.settings, rows or [])
-        elif self.settings["name"] == "csv":
-            shutil.rmtree(self.folder / "csv", ignore_errors=True)  # it begins anew each time
-            self._begin(CSVLogger(self.folder.parent, self.folder.name, "csv"), rows or [])
-        for name, node in (self.settings.get("also") or {}).items():
-            self._start_own(f"logger.also.{name}", {"name": name, **node}, rows or [])
+        # Kept one by one: each is ended, also where the next cannot be started.
+        for each in file_loggers(self.settings, self.folder, rows or [], self.parts.config):
+            self.started.append(each)
         if recorder.record["wandb_id"] is None or self.launch.is_mirrored:
             return
         # wandb takes a third of a second to import.
@@ -71,25 +60,6 @@ class RunLoggers:
         log.info(line)
         recorder.name_at_wandb(str(logger.version) if logger else None)
         self.started += [logger] if logger else []
-
-    def _start_own(self, key: str, node: dict[str, Any], rows: list[Row]) -> None:
-        """Start a logger of anyone's, which writes into the run folder unless it is told where."""
-        path = node["_target_"]
-        target = find_target(key, path)
-        arguments = {word: v for word, v in node.items() if word not in NOT_ARGUMENTS}
-        if "save_dir" in inspect.signature(target).parameters:
-            arguments = {"save_dir": str(self.folder), **arguments}
-        logger = call_or_refuse(key, lambda: target(**arguments), path)
-        if not hasattr(logger, "log_metrics"):
-            raise user_error("no_logger", given=node["name"], target=path)
-        self._begin(logger, rows)
-
-    def _begin(self, logger: Logger, rows: list[Row]) -> None:
-        """Have a logger, and tell it what the run has done before."""
-        for row in rows:
-            values: Any = {k: v for k, v in row.items() if v is not None and k != "step"}
-            logger.log_metrics(values, step=int(row["step"] or 0))
-        self.started.append(logger)
 
     @property
     def wandb_folder(self) -> Path | None:
@@ -119,6 +89,8 @@ class RunLoggers:
         for logger in self.started:
             if self.settings["name"] == "wandb" and isinstance(logger, WandbLogger):
                 self._finish(logger.experiment)
+            else:
+                end_logger(logger, self.recorder.record, self.parts.config)
 
     def _finish(self, run: Any) -> None:
         """End the W&B run; the record on disk is whole by now, and W&B is its mirror."""
@@ -167,10 +139,11 @@ def selected_media(parts: RunParts, folder: Path) -> media.Media | None:
     """Return a classifier's confusions and worst mistakes with the selected weights."""
     module, datamodule = parts.module, parts.datamodule
     points = datamodule.test if parts.config["test"] else datamodule.val
-    if module.spec.task != "classification" or not len(points):
+    is_shown = module.spec.task == "classification" and module.is_measurable
+    if not is_shown or not len(points):
         return None
     best = torch.load(folder / CHECKPOINTS / "best.ckpt", weights_only=True)
-    module.load_state_dict(best["state_dict"])
+    module.load_saved(best)
     return media.media_of(
         module.spec.class_names,
         points.inputs.numpy(),

@@ -19,10 +19,12 @@ from experiments.catalogue.class_weights import mass_of
 from experiments.data.loader import Batch, Stream
 from experiments.data.normalization import Standardize
 from experiments.data.sources import DataSpec
+from experiments.record.metric import measured_names
 from experiments.training.added_metrics import scores_of
 from experiments.training.calls import Execution
 from experiments.training.evaluation import Evaluation, is_group_of_ranks, type_of_sums
 from experiments.training.metrics import RunningMeans
+from experiments.training.random_streams import keep_streams, take_streams
 from experiments.training.recipe import Recipe
 from experiments.training.steps import BrokenStep, Steps, UpdateRules, average_of
 from experiments.training.told_points import Told, ToldPoints
@@ -53,6 +55,9 @@ class ExperimentModule(L.LightningModule):
     Optimization is manual, in Lightning's words: the loop over steps, accumulation, clipping,
     averaging and schedules are here and not in the Trainer, which hears of many steps at once.
     """
+
+    is_measurable = True
+    """Whether its outputs for points can be had, and held against their targets."""
 
     def __init__(
         self,
@@ -93,6 +98,11 @@ class ExperimentModule(L.LightningModule):
         return outputs
 
     @property
+    def trained(self) -> L.LightningModule:
+        """What the Trainer trains."""
+        return self
+
+    @property
     def evaluated(self) -> nn.Module:
         """The network that it evaluates with: the averaged one where there is one."""
         return self.network if self.average is None else self.average.module
@@ -125,6 +135,15 @@ class ExperimentModule(L.LightningModule):
             return targets, targets
         unrounded = self.normalize_targets.unrounded(targets)
         return unrounded.to(self.normalize_targets.result.dtype), unrounded
+
+    def measured_names(self, config: Mapping[str, Any]) -> list[str]:
+        """Return the names of what its training and validation measure."""
+        added, has_full_loss = config.get("metrics"), config["log_full_loss"]
+        return measured_names(self.spec.task, added, log_full_loss=has_full_loss)
+
+    def load_saved(self, saved: Mapping[str, Any]) -> None:
+        """Take the weights and statistics of a checkpoint, or raise RuntimeError."""
+        self.load_state_dict(saved["state_dict"], strict=True)
 
     def compile_networks(self) -> None:
         """Have torch compile the network, and its average, when they are first called."""
@@ -284,9 +303,7 @@ class ExperimentModule(L.LightningModule):
         # What load_run needs beside the config, the streams that dropout draws from, and the
         # sums of an epoch that is not over.
         checkpoint["data_spec"] = self.spec.as_dict()
-        checkpoint["torch_rng_state"] = torch.get_rng_state()
-        if torch.cuda.is_available():
-            checkpoint["cuda_rng_state"] = torch.cuda.get_rng_state()
+        keep_streams(checkpoint)
         if self.is_attached:
             checkpoint["standardized_sums"] = self.over_ranks(self.means.state()).cpu()
 
@@ -295,9 +312,7 @@ class ExperimentModule(L.LightningModule):
             return
         if self.trainer.is_global_zero:
             self._load_sums(checkpoint)
-            torch.set_rng_state(checkpoint["torch_rng_state"].cpu())
-            if "cuda_rng_state" in checkpoint and torch.cuda.is_available():
-                torch.cuda.set_rng_state(checkpoint["cuda_rng_state"].cpu())
+            take_streams(checkpoint)
         else:  # the state is rank 0's; each rank draws a stream of its own
             torch.manual_seed(torch.initial_seed() + int(checkpoint["global_step"]))
 

@@ -16,12 +16,16 @@ from experiments.config.overrides import key_of
 from experiments.data.after_cut import remarks
 from experiments.data.datamodule import DataModule
 from experiments.errors.error_table import TABLE
+from experiments.errors.wording import listed
+from experiments.record.metric import measured_on
 from experiments.training import console
 from experiments.training.build import phi_out_of
 from experiments.training.calls import per_batch_hooks
 from experiments.training.check import has_batch_norm
+from experiments.training.module import ExperimentModule
 from experiments.training.recipe import Recipe
 from experiments.training.run_parts import RunParts
+from experiments.training.user_module import STAGES, UserModule
 
 log = logging.getLogger(__name__)
 
@@ -30,11 +34,14 @@ def tell_start(parts: RunParts, launch: Launch, folder: Path) -> None:
     """Say what a run's config leads to that may surprise, and what is about to be trained."""
     config = parts.config
     tell_of_data(config, parts.datamodule)
-    warn_of_no_effect(config, launch.overrides, parts.recipe, parts.datamodule)
+    unread = unread_by(parts.module)
+    warn_of_no_effect(config, launch.overrides, parts.recipe, parts.datamodule, unread)
     for path in given_paths(config):
         tell_no_import(path)
     takes = getattr(parts.module.loss, "takes", None)
-    if phi_out_of(config) is None and takes is not None:
+    if isinstance(parts.module, UserModule):
+        tell_of_user_module(config, parts.module)
+    elif phi_out_of(config) is None and takes is not None:
         names = {"model": config["model"]["name"], "loss": config["loss"]["name"]}
         log.info(TABLE["taken_for"].format(**names, takes=takes))
     if any(True for _ in parts.module.loss.parameters()):
@@ -57,6 +64,28 @@ def tell_no_import(path: str) -> None:
     """Say, once in a process, that no other process can have a class."""
     name, _, text = path.partition(MARK)
     log.warning(TABLE["no_import"].format(name=name.rpartition(".")[2], text=text))
+
+
+def unread_by(module: ExperimentModule) -> list[str]:
+    """Return the groups and keys that a LightningModule of somebody's does not ask for."""
+    if not isinstance(module, UserModule):
+        return []
+    is_loss_read = module.is_measurable and "val/loss" not in module.tried.logged
+    return ["optim", "scheduler", "steps_per_execution", *([] if is_loss_read else ["loss"])]
+
+
+def tell_of_user_module(config: Config, module: UserModule) -> None:
+    """Say what a LightningModule does itself, and where its numbers come from."""
+    names = {"model": config["model"]["name"], "loss": config["loss"]["name"]}
+    measured = TABLE["module_logs"].format(reason=module.tried.why_unmeasured)
+    if module.is_measurable:
+        ours = listed(measured_on(module.spec.task))
+        measured = TABLE["module_measured"].format(**names, names=ours)
+    log.info(TABLE["module_trains"].format(**names, measured=measured))
+    stages = tuple(f"{stage}/" for stage in STAGES)
+    others = sorted(name for name in module.tried.logged if not name.startswith(stages))
+    if others:
+        log.warning(TABLE["module_names"].format(**names, names=listed(others)))
 
 
 def tell_of_data(config: Config, data: DataModule) -> None:
@@ -84,13 +113,19 @@ def has_momentum(config: Config, recipe: Recipe) -> bool:
 
 
 def warn_of_no_effect(
-    config: Config, overrides: Sequence[str], recipe: Recipe, data: DataModule
+    config: Config,
+    overrides: Sequence[str],
+    recipe: Recipe,
+    data: DataModule,
+    unread: Sequence[str] = (),
 ) -> None:
     """Say which overrides change nothing in this combination."""
     reasons = no_effect_with(config, recipe, data)
     for override in overrides:
         key = key_of(override)
         reason = reasons.get("activation" if key.startswith("activation") else key)
+        if key.partition(".")[0] in unread:
+            reason = f"model={config['model']['name']}, which trains itself"
         if reason:
             log.warning(TABLE["no_effect"].format(given=override, with_=reason))
 

@@ -86,6 +86,8 @@ def tell(run: Run, module: ExperimentModule, inputs: Tensor) -> Told:
     Sums of other batches would differ in their last bits.
     """
     config = run.config
+    if not module.is_measurable:
+        raise user_error("module_predicts_nothing", path=run.folder)
     take_layout_of_training(run, module)
     work = devices.work_of(module.network, module.spec.shape)
     node = {**config["trainer"], "devices": 1}

@@ -154,9 +154,11 @@ def config_of(resumed: Resumed, config: dict[str, Any], overrides: list[str]) ->
 def logger_of(saved: Any, present: Any, overrides: list[str]) -> Any:
     """Return where a resumed run is told: where it was before, save for what is typed now."""
     keys = [key_of(override) for override in overrides]
-    if "logger" in keys or saved["name"] != present["name"]:
-        return present
     typed = {key.partition(".")[2] for key in keys if key.startswith("logger.")}
+    if "logger" in keys:
+        return present
+    if saved["name"] != present["name"]:
+        return present if typed else saved
     return {**present, **{k: v for k, v in saved.items() if k in present and k not in typed}}
 
 

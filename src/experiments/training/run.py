@@ -103,14 +103,16 @@ def fit_and_test(parts: RunParts, checkpoint: Path | None, outcome: Outcome) -> 
         devices.computing_with(parts.num_threads, config["trainer"]["matmul_precision"]),
     ):
         with outcome.clock():
-            trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
+            trainer.fit(module.trained, data, ckpt_path=checkpoint, weights_only=True)
         if trainer.is_ended_early:
             return
-        outcome.health = health.diagnosis(trainer, module, data)
+        if module.trained is module:  # steps of ours, which it looks into
+            outcome.health = health.diagnosis(trainer, module, data)
         if config["test"] and trainer.best_path:
             best = trainer.best_path
-            module.tested = ToldPoints(data) if config["keep_predictions"] else None
-            trainer.test(module, data, ckpt_path=best, verbose=False, weights_only=True)
+            is_kept = config["keep_predictions"] and module.is_measurable
+            module.tested = ToldPoints(data) if is_kept else None
+            trainer.test(module.trained, data, ckpt_path=best, verbose=False, weights_only=True)
             metrics = trainer.callback_metrics.items()
             outcome.test_metrics = {n: float(v) for n, v in metrics if n.startswith("test/")}
             outcome.predictions = module.tested.predictions if module.tested else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lightning.pytorch.callbacks import Callback
 
-from experiments.config.entries import Config, call_or_refuse
+from experiments.config.entries import Config, call_or_refuse, called
 from experiments.config.foreign_code import foreign_code
 from experiments.config.given_code import check_importable
 from experiments.data.after_cut import check_learnable, check_monitored
@@ -19,6 +19,8 @@ from experiments.training.module import ExperimentModule
 from experiments.training.recipe import Recipe, build_recipe
 from experiments.training.smallest_batch import check_smallest_batch
 from experiments.training.trainer import RunTrainer, build_trainer, execution_of, monitor_of
+from experiments.training.user_module import Tried, UserModule
+from experiments.training.user_trial import check_names, check_offered
 from experiments.training.weighted_loss import check_whole_batches
 
 
@@ -80,6 +82,7 @@ class RunParts:
         what = f"{spec.num_outputs} classes" if spec.task == "classification" else spec.task
         read = data.facts.values.get("understood", {})
         return {
+            **self.facts_of_user_module,
             **{key: read[key] for key in ("table", "target", "arrays", "images") if key in read},
             "parameters": f"{self.num_parameters:,}"
             + (f", {of_activation:+,} by the activation" if of_activation else ""),
@@ -90,6 +93,13 @@ class RunParts:
             + ("1 thread, " if self.num_threads == 1 else f"{self.num_threads} threads, ")
             + self.config["trainer"]["precision"],
         }
+
+    @property
+    def facts_of_user_module(self) -> dict[str, str]:
+        if not isinstance(self.module, UserModule):
+            return {}
+        name, size = self.config["model"]["name"], self.config["data"]["batch_size"]
+        return {"setting": f"{name}, with its own loss, optimizer and schedule, batch {size}"}
 
 
 def build_run(config: Config, *more_callbacks: Callback) -> RunParts:
@@ -108,23 +118,30 @@ def build_run(config: Config, *more_callbacks: Callback) -> RunParts:
     callbacks = [*build.build_callbacks(config), *more_callbacks]
     execution = execution_of(config, callbacks, num_ranks)
     module = build.build_module(config, data.spec, recipe, execution)
-    build.try_foreign(config, module.network, module.loss, module.spec)
+    tried = build.try_foreign(config, module.network, module.loss, module.spec)
+    user = take_tried(config, module, tried, callbacks, num_ranks)
     check.check_network(config, module.network, recipe, accelerator, num_devices)
-    work = devices.work_of(module.network, data.spec.shape)
-    datamodule = build.build_datamodule(config, data, work, at_once=not execution.by_batch)
+    work = devices.UNKNOWN_WORK
+    if module.is_measurable:
+        work = devices.work_of(module.network, data.spec.shape)
+    at_once = not execution.by_batch and user is None
+    datamodule = build.build_datamodule(config, data, work, at_once=at_once)
+    datamodule.hand_out = user.hand_out if user else None
     check_whole_batches(config, module.loss, num_ranks)
     check_mixing(datamodule.augmentation, module.loss, config["loss"]["name"], num_ranks)
     check_learnable(datamodule)
     build.fit_normalization(module, datamodule, config["data"]["normalize"])
     check.check_bits(module, accelerator, config["data"]["name"])
-    monitor, mode = monitor_of(config, data.task, len(datamodule.val) > 0)
-    check.check_monitors(config, callbacks, data.task, has_validation=monitor is not None)
+    names = module.measured_names(config)
+    monitor, mode = monitor_of(config, names, len(datamodule.val) > 0)
+    check.check_monitors(callbacks, names, has_validation=monitor is not None)
     check_monitored(datamodule, monitor)
     check.check_intervals(config, datamodule, has_validation=monitor is not None)
-    check_smallest_batch(config["trainer"], module.network, datamodule, num_ranks)
+    if module.is_measurable:
+        check_smallest_batch(config["trainer"], module.network, datamodule, num_ranks)
     rank = launched.this_rank(num_ranks)
     make_trainer = functools.partial(
-        build_trainer, config, (monitor, mode), accelerator, num_devices, rank, callbacks
+        build_trainer, config, (monitor, mode), accelerator, num_devices, rank, callbacks, user
     )
     return RunParts(
         config,
@@ -140,3 +157,19 @@ def build_run(config: Config, *more_callbacks: Callback) -> RunParts:
         build.num_activation_parameters(config, module),
         foreign_code(config),
     )
+
+
+def take_tried(
+    config: Config,
+    module: ExperimentModule,
+    tried: Tried | None,
+    callbacks: list[Callback],
+    num_ranks: int,
+) -> UserModule | None:
+    """Make a LightningModule that was tried ready to be trained, and return what is around it."""
+    if tried is None or not isinstance(module, UserModule):
+        return None
+    check_offered(config, callbacks, num_ranks)
+    check_names(config, tried, called(type(module.network)))
+    module.prepare(tried)
+    return module

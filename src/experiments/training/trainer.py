@@ -8,7 +8,7 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,11 +19,13 @@ from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.precision import HalfPrecision
 from lightning.pytorch.profilers import AdvancedProfiler, Profiler, PyTorchProfiler, SimpleProfiler
+from torch import Tensor
 
-from experiments.errors.messages import check_choice
+from experiments.errors.messages import check_choice, user_error
+from experiments.errors.wording import listed
 from experiments.record.folder import CHECKPOINTS, write_atomic
 from experiments.record.history import HistoryFile
-from experiments.record.metric import is_higher_better, measured_names
+from experiments.record.metric import KNOWN, is_higher_better
 from experiments.training.callbacks.divergence import StopOnDivergence
 from experiments.training.callbacks.epoch_means import EpochMeans
 from experiments.training.callbacks.full_loss import FullLoss
@@ -34,8 +36,10 @@ from experiments.training.callbacks.progress import EpochBar, EpochLines
 from experiments.training.callbacks.prune_on_request import PruneOnRequest
 from experiments.training.callbacks.stay_stopped import StayStopped
 from experiments.training.callbacks.stopwatch import Stopwatch
+from experiments.training.callbacks.user_measures import UserMeasures
 from experiments.training.calls import LONGEST_CALL, MOST_STEPS, Execution, per_batch_hooks
 from experiments.training.launched import cluster_environments
+from experiments.training.user_module import UserModule
 
 PROFILERS: dict[str, type[Profiler]] = {
     "simple": SimpleProfiler,
@@ -57,6 +61,9 @@ OWN_KEYS = (
     "matmul_precision",
 )
 
+OF_STEPS = ("accumulate_grad_batches", "gradient_clip_val", "gradient_clip_algorithm")
+"""Those that the Trainer has where it makes the steps itself."""
+
 # Said by Lightning of things that we do on purpose, or that a user cannot act on.
 EXPECTED = (
     ".*does not have many workers.*",
@@ -67,6 +74,8 @@ EXPECTED = (
     # A rank without a single point in an epoch has no part in its metrics.
     ".*was called before the ``update`` method.*",
     ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
+    # Of hyperparameters that a LightningModule keeps; the config has them.
+    ".*Skipping .* parameter because it is not possible to safely dump.*",
     ".*The number of training batches .* is smaller than the logging interval.*",
 )
 
@@ -99,22 +108,33 @@ class AtomicCheckpoints(TorchCheckpointIO):
         write_atomic(target, buffer.getbuffer(), is_synced=False)
 
 
-def monitor_of(config: dict[str, Any], task: str, has_validation: bool) -> tuple[str | None, str]:
+def monitor_of(
+    config: dict[str, Any], names: Sequence[str], has_validation: bool
+) -> tuple[str | None, str]:
     """Return the metric that selects the weights, and whether its min or max is best.
 
     Without validation nothing is selected: the last weights are the result.
+
+    Args:
+        names: of what is measured.
     """
     node = config["checkpoint"]
     # The loss is a finer measure than the accuracy: 144 validation digits have many ties. Over 5
     # seeds of the default run it selects weights with 0.991 test accuracy, against 0.986.
     monitor = "val/loss" if node["monitor"] == "auto" else node["monitor"]
     added = config.get("metrics") or {}
-    choices = measured_names(task, added, log_full_loss=config["log_full_loss"])
-    check_choice("checkpoint.monitor", monitor, choices)
+    if node["monitor"] == "auto" and monitor not in names:
+        raise user_error(
+            "module_unlogged", model=config["model"]["name"], names=listed(names) or "nothing"
+        )
+    check_choice("checkpoint.monitor", monitor, names)
     if not has_validation or config["trainer"]["limit_val_batches"] == 0:
         return None, "min"
     mode = node["mode"]
     if mode == "auto":
+        name = monitor.rpartition("/")[2]
+        if name not in {*KNOWN, *added, "full_loss"}:
+            raise user_error("monitor_mode", given=monitor, name=name)
         mode = "max" if is_higher_better(monitor, added) else "min"
     return monitor, mode
 
@@ -156,9 +176,11 @@ class RunTrainer(L.Trainer):
     Attributes:
         folder: where the run is written; None on ranks that write nothing.
         checkpointing: those that write checkpoints, that of best.ckpt first.
+        measured: beside a LightningModule of somebody's, where it logs nothing of the name.
     """
 
     folder: Path | None = None
+    measured: Mapping[str, Tensor] = {}
     watch: Watch
     checkpointing: tuple[ModelCheckpoint, *tuple[Checkpoint, ...]]
     profiler: Profiler
@@ -166,6 +188,11 @@ class RunTrainer(L.Trainer):
     @property
     def default_root_dir(self) -> str:
         return str(self.folder or Path.cwd())
+
+    @property
+    def callback_metrics(self) -> dict[str, Tensor]:
+        logged: dict[str, Tensor] = super().callback_metrics
+        return {**self.measured, **logged} if self.measured else logged
 
     @property
     def best_path(self) -> str:
@@ -198,6 +225,7 @@ def build_trainer(
     num_devices: int,
     rank: int,
     callbacks: list[Callback],
+    user: UserModule | None = None,
 ) -> RunTrainer:
     """Return the Trainer of a run; `write_to` tells it the folder.
 
@@ -207,19 +235,22 @@ def build_trainer(
         num_devices: on this machine.
         rank: of this process; only rank 0 writes and shows anything.
         callbacks: those of the user.
+        user: what is around a LightningModule, whose steps are the Trainer's own.
     """
     node, profiler = config["trainer"], config["trainer"]["profiler"]
     history = History(node["log_every_n_steps"])
     watch = Watch(Stopwatch(), StopOnDivergence(), PruneOnRequest(), history)
     shown = progress(config["progress"], history) if rank == 0 else []
     checkpointing = checkpoints(config, *monitor)
-    first = [EpochMeans(), *([FullLoss()] if config["log_full_loss"] else [])]
+    first: list[Callback] = [EpochMeans(), *([FullLoss()] if config["log_full_loss"] else [])]
+    if user is not None:
+        first = [UserMeasures(user)]
     precision = node["precision"]
-    is_half = precision in ("16-true", "bf16-true")
+    is_half = precision in ("16-true", "bf16-true") and user is None
     for message in EXPECTED:
         warnings.filterwarnings("ignore", message=message)
     trainer = RunTrainer(
-        **options(node, has_validation=monitor[0] is not None),
+        **options(node, has_validation=monitor[0] is not None, own_steps=user is None),
         accelerator=accelerator,
         devices=node["devices"] if isinstance(node["devices"], list) else num_devices,
         profiler=PROFILERS[profiler](filename="profile") if profiler and rank == 0 else None,
@@ -240,9 +271,15 @@ def build_trainer(
     return trainer
 
 
-def options(node: dict[str, Any], has_validation: bool) -> dict[str, Any]:
-    """Return the arguments of the Trainer that are plain values."""
+def options(node: dict[str, Any], has_validation: bool, own_steps: bool = True) -> dict[str, Any]:
+    """Return the arguments of the Trainer that are plain values.
+
+    Args:
+        own_steps: the steps are those of steps.py, and not the Trainer's.
+    """
     given = {key: value for key, value in node.items() if key not in OWN_KEYS}
+    if not own_steps:
+        given |= {key: node[key] for key in OF_STEPS}
     interval = node["val_check_interval"]
     if isinstance(interval, int):
         interval *= node["accumulate_grad_batches"]  # the Trainer counts batches

@@ -95,7 +95,7 @@ CHOICES = [
     ("data=images", "data=images: there is no such data", "data=folder data.path=images"),
     ("trainer=cuda", "trainer=cuda: there is no such trainer | auto, cpu, ddp", "trainer=gpu"),
     ("trainer=CPU", "trainer=CPU: there is no such trainer", "trainer=cpu"),
-    ("logger=tensorboard", "logger=tensorboard: there is no such logger | csv, none, wandb", ""),
+    ("logger=CSV", "logger=CSV: there is no such logger", "logger=csv"),
     ("logger=false", "logger=false: there is no such logger", "logger=none"),
     ("logger=W&B", "logger=W&B: what is typed is key=value", "logger=wandb"),
     ("callbacks=EarlyStopping", "callbacks=EarlyStopping: there is no such callbacks", "callbacks=early_stopping"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
+from torch import Tensor, nn
 
 from experiments.training.diagnostics.nonfinite import first_nonfinite, nonfinite_weights, others
 from experiments.training.module import ExperimentModule
@@ -26,24 +27,39 @@ class StopOnDivergence(Callback):
     def __init__(self) -> None:
         self.diverged: str | None = None
 
-    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
-        assert isinstance(pl_module, ExperimentModule)
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *_: Any
+    ) -> None:
+        if not isinstance(pl_module, ExperimentModule):
+            self.diverged = line_after(trainer, pl_module, outputs["loss"])
+            trainer.should_stop = trainer.should_stop or self.diverged is not None
+            return
         broken = pl_module.broken_step
         if broken is not None:
             self.diverged = line_on(trainer, pl_module, broken)
             trainer.should_stop = True
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        assert isinstance(pl_module, ExperimentModule)
         loss = trainer.callback_metrics.get("train/loss")
         if self.diverged or loss is None or math.isfinite(float(loss)):
             return
         line = f"the training loss was {float(loss)} in epoch {trainer.current_epoch + 1}"
-        broken = nonfinite_weights(pl_module.network)
+        network: nn.Module = pl_module
+        if isinstance(pl_module, ExperimentModule):
+            network = pl_module.network
+        broken = nonfinite_weights(network)
         if broken:
             line += f"; not finite: the weights of {broken[0]}{others(len(broken) - 1)}"
         self.diverged = line
         trainer.should_stop = True
+
+
+def line_after(trainer: L.Trainer, module: L.LightningModule, loss: Tensor | None) -> str | None:
+    """Return one line on a step of somebody's module whose loss is not finite, which was done."""
+    if loss is None or module.device.type != "cpu" or math.isfinite(loss):
+        return None
+    value, step, epoch = float(loss), trainer.global_step, trainer.current_epoch + 1
+    return f"the training loss was {value} at step {step} (epoch {epoch})"
 
 
 def line_on(trainer: L.Trainer, module: ExperimentModule, broken: BrokenStep) -> str:

@@ -10,10 +10,15 @@ from lightning.pytorch.callbacks import Callback
 
 from experiments.record.history import HistoryFile
 
+PARTS_OF_NAMES = ("_step", "_epoch")
+"""What Lightning adds to a name that is logged for steps and epochs at once, beside the name."""
+
 
 def measured(trainer: L.Trainer, stage: str) -> dict[str, float]:
-    values = trainer.callback_metrics.items()
-    return {name: float(value) for name, value in values if name.startswith(stage)}
+    """Return what was measured of a stage, such as val/, each value under one name."""
+    values = trainer.callback_metrics
+    twice = {f"{name}{part}" for name in values for part in PARTS_OF_NAMES}
+    return {n: float(v) for n, v in values.items() if n.startswith(stage) and n not in twice}
 
 
 class History(Callback):
@@ -66,8 +71,11 @@ class History(Callback):
         if not self.every_n_steps or step % self.every_n_steps:
             return
         # Each rank's loss carries its share's weight, so that the mean over ranks is the batch's.
-        loss = trainer.strategy.reduce(outputs["loss"], reduce_op="mean")
-        self._write(trainer, {"train/loss_step": float(loss), "lr": self.lr})
+        values = {"lr": self.lr}
+        if outputs["loss"] is not None:  # of a training step of somebody's, which returns nothing
+            loss = trainer.strategy.reduce(outputs["loss"], reduce_op="mean")
+            values = {"train/loss_step": float(loss), **values}
+        self._write(trainer, values)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         # At the end of the epoch its values go into the epoch's own row.

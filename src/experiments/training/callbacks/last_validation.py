@@ -15,5 +15,5 @@ class LastValidation(Callback):
     """
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
-        if trainer.global_step == trainer.max_steps:
+        if 0 < trainer.max_steps <= trainer.global_step:
             trainer.should_stop = True
