@@ -17,8 +17,9 @@ from scipy import stats
 from experiments.comparison.design import Request
 from experiments.comparison.reading import read_runs
 from experiments.comparison.report.methods import methods
+from experiments.comparison.report.report import report_html
 from experiments.comparison.report.sentences import how_compared
-from experiments.comparison.report.table_files import markdown_of
+from experiments.comparison.report.table_files import latex_of, markdown_of
 from experiments.comparison.report.terminal import print_verdict
 from experiments.comparison.statistics.simultaneous import dunnett_critical
 from experiments.comparison.verdict import answer, compared, verdict_json
@@ -269,6 +270,17 @@ def test_what_is_assumed_stands_with_the_table(found: Dict) -> None:
     assert "below 0.05 of the first p, or 0.01 of the second, the test would be silent" in text
     assert "a simultaneous 95 % interval; p is that of Dunnett's test of 6 comparisons with" in text
     assert "Dunnett's two-sided test (Dunnett 1955) of 6 comparisons" in methods(found)
+
+
+def test_the_report_and_its_pictures_call_the_test_by_its_name(found: Dict) -> None:
+    page = report_html(found, [], None)
+    assert "p (Dunnett)" in page
+    assert "p (Holm)" not in page
+    assert "interval for equivalence" in page
+    assert "known with 12 degrees of freedom" in page
+    assert "dunnett1955multiple" in page
+    assert "thick: those for equivalence" in page
+    assert "p (Dunnett)" in latex_of(found)
 
 
 def test_a_sweep_ends_with_the_same_sentences(found: Dict, tmp_path: Path) -> None:

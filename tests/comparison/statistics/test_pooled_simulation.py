@@ -10,7 +10,12 @@ import math
 import numpy as np
 import pytest
 
-from experiments.comparison.statistics.blocked import residuals_of
+from experiments.comparison.pooled import FAR, UNEQUAL
+from experiments.comparison.statistics.blocked import (
+    extremes,
+    extremes_by_chance,
+    residuals_of,
+)
 from experiments.comparison.statistics.permutation import smallest_p
 from experiments.comparison.statistics.pooled_planning import (
     Family,
@@ -109,3 +114,33 @@ def test_equivalence_is_claimed_in_at_most_5_percent_where_all_are_delta_away(
     assert claimed <= 0.05 + error(0.05, repeats)
     # Nor far less, against a control; Tukey's interval is wider than that takes.
     assert claimed >= (0.05 if has_control else 0.005) - error(0.05, repeats)
+
+
+# Where it is silent
+
+
+def silent(y: Scores) -> np.ndarray:
+    """Return of which sweeps the residuals leave the test silent, by its rule."""
+    shares, sizes = extremes(residuals_of(y))
+    null_shares, null_sizes = extremes_by_chance(*y.shape[1:])
+    return (shares > np.quantile(null_shares, 1 - UNEQUAL)) | (
+        sizes > np.quantile(null_sizes, 1 - FAR)
+    )
+
+
+@pytest.mark.parametrize(
+    ("times", "num_seeds", "without_rule", "is_silent", "claimed"),
+    [(1, 3, 0.05, 0.06, 0.05), (4, 3, 0.22, 0.59, 0.14), (4, 5, 0.22, 0.86, 0.06), (10, 3, 0.27, 0.92, 0.06)],
+)  # fmt: skip
+def test_a_control_of_another_spread_is_told_by_so_many_seeds(
+    times: float, num_seeds: int, without_rule: float, is_silent: float, claimed: float
+) -> None:
+    # Of seven settings that are alike in the mean; the numbers are those of docs/comparison.md.
+    y = np.random.default_rng(5).standard_normal((20_000, 7, num_seeds))
+    y[:, 0] *= times
+    family = Family(7, 7, True)
+    largest = np.abs(from_control(y)).max(axis=1) / errors_of(y)
+    would_claim = largest > family.critical(family.df(num_seeds))
+    assert would_claim.mean() == pytest.approx(without_rule, abs=0.01)
+    assert silent(y).mean() == pytest.approx(is_silent, abs=0.015)
+    assert (would_claim & ~silent(y)).mean() == pytest.approx(claimed, abs=0.01)
