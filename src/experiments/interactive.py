@@ -110,7 +110,7 @@ def train_words(words: Sequence[str], folder: str | Path | None, write: Any) -> 
     """
     from experiments.config.launch import Launch
     from experiments.config.overrides import key_of, of_other_keys
-    from experiments.errors.messages import RunFailed
+    from experiments.errors.messages import RunFailed, user_error
     from experiments.training.check import check_launch
     from experiments.training.process_state import as_it_was
     from experiments.training.run import train as train_config
@@ -119,9 +119,10 @@ def train_words(words: Sequence[str], folder: str | Path | None, write: Any) -> 
     composition = composition_of("config", [*of_other_keys(QUIET, typed_groups), *words])
     config = composition.training()
     sweeper = composition.composer.master.hydra.sweeper
-    has_sweep = any(sweeper.get(key) for key in ("params", "cases", "when"))
-    is_resumed = config["resume"] not in (None, "auto")
-    check_launch(config, Launch(list(words), has_sweep=has_sweep), is_resumed)
+    if any(sweeper.get(key) for key in ("params", "cases", "when")):
+        of_sweeps = [word for word in words if key_of(word) in ("sweeps", "experiment")]
+        raise user_error("python_option", given=" ".join(of_sweeps))
+    check_launch(config, Launch(list(words)), is_resumed=config["resume"] not in (None, "auto"))
     launch = Launch(
         list(words),
         sweep_dir=None if folder is None else Path(folder),

@@ -41,6 +41,7 @@ def said(**settings: Any) -> Keywords:
         ({"logger": {"notes": "a, b"}}, ["logger.notes='a, b'"]),
         ({"data": {"batch_size": "full"}}, ["data.batch_size=full"]),
         ({"metrics": ["f1_macro", "auroc"]}, ["metrics=[f1_macro,auroc]"]),
+        ({"callbacks": None, "logger": None}, ["callbacks=none", "logger=none"]),
         ({"callbacks": "early_stopping"}, ["callbacks=early_stopping"]),
         ({"optim": {"search": {"lr": [0.1, 1]}}}, ["optim.search.lr=[0.1,1]"]),
     ],

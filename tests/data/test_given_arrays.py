@@ -101,7 +101,9 @@ def test_all_else_are_words(value: Any) -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (X, r"one array is given.*data=\(x, y\)"),
+        (X, r"one ndarray is given.*data=\(x, y\)"),
+        ({"x": X, "x_test": X}, "x, x_test without targets y is given"),
+        (torch.utils.data.TensorDataset(torch.ones(3)), "one TensorDataset is given"),
         ((X, Y, X), "3 parts"),
         ((X, [[1], [2, 3]]), "y is given as list"),
         (({"a": 1}, Y), "x is given as dict"),

@@ -62,7 +62,9 @@ class Keywords:
             UserError: a value that no configuration can hold.
         """
         for key, value in settings.items():
-            if key in OF_SEVERAL:
+            if value is None and key in (*OF_SEVERAL, "logger"):
+                self.overrides.append(f"{key}=none")
+            elif key in OF_SEVERAL:
                 self._add_several(key, value)
             elif names_target(value):
                 self.overrides.append(f"{key}={self._chosen(key, value)}")

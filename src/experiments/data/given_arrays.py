@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from experiments.data.array_names import meaning
 from experiments.errors.messages import user_error
+from experiments.errors.wording import listed
 from experiments.record.folder import write_atomic
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -49,11 +50,19 @@ def parts_of(value: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         return dict(zip("xy", arrays, strict=True)), dict(keys)
     if isinstance(value, Mapping):
         arrays_in = {k: v for k, v in value.items() if meaning(str(k)) and is_array(v)}
-        if "x" in map(meaning, arrays_in):
+        meanings = set(map(meaning, arrays_in))
+        if "x" in meanings and "y" not in meanings:
+            raise user_error("given_data", given=f"{listed(arrays_in)} without targets y")
+        if "x" in meanings:
             return arrays_in, {k: v for k, v in value.items() if k not in arrays_in}
-    elif is_array(value):
-        raise user_error("given_data", given="one array")
+    elif is_array(value) or is_set(value):
+        raise user_error("given_data", given=f"one {type(value).__name__}")
     return None
+
+
+def is_set(value: Any) -> bool:
+    """Return whether a value is a data set of torch, or what loads one."""
+    return isinstance(value, torch.utils.data.Dataset | torch.utils.data.DataLoader)
 
 
 def is_array(value: Any) -> bool:

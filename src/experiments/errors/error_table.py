@@ -90,8 +90,8 @@ TABLE: dict[str, str] = {
     "can be read all the same; to have its network here, define {name} by the same text and train "
     "the same again: the run is found.",
     "no_import": "{name} stands in no module that can be imported. It trains, and counts by its "
-    "text ({text}); no later process can load its network. Write it into a file, nets.py, and "
-    "type from nets import {name}, if one shall.",
+    "text ({text}), but no later process can load its network. For one that can, write it into a "
+    "file (nets.py) and import it from there: from nets import {name}.",
     "given_ranks": "{name} stands in no module that can be imported, so that no further process "
     "can train it beside this one. Type trainer.devices=1, or write it into a file, nets.py, and "
     "import it from there.",
@@ -109,7 +109,7 @@ TABLE: dict[str, str] = {
     "with numbers in them: data=(x, y), or data=dict(x=x, y=y, x_test=..., y_test=...).",
     "python_word": "{given}: what stands without a name is a word as it is typed after the "
     "command, such as {example}. Give everything else by its key: {key}=...",
-    "python_option": "{given}: options belong to commands, and a call trains one run. For several "
+    "python_option": "{given}: this belongs to commands, and a call trains one run. For several "
     "values call it in a loop; for where runs lie give folder=...",
     "untrusted": "{key}._target_={given}: this is no part of an experiment, and is not called. "
     "Allowed are networks, optimizers, callbacks, loggers and metrics of any package, and what "
