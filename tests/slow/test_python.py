@@ -81,7 +81,7 @@ def test_the_script_of_the_page_does_what_it_says() -> None:
     assert run_folders() == folders
     assert "stands in no module" not in again
     # Another process has not that class, and says so; all else it reads.
-    wide = next(folder for folder in folders if "Wide" in folder.name)
+    wide = next(folder for folder in folders if read_config(folder)["model"]["name"] == "Wide")
     code = f"run = load_run({str(wide)!r}); print(run.metrics['test/accuracy']); run.module()"
     other = subprocess.run(
         [sys.executable, "-c", f"from experiments import load_run; {code}"],
