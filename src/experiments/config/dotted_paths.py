@@ -34,6 +34,7 @@ ROOMS = {
     "data": ("data",),
     "callbacks": ("callbacks", "diagnostics"),
     "metrics": ("metrics",),
+    "logger": ("file_loggers",),
     "figure": ("figures",),
 }
 """Words of which one is in the path of every module that holds own entries of a group."""
