@@ -191,9 +191,10 @@ class Writer:
 
     def __init__(self, log_dir: str, **_: Any) -> None:
         Path(log_dir).mkdir(parents=True)
-        self.path = Path(log_dir, "events.txt")
+        self.path, self.is_open = Path(log_dir, "events.txt"), True
 
     def add_scalar(self, *values: Any) -> None:
+        assert self.is_open  # one that is opened anew may take the place of the first
         with self.path.open("a") as file:
             print(json.dumps(values), file=file)
 
@@ -206,7 +207,8 @@ class Writer:
     def flush(self) -> None:
         pass
 
-    close = flush
+    def close(self) -> None:
+        self.is_open = False
 
 
 def test_lightnings_tensorboard_gets_all_in_the_run_folder(

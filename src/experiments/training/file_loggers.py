@@ -126,11 +126,27 @@ def end_logger(logger: Logger, record: Record, config: Node) -> None:
         logger.log_hyperparams(dict(config), tested, step)
     elif tested:
         logger.log_metrics(tested, step=step)
+    if isinstance(logger, EventFile):
+        logger.is_over = True
     if hasattr(logger, "finalize"):
         logger.finalize("success" if record["status"] in ("completed", "pruned") else "failed")
 
 
-def tensorboard(save_dir: str, **more: Any) -> TensorBoardLogger:
+class EventFile(TensorBoardLogger):
+    """Lightning's logger of TensorBoard's event files, which stays open until its run is over.
+
+    Lightning ends it after the fit and again after the test. A file that is begun anew within a
+    second has the name of the first, to tensorboardX, and takes its place.
+    """
+
+    is_over = False
+
+    def finalize(self, status: str) -> None:
+        if self.is_over:
+            super().finalize(status)
+
+
+def tensorboard(save_dir: str, **more: Any) -> EventFile:
     """Return Lightning's logger of TensorBoard's event files, anew in tensorboard/ of a folder.
 
     Args:
@@ -139,7 +155,7 @@ def tensorboard(save_dir: str, **more: Any) -> TensorBoardLogger:
     shutil.rmtree(Path(save_dir, "tensorboard"), ignore_errors=True)
     # Without this its table of hyperparameters would have a column of -1.
     settings = {"default_hp_metric": False, **more}
-    return TensorBoardLogger(save_dir, name="", version="tensorboard", **settings)
+    return EventFile(save_dir, name="", version="tensorboard", **settings)
 
 
 def mlflow(
@@ -149,10 +165,12 @@ def mlflow(
     run_name: str | None = None,
     **more: Any,
 ) -> MLFlowLogger:
-    """Return Lightning's logger of MLflow: anew in mlflow/ of a run folder, or at a server.
+    """Return Lightning's logger of MLflow: anew in mlflow/ of a run folder, or in another store.
+
+    In the folder it is a database of SQLite, as MLflow 3 refuses stores of plain files.
 
     Args:
-        tracking_uri: of the server; null for MLFLOW_TRACKING_URI, or mlflow/.
+        tracking_uri: of the store or server; null for MLFLOW_TRACKING_URI, or mlflow/.
         run_name: that of the run folder where it is null.
         more: of its own arguments.
     """
@@ -161,10 +179,12 @@ def mlflow(
     place = (folder / "mlflow").resolve()
     if not uri:
         shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        more = {"artifact_location": (place / "artifacts").as_uri(), **more}
     logger = MLFlowLogger(
         experiment_name,
         run_name=run_name or folder.name,
-        tracking_uri=uri or place.as_uri(),
+        tracking_uri=uri or f"sqlite:///{place / 'mlflow.db'}",
         run_id=id_at_server(folder) if uri else None,
         **more,
     )
