@@ -11,7 +11,8 @@ from comparison.sweeps import declare, write_run, write_sweep
 
 from experiments.comparison.design import Request, design_of
 from experiments.comparison.reading import LeftOut, read_runs
-from experiments.comparison.scoring import Task, tasks_of
+from experiments.comparison.scoring import tasks_of
+from experiments.comparison.task import Task
 
 
 def tasks(*places: Path, **typed: Any) -> tuple[list[Task], list[LeftOut]]:

@@ -35,13 +35,13 @@ def test_what_cannot_change_a_result_is_no_part_of_it(override: str) -> None:
     ["seed=1", "optim.lr=0.1", "model.channels=[8]", "data.split_seed=1", "trainer.max_epochs=3",
      "test=false", "activation=tanh", "init=kaiming", "data.normalize=none",
      "trainer.precision=bf16-mixed", "callbacks=early_stopping", "data.num_train=500",
-     "data.label_noise=0.1", "data.sampler=balanced", "loss.weight=balanced"],
+     "data.label_noise=0.1", "data.sampler=balanced", "loss.weight=balanced", "data.folds=5"],
 )  # fmt: skip
 def test_what_can_change_a_result_is_part_of_it(override: str) -> None:
     assert identity(override) != identity()
 
 
-LATER = ("num_train", "label_noise", "sampler")
+LATER = ("num_train", "label_noise", "sampler", "folds", "fold")
 
 
 @pytest.mark.parametrize("typed", [[], ["loss=nll"], ["loss=focal"], ["loss=multi_margin"], ["loss=mse"], ["data=mnist1d"]])  # fmt: skip
@@ -78,6 +78,13 @@ def test_the_data_are_part_of_it_but_not_their_place() -> None:
 def test_a_setting_is_an_identity_without_its_seed() -> None:
     assert setting_of(plain("seed=1"), "d") == setting_of(plain("seed=2"), "d")
     assert setting_of(plain("optim.lr=1"), "d") != setting_of(plain(), "d")
+
+
+def test_a_fold_is_a_run_of_its_own_of_the_same_setting() -> None:
+    folds = [plain("data.folds=5", f"data.fold={fold}") for fold in range(5)]
+    assert len({identity_of(config, "d") for config in folds}) == 5
+    assert len({setting_of(config, "d") for config in folds}) == 1
+    assert setting_of(folds[0], "d") != setting_of(plain(), "d")
 
 
 def test_every_key_left_out_is_a_key_that_exists() -> None:

@@ -56,6 +56,14 @@ def test_data_sets_are_tasks_where_something_else_varies() -> None:
     assert declared("data=digits,xor", "activation=relu,tanh", factor="data").factor == ["data"]
 
 
+def test_a_fold_is_no_factor() -> None:
+    said = declared("activation=relu,tanh", "data.folds=5", "data.fold=range(0,5)")
+    assert said.factor == ["activation"]
+    assert said.values["data.fold"] == ["0", "1", "2", "3", "4"]
+    with pytest.raises(UserError, match=r"sweep.factor=data.fold.*does not vary it"):
+        declared("activation=relu,tanh", "data.fold=0,1", factor="data.fold")
+
+
 def test_a_control_is_known_by_its_meaning() -> None:
     said = declared("optim.lr=0.1,1e-3", factor="optim.lr", control=0.001)
     assert said.control == ["0.001"]

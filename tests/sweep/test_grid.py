@@ -37,6 +37,17 @@ def test_seeds_are_the_outermost_loop_wherever_they_are_typed() -> None:
     ]
 
 
+def test_folds_are_blocks_within_seeds() -> None:
+    grid = grid_of(["data.fold=range(0,2)", "activation=relu,tanh", "seed=3,5", "data.folds=2"], {})
+    assert swept(grid) == [
+        f"activation={name} data.fold={fold} seed={seed}"
+        for seed in (3, 5)
+        for fold in (0, 1)
+        for name in ("relu", "tanh")
+    ]
+    assert grid.fixed == ["data.folds=2"]
+
+
 def test_a_typed_key_takes_the_place_of_the_files() -> None:
     params = {"activation": "relu,tanh,elu", "optim": "sgd,adam"}
     grid = grid_of(["activation=relu,tanh", "optim=sgd"], params)

@@ -29,6 +29,8 @@ SIZES = {
     "losses": 7,
     "optimizers": 5,
 }
+CROSS_VALIDATION = "cross_validation"
+"""Its differences are tested over folds, so that one seed will do."""
 
 
 def read(*typed: str) -> tuple[Grid, list[Cell], Declaration, list[dict[str, Any]]]:
@@ -48,10 +50,10 @@ def read(*typed: str) -> tuple[Grid, list[Cell], Declaration, list[dict[str, Any
 
 
 def test_the_issue_has_a_file_for_each_question() -> None:
-    assert set(NAMES) == set(SIZES)
+    assert set(NAMES) == {*SIZES, CROSS_VALIDATION}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", SIZES)
 def test_a_named_sweep_is_what_it_declares(name: str) -> None:
     _, cells, said, configs = read(f"sweeps={name}")
     assert len({config["seed"] for config in configs}) == 1
@@ -62,6 +64,18 @@ def test_a_named_sweep_is_what_it_declares(name: str) -> None:
     assert said.protocol == "fixed"
     # Holm's sharpest step: 2 * 2^-S <= 0.05 / m, with m comparisons against the control.
     assert len(said.seeds) >= 1 + math.log2((SIZES[name] - 1) / 0.05)
+
+
+def test_a_cross_validation_has_each_fold_of_each_setting() -> None:
+    _, cells, said, configs = read(f"sweeps={CROSS_VALIDATION}")
+    blocks = {(config["model"]["name"], config["data"]["fold"]) for config in configs}
+    assert len(cells) == len(configs) == len(blocks) == 3 * 5
+    assert {config["data"]["folds"] for config in configs} == {5}
+    assert (said.factor, said.control, said.seeds) == (["model"], ["linear"], [0])
+    # Folds are blocks, as seeds are: outermost, and no factor.
+    assert [config["data"]["fold"] for config in configs] == sorted([*range(5)] * 3)
+    _, again, _, _ = read(f"sweeps={CROSS_VALIDATION}", "sweep.seeds=2", "data.split_seed=${seed}")
+    assert len(again) == 30
 
 
 IDEAS = {

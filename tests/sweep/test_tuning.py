@@ -269,6 +269,15 @@ def test_what_would_be_unfair_is_refused(
     assert carrier.done == []
 
 
+def test_tuning_over_folds_is_refused(composer: Composer, tmp_path: Path) -> None:
+    # What fold 0 tests would choose the values with which fold 1 is tested.
+    typed = ["optim=sgd,adam", "data.folds=5", "data.fold=0,1"]
+    carrier = Closed()
+    with pytest.raises(UserError, match="data.folds=5: protocol=tuned is not offered with folds"):
+        tune(sweep_of(composer, grid(*typed), carrier, tmp_path), grid(*typed), NODE)
+    assert carrier.done == []
+
+
 def test_settings_with_spaces_of_different_sizes_are_refused(
     composer: Composer, tmp_path: Path
 ) -> None:

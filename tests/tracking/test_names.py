@@ -24,11 +24,19 @@ TYPED = {
         "digits cnn relu adam loss=focal seed=3"
     ),
 }
+FOLD = ("data.folds=5", "data.fold=2")
 
 
 @pytest.mark.parametrize("typed", TYPED)
 def test_a_name_says_setting_and_seed(typed: tuple[str, ...]) -> None:
     assert name_of(plain("seed=3"), typed) == TYPED[typed]
+
+
+def test_a_fold_names_the_run_and_not_its_group() -> None:
+    config = plain("seed=3", *FOLD)
+    assert name_of(config, FOLD) == "digits cnn relu adam data.folds=5 fold=2 seed=3"
+    assert group_of(config, FOLD, "abcdef0123") == "digits cnn relu adam data.folds=5 (abcdef)"
+    assert new_id(config, FOLD, ["activation=relu", "data.fold=2"]).startswith("3-relu-fold2-")
 
 
 def test_a_long_name_keeps_its_seed_and_a_group_its_digits() -> None:

@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.comparison.blocks import Block, ordered
 from experiments.comparison.design import Design, Dict
 from experiments.comparison.judged import Judged
 from experiments.comparison.run_score import Scored
-from experiments.comparison.scoring import Setting
 from experiments.comparison.statistics.crossed import crossed_interval
+from experiments.comparison.task import Setting
 from experiments.errors.messages import UserError
 from experiments.record.predictions import Predictions, read_predictions
 
@@ -65,17 +66,19 @@ class PointScores:
 
     test_set: str
     targets: Array
-    scores: dict[int, Array] = field(default_factory=dict)
+    scores: dict[Block, Array] = field(default_factory=dict)
     summed: Array | None = None
     of_runs: list[float] = field(default_factory=list)
 
 
 def points_dict(judged: Judged, design: Design) -> Dict | None:
-    """Return what is said of a task's test points; None for a metric that is no mean over them.
+    """Return what is said of a task's test points; None for a metric that is no mean over them, and
+    for a cross validation.
 
     `reason` says in one line why nothing can be said of any setting, where that is so.
     """
-    if design.metric not in SCORED:
+    # Over folds each run tests points of its own, and every interval holds for other points too.
+    if design.metric not in SCORED or judged.task.overlap is not None:
         return None
     settings = [scores_of(setting, design.metric) for setting in judged.task.settings]
     known = {i: own for i, own in enumerate(settings) if isinstance(own, PointScores)}
@@ -100,12 +103,9 @@ def scores_of(setting: Setting, metric: str) -> PointScores | str:
     """Return what the runs of a setting told of the test points, or why that cannot be had."""
     name, score = SCORED[metric]
     result: PointScores | None = None
-    whole = set(setting.scores)
-    for seed, runs in sorted(setting.runs.items()):
-        if seed not in whole:
-            continue
+    for seed in setting.scores:
         of_seed = []
-        for scored in runs:
+        for scored in setting.runs[seed]:
             read = predictions_of(scored)
             told: Any = None if isinstance(read, str) else getattr(read, name)
             if told is None or isinstance(read, str):
@@ -173,13 +173,13 @@ def pair_dict(
     pair |= dict.fromkeys(
         ("difference", "interval", "df", "by_seeds", "by_points", "gained", "lost", "reason")
     )
-    seeds: list[int] = []
+    seeds: list[Block] = []
     if lacking := [index for index in indices if index in whys]:
         pair["reason"] = f"{judged.name(lacking[0])}: {whys[lacking[0]]}"
     elif known[a].test_set != known[b].test_set:
         pair["reason"] = "the two were tested on different points"
     else:
-        seeds = sorted(known[a].scores.keys() & known[b].scores.keys())
+        seeds = ordered(known[a].scores.keys() & known[b].scores.keys())
         if len(seeds) < 2 or len(known[a].targets) < 2:
             pair["reason"] = "it takes two seeds and two test points"
     pair["n"] = len(seeds)
@@ -190,7 +190,7 @@ def pair_dict(
     return pair
 
 
-def between(a: PointScores, b: PointScores, seeds: Sequence[int], level: float) -> Dict:
+def between(a: PointScores, b: PointScores, seeds: Sequence[Block], level: float) -> Dict:
     """Return the mean difference of two settings, its interval, and where its variance is from."""
     d = np.stack([np.subtract(a.scores[s], b.scores[s], dtype=float) for s in seeds])
     found = crossed_interval(d, level)
@@ -204,7 +204,7 @@ def between(a: PointScores, b: PointScores, seeds: Sequence[int], level: float) 
     }
 
 
-def changed_points(a: PointScores, b: PointScores, seeds: Sequence[int]) -> Dict:
+def changed_points(a: PointScores, b: PointScores, seeds: Sequence[Block]) -> Dict:
     """Return the points that a gets right and b wrong on most seeds, and the reverse.
 
     Those on which the two differ most come first; indices count within the test set.

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from experiments.comparison.design import Design
 from experiments.comparison.reading import distinct_configs
-from experiments.comparison.scoring import Setting, Task, number_or_word
+from experiments.comparison.scoring import number_or_word
+from experiments.comparison.task import Setting, Task
 from experiments.config.overrides import is_within
 from experiments.errors.wording import few, spelled
 from experiments.record.record import Record

@@ -47,6 +47,12 @@ def following_seed(declarations: Iterable[Declared]) -> frozenset[str]:
     return frozenset(key for key, word in every if word.strip("'\"") == FOLLOWS_SEED)
 
 
+def folds_in(declarations: Iterable[Declared]) -> tuple[int, ...]:
+    """Return the folds that a cross validation is declared to have, as `data.fold=0,1,2`."""
+    every = {word for declared in declarations for word in declared["values"].get("data.fold", ())}
+    return tuple(sorted(int(word) for word in every if str(word).isdecimal()))
+
+
 def combinations(
     declared: Declared, factor: Sequence[str], task: str, own: Words
 ) -> Iterator[tuple[str, ...]]:

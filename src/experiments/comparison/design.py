@@ -8,11 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from experiments.comparison.declared import (
-    FOLLOWS_SEED,
-    following_seed,
-    varied_in,
-)
+from experiments.comparison.blocks import has_folds
+from experiments.comparison.declared import FOLLOWS_SEED, folds_in, following_seed, varied_in
 from experiments.comparison.declared_tests import UNSAID, test_of
 from experiments.comparison.levels import level_of
 from experiments.comparison.reading import Config, FoundRun, Reading, distinct_configs
@@ -21,7 +18,7 @@ from experiments.config.schema import COMPARISONS, SIGN_FLIP
 from experiments.errors.likeness import hint
 from experiments.errors.messages import check_choice, refuse_unless, user_error
 from experiments.errors.wording import listed, spelled
-from experiments.record.identity import flat
+from experiments.record.identity import BLOCKS, flat
 from experiments.record.metric import Added, is_higher_better, known_as
 
 Dict = dict[str, Any]
@@ -62,6 +59,7 @@ class Design:
         tuned: keys whose values tuning chose.
         varied: keys that a declaration gives several values.
         following_seed: keys that a declaration gives the run's seed.
+        folds: the numbers of the folds that are declared, none without a cross validation.
         declared_at: when the design was declared, None where it was not.
         source: declared, typed, or default.
         added: what the runs measured beside, by name, with which way is better.
@@ -90,6 +88,7 @@ class Design:
     added: Added = field(default_factory=dict)
     test: str = SIGN_FLIP
     unheard: str | None = None
+    folds: tuple[int, ...] = ()
 
     @property
     def higher_is_better(self) -> bool:
@@ -115,14 +114,16 @@ class Design:
         return is_within(key, (*self.factor, *self.companions, *self.tuned))
 
     def beside(self, config: Config) -> dict[str, Any]:
-        """Return what a run was made with beside what is compared, its seed, and its data set."""
+        """Return what a run was made with beside what is compared, its block, and its data set."""
         seed, name = config.get("seed"), self.metric.rpartition("/")[2]
+        # A cut into folds is a block, as a seed is.
+        of_blocks = {*BLOCKS, "data.split_seed"} if has_folds(config) else BLOCKS
         # One name may stand for two metrics: averaged by class, or by point.
         meant = {k: v for k, v in (config.get("metrics") or {}).items() if k == name}
         return {f"metrics.{k}": json.dumps(v, sort_keys=True) for k, v in meant.items()} | {
             key: FOLLOWS_SEED if key in self.following_seed and value == seed else value
             for key, value in flat(config).items()
-            if key not in ("seed", "data.name", "data._target_") and not self.holds(key)
+            if key not in ("data.name", "data._target_", *of_blocks) and not self.holds(key)
         }
 
 
@@ -163,7 +164,7 @@ def design_of(reading: Reading, request: Request) -> Design:
         alpha=request.alpha,
         seeds=sorted({seed for declaration in last.values() for seed in declaration["seeds"]}),
         order={key: order_of(key, last.values()) for key in factor},
-        companions=frozenset(together - set(factor) - {"seed"}),
+        companions=frozenset(together - {*factor, *BLOCKS}),
         tuned=frozenset(key for trial in trials for key in trial["values"]),
         varied=varied_in(last.values()),
         following_seed=following_seed(last.values()),
@@ -174,6 +175,7 @@ def design_of(reading: Reading, request: Request) -> Design:
         added=added_to(reading.runs),
         test=test,
         unheard=unheard,
+        folds=folds_in(last.values()),
     )
     check_numbers(design)
     control = control_of(design, wanted["control"], reading.runs)
@@ -205,7 +207,9 @@ def varied_keys(runs: Sequence[FoundRun]) -> list[str]:
     for config in distinct_configs(runs):
         for key, value in flat(config).items():
             seen.setdefault(key, set()).add(repr(value))
-    keys = [key for key, values in seen.items() if len(values) > 1 and key != "seed"]
+    is_cut = any(has_folds(run.config) for run in runs)
+    blocks = (*BLOCKS, *["data.split_seed"] * is_cut)
+    keys = [key for key, values in seen.items() if len(values) > 1 and key not in blocks]
     groups = {key.removesuffix(".name") for key in keys if key.endswith(".name")}
     # A part that some of the runs lack belongs to a choice of its group.
     return sorted(groups | {key for key in keys if key.partition(".")[0] not in groups})

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from experiments.comparison.blocks import Block, ordered
 from experiments.comparison.confounds import Confounds, confounds_of
 from experiments.comparison.design import Design
+from experiments.comparison.pair_tests import CORRECTED
 from experiments.comparison.pooled import Pooled, pooled_of
 from experiments.comparison.reading import Reading
-from experiments.comparison.scoring import Task
 from experiments.comparison.statistics.planning import fewest_seeds
+from experiments.comparison.task import Task
 from experiments.comparison.tuned import Tuned, tuned_of
 from experiments.config.overrides import is_same
 from experiments.config.schema import SIGN_FLIP
@@ -39,11 +41,32 @@ class Judged:
     @property
     def test(self) -> str:
         """The test that speaks."""
+        if self.task.overlap is not None:
+            return CORRECTED
         speaks = self.pooled is not None and self.pooled.silent is None
         return self.pooled.name if speaks and self.pooled else SIGN_FLIP
 
+    @property
+    def is_pooled(self) -> bool:
+        """Whether all settings are judged by one error."""
+        return self.test not in (SIGN_FLIP, CORRECTED)
+
+    def thing(self, a: int, b: int) -> str:
+        """Return what two settings are compared by: seed, or fold."""
+        is_cut = any(self.task.settings[index].has_folds for index in (a, b))
+        return "fold" if is_cut else "seed"
+
+    def common(self, a: int, b: int) -> list[Block]:
+        """Return the blocks that two settings both have; of a pooled error, those that all have."""
+        first, second = (self.task.settings[index].scores for index in (a, b))
+        blocks = ordered(first.keys() & second.keys())
+        known = self.pooled.seeds if self.pooled is not None and self.is_pooled else blocks
+        return [block for block in blocks if block in known]
+
     def fewest(self, alpha: float) -> int:
-        """Return with how many seeds the test can first show a difference."""
+        """Return with how many seeds, or splits, the test can first show a difference."""
+        if self.test == CORRECTED:
+            return 2  # of which there is a deviation
         number = self.pooled.fewest_seeds if self.pooled else None
         return number or fewest_seeds(self.family, alpha)
 

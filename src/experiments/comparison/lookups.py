@@ -22,6 +22,16 @@ def against_control(task: Dict) -> dict[int, Dict]:
     return {pair["a"]: pair for pair in task["pairs"] if pair["b"] == control["id"]}
 
 
+def thing_of(task: Dict) -> str:
+    """Return what a task's scores are counted in: seed, or fold of a cross validation."""
+    return "fold" if task.get("folds") else "seed"
+
+
+def interval_word(task: Dict) -> str:
+    """Return what kind of interval a mean of a task has."""
+    return "corrected 95 % interval" if task.get("folds") else "t 95 % interval"
+
+
 def by_mean(verdict: Dict, task: Dict) -> list[Dict]:
     """Return the settings of a task, the best mean first, those without a mean last."""
     sign = -1 if verdict["design"]["higher_is_better"] else 1

@@ -56,12 +56,29 @@ def of_pooled_error(whose: str) -> Callable[[float, int, str], tuple[str, str]]:
     return how
 
 
+def of_folds(alpha: float, family: int, pairs: str) -> tuple[str, str]:
+    test = "the corrected resampled t test (Nadeau and Bengio 2003)"
+    if family == 1:
+        return f"a corrected {percent(1 - alpha)} interval", test
+    interval = f"a corrected interval at 1 - {alpha:g}/{family}"
+    return interval, f"{test}, by Holm over the {family} comparisons {pairs}"
+
+
+CORRECTED = "corrected_t"
+"""The test over folds, which nobody declares: there is no other one of them."""
 PAIR_TESTS = {
     SIGN_FLIP: PairTest(
         "Holm",
         "90 % interval",
         of_sign_flips,
         "two-sided sign-flip tests (Pitman 1937)",
+        "the 90 % interval of their difference",
+    ),
+    CORRECTED: PairTest(
+        "Holm",
+        "90 % interval",
+        of_folds,
+        "the two-sided corrected resampled t test (Nadeau and Bengio 2003)",
         "the 90 % interval of their difference",
     ),
     "dunnett": PairTest(

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from experiments.comparison import words
+from experiments.comparison.blocks import means, shared_by
 from experiments.comparison.confounds import CODE, CONTENT, is_mixed
 from experiments.comparison.design import Design, Dict
 from experiments.comparison.judged import Judged
@@ -16,12 +17,11 @@ from experiments.comparison.scoring import number_or_word
 from experiments.comparison.statistics.paired import Effect, Pair, compare_pair, holm, verdict_of
 from experiments.comparison.statistics.planning import (
     detectable,
-    fewest_seeds,
     seeds_to_find,
     seeds_to_settle,
 )
 from experiments.comparison.statistics.posterior import chances_of
-from experiments.config.schema import SIGN_FLIP
+from experiments.comparison.statistics.resampled import detectable_over_splits
 from experiments.errors.wording import listed
 
 
@@ -34,7 +34,11 @@ class Gap(NamedTuple):
 
 LEARNING = "runs that learn more than to guess (more epochs, another learning rate)"
 """What equivalence asks for where settings are alike in having learned nothing."""
-NO_SEED = Gap("the two have no seed in common", "seeds that both settings have")
+REPEATS = (
+    "repeats of the cross validation, each with a cut of its own ('seed=range(0,5)' "
+    "'data.split_seed=${seed}'), or more data"
+)
+"""What settles a difference over folds: more seeds of one cut are no more splits."""
 
 
 def finite_or_none(value: float | None) -> float | None:
@@ -59,7 +63,7 @@ def adjusted_for_family(
 
     The family was declared: a comparison that has no p counts all the same.
     """
-    if judged.test == SIGN_FLIP:
+    if not judged.is_pooled:
         single = [math.nan if pair is None else pair.p for pair in pairs]
         return list(pairs), holm(single or [math.nan], family=judged.family).tolist()[: len(pairs)]
     assert judged.pooled is not None
@@ -68,22 +72,21 @@ def adjusted_for_family(
 
 
 def pair_of(judged: Judged, a: int, b: int, design: Design) -> Pair | None:
-    """Return how two settings compare on the seeds that both have; None where there are none.
+    """Return how two settings compare on the blocks that both have; None where there are none.
 
     Where all settings share an error these are the seeds that all have.
     """
     first, second = (judged.task.settings[index].scores for index in (a, b))
-    seeds = sorted(first.keys() & second.keys())
-    if judged.pooled is not None and judged.test != SIGN_FLIP:
-        seeds = [seed for seed in seeds if seed in judged.pooled.seeds]
-    if not seeds:
+    blocks = judged.common(a, b)
+    if not blocks:
         return None
     return compare_pair(
-        [first[seed] for seed in seeds],
-        [second[seed] for seed in seeds],
+        means(first, blocks),
+        means(second, blocks),
         alpha=design.alpha,
         family=judged.family,
         higher_is_better=design.higher_is_better,
+        overlap=shared_by(blocks, judged.task.overlap),
     )
 
 
@@ -92,15 +95,20 @@ def pair_dict(
 ) -> Dict:
     """Return what is said of one pair."""
     names = judged.name(a), judged.name(b)
-    known = {"a": a, "b": b, "name": f"{names[0]} against {names[1]}"}
-    known |= unmeasured(judged, design) if pair is None else measured(judged, pair, p_holm, design)
+    thing = judged.thing(a, b)
+    known = {"a": a, "b": b, "name": f"{names[0]} against {names[1]}", "thing": thing}
+    if pair is None:
+        known |= unmeasured(judged, design)
+    else:
+        known |= measured(judged, (a, b), pair, p_holm, design)
     gaps = gaps_of(judged, a, b)
     if known.get("verdict") == "equivalent":
         # Two that have learned nothing are alike in that alone.
         settings = (judged.task.settings[index] for index in (a, b))
         gaps += [Gap(why, LEARNING) for setting in settings if (why := setting.not_learned)]
     if pair is None:
-        gaps = why_unmeasured(judged, a, b) or [NO_SEED, *gaps]
+        none = Gap(f"the two have no {thing} in common", f"{thing}s that both settings have")
+        gaps = why_unmeasured(judged, a, b) or [none, *gaps]
     if gaps:
         known["verdict"], known["reason"] = "withheld", "; ".join(gap.reason for gap in gaps)
         known["remedy"] = ", and ".join(dict.fromkeys(gap.remedy for gap in gaps))
@@ -113,7 +121,7 @@ def unmeasured(judged: Judged, design: Design) -> Dict:
     return {
         **dict.fromkeys(numbers),
         "n": 0,
-        "level": 1 - design.alpha / (judged.family if judged.test == SIGN_FLIP else 1),
+        "level": 1 - design.alpha / (1 if judged.is_pooled else judged.family),
         "seeds_needed": judged.fewest(design.alpha),
     }
 
@@ -125,7 +133,9 @@ def why_unmeasured(judged: Judged, *indices: int) -> list[Gap]:
     return [Gap(f"there is no {missing}", f"a {missing}")] if names else []
 
 
-def measured(judged: Judged, pair: Pair, p_holm: float | None, design: Design) -> Dict:
+def measured(
+    judged: Judged, indices: tuple[int, int], pair: Pair, p_holm: float | None, design: Design
+) -> Dict:
     """Return what is said of two settings, as far as their scores go."""
     alpha, family = design.alpha, judged.family
     verdict = verdict_of(
@@ -138,19 +148,21 @@ def measured(judged: Judged, pair: Pair, p_holm: float | None, design: Design) -
     )
     is_open = verdict == "inconclusive"
     # A p that could not have been small says nothing.
-    is_possible = judged.test != SIGN_FLIP or pair.n >= fewest_seeds(family, alpha)
+    thing, shared = judged.thing(*indices), shared_by(judged.common(*indices), judged.task.overlap)
+    needed = words.fewest_of(thing, family, alpha)
+    is_possible = judged.is_pooled or pair.n >= needed
     fewest = judged.fewest(alpha)
     return {
         **{key: plain(value) for key, value in vars(pair).items()},
-        "p": pair.p if is_possible else None,
+        "p": finite_or_none(pair.p) if is_possible else None,
         "p_holm": p_holm if is_possible else None,
         "verdict": verdict,
-        "reason": words.too_few_seeds(pair.n, family, fewest)
+        "reason": words.too_few_seeds(pair.n, family, fewest, thing=thing)
         if is_open and not is_possible
         else None,
-        "remedy": None,
-        "seeds_needed": seeds_needed_by(judged, pair, design) if is_open else None,
-        "detectable": finite_or_none(detectable_by(judged, pair, design)),
+        "remedy": REPEATS if is_open and thing == "fold" else None,
+        "seeds_needed": seeds_needed_by(judged, pair, thing, design) if is_open else None,
+        "detectable": finite_or_none(detectable_by(judged, pair, shared, design)),
         "chances": chances_dict(pair, design),
     }
 
@@ -175,19 +187,31 @@ def plain(value: Any) -> Any:
     return finite_or_none(value) if isinstance(value, float) else value
 
 
-def seeds_needed_by(judged: Judged, pair: Effect, design: Design) -> int | None:
-    """Return how many seeds in all would settle a pair by the test that speaks."""
-    if judged.pooled is None or judged.test == SIGN_FLIP:
+def seeds_needed_by(judged: Judged, pair: Effect, thing: str, design: Design) -> int | None:
+    """Return how many seeds in all would settle a pair by the test that speaks; None over folds,
+    which more seeds do not make more.
+    """
+    if thing == "fold":
+        return None
+    if judged.pooled is None or not judged.is_pooled:
         return seeds_needed(pair, judged.family, design)
     return pooled_seeds_needed(pair.difference, judged.pooled, design.delta)
 
 
-def detectable_by(judged: Judged, pair: Effect, design: Design) -> float | None:
-    """Return the smallest true difference that would be found by the test that speaks."""
-    if judged.pooled is None or judged.test == SIGN_FLIP:
-        level = design.alpha / judged.family
-        return detectable(pair.sd, pair.n, level, delta=design.delta or 0.0)
-    return smallest_found(judged.pooled, design.delta)
+def detectable_by(
+    judged: Judged, pair: Effect, shared: float | None, design: Design
+) -> float | None:
+    """Return the smallest true difference that would be found by the test that speaks.
+
+    Args:
+        shared: by splits, see `shared_by`.
+    """
+    if judged.pooled is not None and judged.is_pooled:
+        return smallest_found(judged.pooled, design.delta)
+    level, delta = design.alpha / judged.family, design.delta or 0.0
+    if shared is not None:
+        return detectable_over_splits(pair.sd, pair.n, shared, level, delta=delta)
+    return detectable(pair.sd, pair.n, level, delta=delta)
 
 
 def seeds_needed(pair: Effect, family: int, design: Design) -> int | None:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from experiments.comparison.blocks import seed_of
 from experiments.comparison.design import Design, Dict
-from experiments.comparison.scoring import Setting, Task
 from experiments.comparison.statistics.blocked import Bearing, Blocked, bearing_of, blocked
 from experiments.comparison.statistics.paired import FLOAT32, Pair
 from experiments.comparison.statistics.pooled_planning import (
@@ -24,6 +24,7 @@ from experiments.comparison.statistics.pooled_planning import (
     pooled_seeds,
 )
 from experiments.comparison.statistics.simultaneous import dunnett_p, tukey_p
+from experiments.comparison.task import Setting, Task
 from experiments.config.schema import DUNNETT
 from experiments.errors.wording import listed
 
@@ -72,7 +73,11 @@ def pooled_of(task: Task, control: int | None, design: Design) -> Pooled | None:
     there = [index for index, setting in enumerate(task.settings) if setting.scores]
     if design.test != DUNNETT or len(design.factor) > 1 or len(there) < 2:
         return None
-    scores = [task.settings[index].scores for index in there]
+    if task.overlap is not None:
+        family = Family(len(task.settings), len(there), control is not None, design.alpha)
+        reason = "folds share training points, so that their errors are not independent"
+        return Pooled(family, [], [], there, silent=reason)
+    scores = [by_seed(task.settings[index]) for index in there]
     seeds = sorted(set.intersection(*map(set, scores)))
     left_out = sorted({seed for own in scores for seed in own} - set(seeds))
     family = Family(len(task.settings), len(there), control is not None, design.alpha)
@@ -87,6 +92,10 @@ def pooled_of(task: Task, control: int | None, design: Design) -> Pooled | None:
     if not np.isfinite(y).all():
         return replace(pooled, silent="not every score is finite")
     return examined(pooled, blocked(y), float(np.abs(y).max()), task.settings)
+
+
+def by_seed(setting: Setting) -> dict[int, float]:
+    return {seed_of(block): score for block, score in setting.scores.items()}
 
 
 def examined(

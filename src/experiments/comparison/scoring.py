@@ -1,106 +1,25 @@
-"""Runs by data set, setting and seed, with their scores; and settings that are still to come."""
+"""Runs by data set, setting and block, with their scores; and settings that are still to come."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from statistics import fmean, mode
 from typing import Any, TypeVar
 
+from experiments.comparison.blocks import block_of, overlap_of
 from experiments.comparison.declared import combinations, is_known
 from experiments.comparison.design import Design
 from experiments.comparison.levels import level_of
 from experiments.comparison.reading import FoundRun, LeftOut, Reading
 from experiments.comparison.run_score import Scored, chance_of_run, scored_run
+from experiments.comparison.task import Setting, Task
 from experiments.comparison.tuned import another_choice
 from experiments.config.overrides import is_same, key_and_word
 from experiments.errors.wording import spelled
-from experiments.record.chance import Chance
 
 ENDED = ("completed", "diverged", "pruned")
 T = TypeVar("T")
-
-
-@dataclass
-class Setting:
-    """All runs of one combination of levels on one task.
-
-    Attributes:
-        levels: the name of the value of each factor.
-        runs: by seed; several of a seed differ in other keys than the factor.
-        values: what the values of the factor are in full.
-        is_to_come: it is declared, and nothing of it has begun.
-    """
-
-    levels: dict[str, str]
-    values: tuple[str, ...]
-    runs: dict[int, list[Scored]] = field(default_factory=dict)
-    is_to_come: bool = False
-
-    @property
-    def name(self) -> str:
-        return ", ".join(self.levels.values())
-
-    @property
-    def every(self) -> list[Scored]:
-        return [scored for _, runs in sorted(self.runs.items()) for scored in runs]
-
-    @property
-    def scores(self) -> dict[int, float]:
-        """The score of each seed that has all variants: their mean."""
-        variants = {scored.variant for scored in self.every}
-        return {
-            seed: fmean(scored.score for scored in runs) if len(runs) > 1 else runs[0].score
-            for seed, runs in sorted(self.runs.items())
-            if {scored.variant for scored in runs} == variants
-        }
-
-    @property
-    def not_learned(self) -> str | None:
-        """What is said where most of its runs failed or are no better than guessing."""
-        runs = self.every
-        number = sum(not scored.has_learned for scored in runs)
-        if not runs or 2 * number <= len(runs):
-            return None
-        return f"{self.name} is no better than guessing in {number} of {len(runs)} runs"
-
-    @property
-    def failures(self) -> dict[int, str]:
-        """Why runs failed, by seed."""
-        reasons = {
-            seed: "; ".join(scored.failure for scored in runs if scored.failure)
-            for seed, runs in sorted(self.runs.items())
-        }
-        return {seed: reason for seed, reason in reasons.items() if reason}
-
-
-@dataclass
-class Task:
-    """One data set, and the settings that were tried on it.
-
-    Attributes:
-        settings: in the order of the declaration.
-        num_classes: None for regression, or where the records do not say.
-        num_points: of the set that the metric is measured on.
-        guessing: what guessing gets right there.
-    """
-
-    name: str
-    settings: list[Setting]
-    num_classes: int | None
-    num_points: int | None
-    guessing: Chance | None = None
-
-    @property
-    def chance(self) -> float | None:
-        """The accuracy of guessing: the share of the most frequent class."""
-        return self.guessing.share if self.guessing else None
-
-    @property
-    def seeds(self) -> set[int]:
-        """The seeds that any of its settings has."""
-        return {seed for setting in self.settings for seed in setting.runs}
 
 
 def tasks_of(reading: Reading, design: Design) -> tuple[list[Task], list[LeftOut]]:
@@ -158,12 +77,15 @@ def task_of(
     records = [run.record for run in runs]
     is_test = design.metric.startswith("test/")
     guesses = [chance_of_run(run, design) for run in runs]
+    overlaps = [overlap_of(run.config, run.record) for run in runs]
+    known_overlaps = [overlap for overlap in overlaps if overlap is not None]
     task = Task(
         name,
         [],
         usual([record["num_classes"] for record in records]),
         usual([record["num_test" if is_test else "num_val"] for record in records]),
         usual(guesses),
+        fmean(known_overlaps) if known_overlaps else None,
     )
     settings: dict[tuple[str, ...], Setting] = {}
     for run in runs:
@@ -182,7 +104,7 @@ def task_of(
         names = dict(zip(design.factor, (level.name for level in known), strict=True))
         setting = settings.setdefault(values, Setting(names, values))
         if isinstance(scored, Scored):
-            setting.runs.setdefault(run.record["seed"], []).append(scored)
+            setting.runs.setdefault(block_of(run.config, run.record["seed"]), []).append(scored)
     to_come = settings_to_come(task, runs, list(settings.values()), reading, design)
     task.settings = in_order([*settings.values(), *to_come], design)
     return task

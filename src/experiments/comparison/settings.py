@@ -9,18 +9,19 @@ from typing import Any
 
 import numpy as np
 
+from experiments.comparison.blocks import Fold, by_split, ordered, shared_by
 from experiments.comparison.design import Design, Dict
 from experiments.comparison.judged import Judged
 from experiments.comparison.pairs import finite_or_none, pair_dicts
 from experiments.comparison.pooled import pooled_dict
 from experiments.comparison.reading import distinct_configs
-from experiments.comparison.scoring import Task
 from experiments.comparison.statistics.intervals import (
     binomial_standard_error,
     clopper_pearson,
-    t_interval,
 )
-from experiments.record.identity import flat
+from experiments.comparison.statistics.resampled import corrected_interval
+from experiments.comparison.task import Task
+from experiments.record.identity import BLOCKS, flat
 
 LIMITS = (0.0, 1.0)
 """Of an accuracy, which Student's t knows nothing of."""
@@ -36,7 +37,8 @@ def task_dict(judged: Judged, design: Design) -> Dict:
     best = max(means, default=None) if design.higher_is_better else min(means, default=None)
     mean = best if judged.control is None else settings[judged.control]["mean"]
     error = None
-    if design.is_accuracy and mean is not None and task.num_points:
+    # Over folds every point is tested, and an interval holds for other points too.
+    if design.is_accuracy and mean is not None and task.num_points and task.overlap is None:
         error = float(binomial_standard_error(mean, task.num_points))
     return {
         "name": task.name,
@@ -47,9 +49,38 @@ def task_dict(judged: Judged, design: Design) -> Dict:
         "settings": settings,
         "pairs": pair_dicts(judged, design),
         "seeds_used": sorted(task.seeds),
+        "folds": folds_dict(task),
         "fewest_seeds": judged.fewest(design.alpha),
         "test": judged.test,
         "pooled": pooled_dict(judged.pooled),
+    }
+
+
+def folds_dict(task: Task) -> Dict | None:
+    """Return what a task's cross validation is; None for a task without.
+
+    `number` is K, of the most common cut; `splits` counts the folds of every cut that any setting
+    has, and `num_tested` the points that its runs test, each fold of a cut once.
+    """
+    blocks = ordered(block for block in task.blocks if isinstance(block, Fold))
+    if not blocks or task.overlap is None:
+        return None
+    tested = {
+        block: scored.run.record["num_test"]
+        for setting in task.settings
+        for block, runs in setting.runs.items()
+        for scored in runs
+    }
+    cuts = {(block.split_seed, block.folds) for block in blocks if isinstance(block, Fold)}
+    every = by_split({block: tested[block] or 0 for block in blocks}, blocks)
+    return {
+        "number": max(block.folds for block in blocks if isinstance(block, Fold)),
+        "cuts": len(cuts),
+        "splits": len(every),
+        "seeds_of_each": max(map(len, every)),
+        "overlap": task.overlap,
+        "shared": shared_by(blocks, task.overlap),
+        "num_tested": sum(own[0] for own in every) // len(cuts),
     }
 
 
@@ -63,7 +94,7 @@ def varied_values(task: Task) -> list[Dict]:
     def texts(own: Sequence[Dict], key: str) -> frozenset[str]:
         return frozenset(repr(config[key]) for config in own if key in config)
 
-    keys = sorted({key for own in configs for config in own for key in config} - {"seed"})
+    keys = sorted({key for own in configs for config in own for key in config} - {*BLOCKS})
     varied = [key for key in keys if len({texts(own, key) for own in configs if own}) > 1]
     return [
         {key: own[-1][key] for key in varied if len(texts(own, key)) == 1 and key in own[-1]}
@@ -89,10 +120,13 @@ def setting_dict(judged: Judged, index: int, design: Design, varied: Mapping[str
         "num_parameters": middle_of("num_parameters"),
         "num_activation_parameters": middle_of("num_activation_parameters"),
         **location_and_spread(
-            list(setting.scores.values()), 1 - design.alpha, LIMITS if design.is_accuracy else None
+            setting.means,
+            1 - design.alpha,
+            LIMITS if design.is_accuracy else None,
+            shared_by(list(setting.scores), judged.task.overlap),
         ),
-        "scores": {str(seed): finite_or_none(score) for seed, score in setting.scores.items()},
-        "failures": {str(seed): reason for seed, reason in setting.failures.items()},
+        "scores": {str(block): finite_or_none(score) for block, score in setting.scores.items()},
+        "failures": {str(block): reason for block, reason in setting.failures.items()},
         "failure_rate": failed / len(records) if records else None,
         "failure_interval": list(clopper_pearson(failed, len(records))) if records else None,
         "tuned": tuned.plain() if tuned else None,
@@ -105,16 +139,22 @@ def setting_dict(judged: Judged, index: int, design: Design, varied: Mapping[str
 
 
 def location_and_spread(
-    scores: Sequence[float], level: float, limits: tuple[float, float] | None = None
+    scores: Sequence[float],
+    level: float,
+    limits: tuple[float, float] | None = None,
+    overlap: float | None = None,
 ) -> Dict:
     """Return where scores lie and how far apart; a mean only where none is infinite.
 
     Args:
         limits: between which scores lie by their nature, and so does their interval.
+        overlap: what splits share (`shared_by`); None of seeds, whose t interval is that of none.
     """
     is_finite = bool(scores) and all(map(math.isfinite, scores))
     has_spread = is_finite and len(scores) > 1
-    ends = [float(end) for end in t_interval(scores, level)[1:]] if has_spread else None
+    ends = None
+    if has_spread:
+        ends = [float(end) for end in corrected_interval(scores, overlap or 0.0, level)[1:]]
     if limits is not None and ends is not None:
         ends = np.clip(ends, *limits).tolist()
     return {

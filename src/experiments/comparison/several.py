@@ -63,4 +63,6 @@ def iqm_of(index: int, name: str, tasks: Sequence[Dict]) -> Dict:
         setting = next(s for s in task["settings"] if s["name"] == name)
         scores.append([score for score in setting["scores"].values() if score is not None])
     value, low, high = stratified_bootstrap(scores)
-    return {"setting": index, "value": value, "interval": [low, high]}
+    # Folds are no independent draws, and so cannot be drawn anew.
+    has_folds = any(task["folds"] for task in tasks)
+    return {"setting": index, "value": value, "interval": None if has_folds else [low, high]}

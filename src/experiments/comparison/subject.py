@@ -51,19 +51,27 @@ FEW = 3
 """So many data sets are named, more are counted."""
 
 
-def title_of(runs: Sequence[FoundRun], num_seeds: Sequence[int], design: Design) -> str:
+def title_of(
+    runs: Sequence[FoundRun],
+    num_seeds: Sequence[int],
+    design: Design,
+    folds: Sequence[Mapping[str, Any] | None] = (),
+) -> str:
     """Return what the runs were made to find out, as a title.
 
     Only what is alike in all of them is said of the model, the optimizer and the epochs.
 
     Args:
         num_seeds: of each task.
+        folds: what each task's cross validation is, None for none.
     """
     configs = distinct_configs(runs)
     names = " by ".join(PLURALS.get(key, key) for key in design.factor)
     if not configs:
         return f"{names[:1].upper()}{names[1:]}"
     parts = [of_model_and_data(configs, design), of_optimizer(configs, design), length(configs)]
+    cut = [own["number"] for own in folds if own]
+    parts += [f"{max(cut)} folds"] if cut else []
     if num_seeds:
         least, most = min(num_seeds), max(num_seeds)
         parts.append(f"{least}{f' to {most}' if most > least else ''} seed{'s' * (most != 1)}")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from experiments.comparison import words
+from experiments.comparison.blocks import Block, Fold, block_words, has_folds, ordered
 from experiments.comparison.by_point import points_dict
 from experiments.comparison.confounds import environment_of, joined, sentences_of
 from experiments.comparison.design import Design, Dict, Request, design_of
@@ -17,7 +18,8 @@ from experiments.comparison.matrix import matrix_dict
 from experiments.comparison.mean_curves import Curves, curves_of
 from experiments.comparison.pairs import finite_or_none
 from experiments.comparison.reading import LeftOut, Reading
-from experiments.comparison.scoring import Scored, tasks_of
+from experiments.comparison.run_score import Scored
+from experiments.comparison.scoring import tasks_of
 from experiments.comparison.sensitivity import sensitivity_dict
 from experiments.comparison.settings import task_dict
 from experiments.comparison.several import several_dict
@@ -103,8 +105,9 @@ def verdict_dict(
         for scored in setting.every
     ]
     num_seeds = [len(judged.task.seeds) for judged in tasks]
+    folds = [said["folds"] for said in answered["tasks"]]
     verdict: Dict = {
-        "title": title_of([scored.run for _, _, scored in runs], num_seeds, design),
+        "title": title_of([scored.run for _, _, scored in runs], num_seeds, design, folds),
         "headline": [],
         **answered,
         "several_tasks": several_dict(answered["tasks"], design),
@@ -131,16 +134,30 @@ def family_of(tasks: Sequence[Judged]) -> int:
 
 
 def missing_cells(tasks: Sequence[Judged], design: Design) -> list[str]:
-    """Return the seeds that settings lack, of those declared or had by another setting."""
+    """Return the blocks that settings lack, of those declared or had by another setting."""
     missing = []
     for judged in tasks:
-        seeds = judged.task.seeds | set(design.seeds)
+        blocks = judged.task.blocks | declared_blocks(judged.task.blocks, design)
         prefix = f"{judged.task.name}: " if len(tasks) > 1 else ""
         for setting in judged.task.settings:
-            lacking = sorted(seeds - setting.scores.keys())
+            lacking = ordered(blocks - setting.scores.keys())
             if lacking:
-                missing.append(f"{prefix}{setting.name}: {words.seed_list(lacking)}")
+                missing.append(f"{prefix}{setting.name}: {block_words(lacking)}")
     return missing
+
+
+def declared_blocks(there: Iterable[Block], design: Design) -> set[Block]:
+    """Return the seeds that were declared, of a cross validation each on each fold."""
+    cuts = {(block.split_seed, block.folds) for block in there if isinstance(block, Fold)}
+    if not cuts:
+        return set(design.seeds)
+    follows = "data.split_seed" in design.following_seed
+    return {
+        Fold(seed, seed if follows else split_seed, folds, fold)
+        for seed in design.seeds
+        for split_seed, folds in cuts
+        for fold in design.folds
+    }
 
 
 def missing_command(design: Design, excluded: Sequence[LeftOut]) -> str | None:
@@ -192,6 +209,7 @@ def run_dict(task: str, setting: int, scored: Scored) -> Dict:
         "task": task,
         "setting": setting,
         "seed": record["seed"],
+        "fold": scored.run.config["data"]["fold"] if has_folds(scored.run.config) else None,
         "status": record["status"],
         "score": finite_or_none(scored.score),
         "identity": record["identity"],
@@ -209,7 +227,10 @@ def notes_of(verdict: Dict, design: Design, tasks: Sequence[Judged]) -> list[str
     for task, judged in zip(verdict["tasks"], tasks, strict=True):
         most = max((setting["n"] for setting in task["settings"]), default=0)
         if 0 < most < task["fewest_seeds"]:
-            notes.append(words.too_few_seeds(most, judged.family, task["fewest_seeds"]) + ".")
+            too_few = words.too_few_seeds(
+                most, judged.family, task["fewest_seeds"], thing=judged.task.thing
+            )
+            notes.append(f"{too_few}.")
     if design.control is None and family_of(tasks) > MANY_PAIRS:
         notes.append(
             f"No control was named, so all {family_of(tasks)} pairs are compared. "

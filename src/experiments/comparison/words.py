@@ -40,7 +40,7 @@ def of_pair(pair: Dict, names: tuple[str, str], design: Design, over: str = "") 
     if verdict == "equivalent":
         comma = "," if over else ""
         return f"{a} and {b} are equivalent within {smallest_of(design)}{comma}{over}."
-    seeds = counted(pair["n"], "seed")
+    seeds = counted(pair["n"], pair.get("thing", "seed"))
     if verdict == "inconclusive" and pair.get("reason"):
         return f"{a} against {b}: {pair['reason']}. Seen so far{over}: {seen(pair, design)}."
     if verdict == "inconclusive":
@@ -97,6 +97,8 @@ def seen(pair: Dict, design: Design) -> str:
 def why_open(pair: Dict, design: Design) -> str:
     """Return why a difference is left open whose interval leaves out 0; nothing for another."""
     interval, p = pair["interval"], pair["p_holm"]
+    if interval is None and pair.get("thing") == "fold":
+        return ": no deviation to test it against"
     if interval is None or p is None or interval[0] <= 0 <= interval[1]:
         return ""
     if p < design.alpha:
@@ -113,29 +115,24 @@ def what_would_settle(pair: Dict, design: Design) -> str:
     return f"; about {counted(max(1, needed - pair['n']), 'more seed')} would settle {size}"
 
 
-def too_few_seeds(n: int, family: int, fewest: int, of: str = "") -> str:
-    """Return why so few seeds cannot settle anything.
+def fewest_of(thing: str, family: int, alpha: float) -> int:
+    """Return with how many seeds, or folds, a difference can be shown at all.
+
+    A t test over folds has a deviation from two of them on.
+    """
+    return 2 if thing == "fold" else fewest_seeds(family, alpha)
+
+
+def too_few_seeds(n: int, family: int, fewest: int, of: str = "", thing: str = "seed") -> str:
+    """Return why so few seeds, or folds, cannot settle anything.
 
     >>> too_few_seeds(3, 6, fewest=8)
     '3 seeds cannot show a difference among 6 comparisons: 8 are needed'
     """
     return (
-        f"{counted(n, 'seed')} cannot show a difference among {counted(family, 'comparison')}{of}: "
+        f"{counted(n, thing)} cannot show a difference among {counted(family, 'comparison')}{of}: "
         f"{fewest} are needed"
     )
-
-
-def seed_list(seeds: Sequence[int]) -> str:
-    """Return seeds in words.
-
-    >>> seed_list([3]), seed_list([0, 1, 2, 3]), seed_list([1, 4])
-    ('seed 3', 'seeds 0 to 3', 'seeds 1, 4')
-    """
-    if len(seeds) == 1:
-        return f"seed {seeds[0]}"
-    if len(seeds) > 2 and seeds[-1] - seeds[0] == len(seeds) - 1:
-        return f"seeds {seeds[0]} to {seeds[-1]}"
-    return f"seeds {', '.join(map(str, seeds))}"
 
 
 def of_matrix(matrix: Dict, design: Design) -> list[str]:
@@ -143,7 +140,8 @@ def of_matrix(matrix: Dict, design: Design) -> list[str]:
     sentences = []
     for factor, other in (design.factor, design.factor[::-1]):
         effects = [effect for effect in matrix["main"] if effect["factor"] == factor]
-        fewest, over = fewest_seeds(len(effects), design.alpha), f" on average over {other}"
+        fewest = fewest_of(matrix["thing"], len(effects), design.alpha)
+        over = f" on average over {other}"
         early = [e for e in effects if e["verdict"] == "inconclusive" and e["n"] < fewest]
         sentences += [
             of_pair(effect, (effect["level"], effect["against"]), design, over)
@@ -154,20 +152,20 @@ def of_matrix(matrix: Dict, design: Design) -> list[str]:
         of = f" of {factor}"
         sentences += undecided(named, len(effects), fewest, design, of, over)
     if matrix["interaction"] is not None:
-        sentences.append(of_interaction(matrix["interaction"], design))
+        sentences.append(of_interaction(matrix["interaction"], design, matrix["thing"]))
     return sentences
 
 
-def of_interaction(interaction: Dict, design: Design) -> str:
+def of_interaction(interaction: Dict, design: Design, thing: str = "seed") -> str:
     """Return whether one factor was shown to depend on the other."""
     (first, second), p, n = design.factor, interaction["p"], interaction["n"]
-    fewest = fewest_seeds(1, design.alpha)
+    fewest = fewest_of(thing, 1, design.alpha)
     if n < fewest:
         which = f"whether one {first} is better than another depends on {second}"
-        return f"{counted(n, 'seed')} cannot show {which} (interaction): {fewest} are needed."
+        return f"{counted(n, thing)} cannot show {which} (interaction): {fewest} are needed."
     answer = "depends on" if p < design.alpha else "was not shown to depend on"
     text = "below 0.001" if p < 0.001 else f"{p:.3f}"
-    found = f"(interaction: p {text}, {n} seeds)"
+    found = f"(interaction: p {text}, {counted(n, thing)})"
     return f"Whether one {first} is better than another {answer} {second} {found}."
 
 
@@ -185,7 +183,7 @@ def undecided(
     """
     if not named:
         return []
-    n = max(pair["n"] for _, _, pair in named)
+    n, thing = max((pair["n"], pair.get("thing", "seed")) for _, _, pair in named)
     others = {other for _, other, _ in named}
     against = f" against {others.copy().pop()}" if len(others) == 1 else ""
     parts = [
@@ -194,6 +192,6 @@ def undecided(
     ]
     where = f"{over}{',' if over and against else ''}{against}"
     return [
-        f"{too_few_seeds(n, family, fewest, of)}.",
+        f"{too_few_seeds(n, family, fewest, of, thing)}.",
         f"Seen so far{where}: {few(parts, MOST_GATHERED)}.",
     ]

@@ -20,6 +20,8 @@ OTHER_KEYS: dict[str, tuple[str, ...]] = {
     "data.batch_size": ("bs", "batch", "batchsize", "minibatch", "minibatchsize", "batchsizes"),
     "data.val_fraction": ("valsplit", "validationsplit", "valsize", "validsize", "valratio"),
     "data.num_train": ("trainsize", "numtrain", "ntrain", "trainsubset", "numtrainsamples"),
+    "data.folds": ("kfold", "kfolds", "nfolds", "numfolds", "nsplits", "cv", "crossvalidation"),
+    "data.fold": ("foldindex", "foldnumber", "whichfold", "testfold"),
     "data.label_noise": ("labelnoise", "noisylabels", "noiserate", "labelflip"),
     "loss.weight": ("classweight", "classweights", "lossweight"),
     "data.root": ("datadir", "dataroot", "datafolder", "datasetdir"),

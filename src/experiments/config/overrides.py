@@ -16,7 +16,7 @@ from hydra.errors import OverrideParseException
 from omegaconf import DictConfig
 
 from experiments.errors.wording import spelled
-from experiments.record.identity import NOT_IN_IDENTITY, canonical
+from experiments.record.identity import BLOCKS, NOT_IN_IDENTITY, canonical
 
 NOT_IN_FOLDER_NAMES = (
     *("hydra", "logger", "progress", "paths", "sweeps", "resume", "changed_data", "changed_code"),
@@ -174,7 +174,7 @@ def cut_in_its_middle(name: str, longest: int) -> str:
 
 
 def multirun_name(overrides: Sequence[str]) -> str:
-    """Return the name of an unnamed multirun: a hash of its overrides without the seed.
+    """Return the name of an unnamed multirun: a hash of its overrides without seed and fold.
 
     The same question finds the same folder: neither order nor spelling matter, nor what cannot
     change a result, nor which values a swept key takes, so that further values join the others.
@@ -190,7 +190,7 @@ def multirun_name(overrides: Sequence[str]) -> str:
     for override in parsed(overrides):
         key = override.get_key_element().lstrip("+")
         name = key.lstrip("~")
-        if name == "seed" or is_within(name.partition("@")[0], NOT_IN_SWEEP_NAMES):
+        if name in BLOCKS or is_within(name.partition("@")[0], NOT_IN_SWEEP_NAMES):
             continue
         # Of a key that is typed twice the last value counts; + and ++ set it as well.
         is_swept = override.is_sweep_override()

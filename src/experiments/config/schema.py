@@ -82,6 +82,10 @@ class DataConfig(EntryConfig):
     memory_limit: float = where(4.0, lambda size: size >= 0, "a number of at least 0", 4)
     num_workers: int = where(2, lambda number: number >= 0, "a number of at least 0", 2)
     split_seed: int = 0
+    folds: Optional[int] = where(  # noqa: UP045
+        None, lambda number: number >= 2, "a whole number of at least 2, or null for none", 5
+    )
+    fold: int = where(0, lambda number: number >= 0, "a fold's number from 0", 0)
     num_train: Union[int, str] = where(  # noqa: UP007
         "all", is_count, "all, or a whole number of training points", 1000
     )

@@ -10,6 +10,7 @@ import lightning as L
 import torch
 
 from experiments.data.augmentation import Augmentation, shifted
+from experiments.data.folds import cut_fold
 from experiments.data.loader import (
     BatchLoader,
     Fetch,
@@ -41,6 +42,8 @@ class DataModule(L.LightningDataModule):
             used where the data bring validation points of their own.
         split_seed: of the cut between the two, of which points `num_train` takes, and of which
             labels `label_noise` draws anew.
+        folds: K of a cross validation: all points are cut anew, and one in K tests; None for none.
+        fold: which of them tests, from 0.
         num_train: so many of the training points that the cut leaves, by class; or `all`.
         label_noise: the share of the training labels that is drawn anew, from 0 to 1.
         sampler: `shuffle`, each training point once in an epoch; or `balanced`, as many points,
@@ -78,11 +81,21 @@ class DataModule(L.LightningDataModule):
         num_train: int | str = ALL,
         label_noise: float = 0.0,
         sampler: str = SHUFFLE,
+        folds: int | None = None,
+        fold: int = 0,
     ) -> None:
         super().__init__()
-        self.brings_validation = data.val is not None
+        self.brings_validation = data.val is not None and folds is None
         self.split_name = f"val_fraction={val_fraction} split_seed={split_seed}"
-        if data.val is None:
+        self.test: Points | Subset = data.test
+        if folds is not None:
+            self.split_name += f" fold {fold} of {folds}"
+            parts = [data.train, data.test, *([] if data.val is None else [data.val])]
+            rest, self.test = cut_fold(parts, folds, fold, split_seed, name)
+            self.train, self.val = cut_validation(rest, val_fraction, split_seed)
+            number = {"tested": len(self.test), "number": len(rest) + len(self.test)}
+            log.info(TABLE["fold_of_all"].format(data=name, fold=fold, folds=folds, **number))
+        elif data.val is None:
             self.train, self.val = cut_validation(data.train, val_fraction, split_seed)
         else:
             self.split_name = "all of the training part"
@@ -97,10 +110,9 @@ class DataModule(L.LightningDataModule):
         if sampler == BALANCED and not num_classes:
             raise user_error("classes_only", key="data.sampler", given=sampler, data=name)
         self.sampler = sampler
-        self.test = data.test
         if test_shift:
             check_shift(test_shift, data.spec.shape, name)
-            self.test = moved(data.test, test_shift, split_seed)
+            self.test = moved(self.test, test_shift, split_seed)
         self.name = name
         self.facts = data.facts
         self.feature_names, self.target_names = data.feature_names, data.target_names
@@ -192,7 +204,7 @@ def check_shift(shift: int, shape: tuple[int, ...], name: str) -> None:
     refuse_unless(0 <= shift <= side, "data.test_shift", shift, allowed, max(1, side // 8))
 
 
-def moved(points: Points, shift: int, seed: int) -> Points:
+def moved(points: Points | Subset, shift: int, seed: int) -> Points:
     """Return the points, each moved by up to `shift` positions, with zeros where nothing was."""
     generator = torch.Generator().manual_seed(seed)
     draws = (len(points), points.inputs.dim() - 2)
@@ -206,7 +218,7 @@ def whole(points: Points) -> Subset:
     return Subset(points, torch.arange(len(points)))
 
 
-def cut_validation(train: Points, fraction: float, seed: int) -> tuple[Subset, Subset]:
+def cut_validation(train: Points | Subset, fraction: float, seed: int) -> tuple[Subset, Subset]:
     """Return (train, validation), or raise UserError where one of them would be empty."""
     num_val = round(fraction * len(train)) if 0 <= fraction < 1 else -1
     # R2 is not defined on a single point.

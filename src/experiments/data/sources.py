@@ -193,12 +193,14 @@ def data_set_of(
     return DataSet(train, test, task, class_names, val, feature_names, target_names)
 
 
-def split(points: Points, fraction: float, seed: int) -> tuple[Subset, Subset]:
+def split(points: Points | Subset, fraction: float, seed: int) -> tuple[Subset, Subset]:
     """Cut `fraction` from `points`: stratified by class, or at random for regression."""
     if points.targets.is_floating_point():
         rest, held = random_split(len(points), fraction, seed)
     else:
         rest, held = stratified_split(points.targets, fraction, seed)
+    if isinstance(points, Subset):
+        return Subset(points.points, points.rows[rest]), Subset(points.points, points.rows[held])
     return Subset(points, rest), Subset(points, held)
 
 

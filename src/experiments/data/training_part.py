@@ -40,9 +40,8 @@ def fewer_points(train: Subset, num_train: int | str, seed: int, name: str) -> S
     allowed = f"all, or a number from {least}{why} to {most}"
     fits = isinstance(num_train, int) and least <= num_train <= len(train)
     refuse_unless(fits, "data.num_train", num_train, allowed, ALL)
-    part = int(num_train) / len(train)
-    _, kept = split(Points(torch.empty(len(train), 0), targets), part, mix(seed, FEWER))
-    return Subset(train.points, train.rows[kept.rows])
+    _, kept = split(train, int(num_train) / len(train), mix(seed, FEWER))
+    return kept
 
 
 def with_wrong_labels(

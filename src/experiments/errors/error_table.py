@@ -246,6 +246,12 @@ TABLE: dict[str, str] = {
     "decoding": "Data: decoding {num} images of {data}, once; the next start finds them in {place}",
     "given_validation": "Data: {data}: its own {number} validation points validate; "
     "data.val_fraction and the cut by data.split_seed are not used.",
+    "fold_of_all": "Data: {data}: fold {fold} of {folds} tests {tested:,} of all {number:,} "
+    "points; the other folds train and validate. A test set that the makers give is among them.",
+    "fold_alone": "data.fold={given}: without data.folds there is one cut, and no fold of it. Try "
+    "data.folds={instead} data.fold={given}.",
+    "fold_beyond": "data.fold={given}: allowed is 0 to {most}, as data.folds={folds}. Try "
+    "data.fold={most}.",
     "classes_only": "{key}={given}: the targets of data={data} are numbers, and this is for "
     "classes. Leave it away.",
     "split": "data.val_fraction={given}: of {num_samples} training points this leaves "
@@ -474,6 +480,10 @@ TABLE: dict[str, str] = {
     "nothing_to_search": "hydra/sweeper=optuna5: nothing is left to search. Give a key several "
     "values, e.g. 'optim.lr=tag(log,interval(1e-4,1e-1))' or model.hidden=[64],[128], or leave "
     "optim.lr to the search of the optimizer's own file.",
+    "searched_fold": "{given}: a fold is nothing to search for. Search on one (data.fold=0), and "
+    "sweep over the folds with what was found.",
+    "tuned_folds": "data.folds={given}: protocol=tuned is not offered with folds: points that one "
+    "fold tests would choose the values for another. Leave protocol=tuned or data.folds away.",
     "searched_seed": "seed: a search that chose a seed would choose luck. For several runs of each "
     "trial, whose mean counts, type sweep.seeds=3.",
     "searched_test": "test=true: a search never touches the test set. Leave it away, and train "

@@ -71,6 +71,9 @@ def canonical(value: Any) -> Any:
     return value
 
 
+BLOCKS = ("seed", "data.fold")
+"""Keys that tell the runs of one setting apart: settings are compared within their values."""
+
 PARTS_OR_COUNTS = (
     "val_check_interval",
     "limit_train_batches",
@@ -205,5 +208,5 @@ def identity_of(
 def setting_of(
     config: Mapping[str, Any], data_checksum: str, code: Mapping[str, str] | None = None
 ) -> str:
-    """Return the hash of a setting: the identity with the seed left out."""
-    return identity_of(without(config, ("seed",)), data_checksum, code)
+    """Return the hash of a setting: the identity without the seed, and without which fold tests."""
+    return identity_of(without(config, BLOCKS), data_checksum, code)

@@ -12,7 +12,13 @@ from typing import Any
 Keys = dict[str, Any]
 
 OF_GROUPS: dict[str, Keys] = {
-    "data": {"num_train": "all", "label_noise": 0.0, "sampler": "shuffle"},
+    "data": {
+        "num_train": "all",
+        "label_noise": 0.0,
+        "sampler": "shuffle",
+        "folds": None,
+        "fold": 0,
+    },
 }
 """Those that each choice of a group has."""
 OF_TARGETS: dict[str, dict[str, Keys]] = {

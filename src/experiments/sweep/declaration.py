@@ -23,6 +23,7 @@ from experiments.errors.likeness import hint
 from experiments.errors.messages import check_choice, refuse_unless, user_error
 from experiments.errors.wording import listed
 from experiments.record.folder import check_name, write_atomic
+from experiments.record.identity import BLOCKS
 from experiments.record.record import now
 from experiments.sweep.grid import Grid
 
@@ -123,7 +124,7 @@ def compared_keys(node: Mapping[str, Any], grid: Grid) -> tuple[list[str], list[
     What a file compares and a command gives one value is no factor of that command. A choice of
     another package, as `experiment/arms@_global_=a,b`, may vary any key.
     """
-    swept = [key for key in grid.keys if key != "seed"]
+    swept = [key for key in grid.keys if key not in BLOCKS]
     varies_others = any("@" in key for key in swept)
     factor = as_list(node["factor"]) or own_factor([key for key in swept if "@" not in key])
     control = as_list(node["control"]) or None

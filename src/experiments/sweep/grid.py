@@ -2,8 +2,8 @@
 
 A sweep is a product of values (`hydra.sweeper.params` and the command line), to which a file may
 add rows of values that belong together (`cases`) and values for some of the jobs only (`when`).
-Seeds are the outermost loop: every setting gets its first seed before any gets its second, so
-that a sweep which is looked at half-way is one of whole blocks.
+Seeds are the outermost loop, and within them folds: every setting gets its first seed before any
+gets its second, so that a sweep which is looked at half-way is one of whole blocks.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from experiments.config.schema import LARGEST_SEED
 from experiments.config.secrets import refuse_secrets
 from experiments.errors.messages import check_choice, refuse_unless, user_error
 from experiments.errors.wording import spelled
+from experiments.record.identity import BLOCKS
 
 Choices = dict[str, list[str]]
 ValueOf = Callable[[Sequence[str], str], Any]
@@ -73,14 +74,14 @@ class Grid:
 
     def cells(self, value_of: ValueOf) -> list[Cell]:
         """Return the jobs; `value_of` gives the value that a key has with some overrides."""
-        seeds = {k: v for k, v in self.swept.items() if k == "seed"}
-        others = {k: v for k, v in self.swept.items() if k != "seed"}
+        blocks = {key: self.swept[key] for key in BLOCKS if key in self.swept}
+        others = {k: v for k, v in self.swept.items() if k not in blocks}
         cells: dict[tuple[str, ...], Cell] = {}
-        for seed in product(seeds):
+        for block in product(blocks):
             for case in self.cases or [{}]:
                 for row in product({**case, **others}):
                     for more in self._further(row, value_of):
-                        cell = Cell(tuple(self.fixed), (*row, *more, *seed))
+                        cell = Cell(tuple(self.fixed), (*row, *more, *reversed(block)))
                         cells.setdefault(cell.swept, cell)
         return list(cells.values())
 

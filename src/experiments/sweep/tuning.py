@@ -47,6 +47,10 @@ def tune(sweep: Sweep, grid: Grid, node: Config) -> Failures:
     """
     settings = [cell.without("seed") for cell in grid.cells(sweep.composer.value_of)]
     settings = list({cell.swept: cell for cell in settings}.values())
+    for cell in settings:
+        # Points that one fold tests would be among those that chose the values for another.
+        if folds := sweep.composer.value_of(cell.overrides, "data.folds"):
+            raise user_error("tuned_folds", given=folds)
     spaces = [space_of(sweep, cell, node["tuning"]["trials"]) for cell in settings]
     check_equal(settings, spaces)
     tuning_seeds, seeds = seeds_apart(node["tuning"]["seeds"], grid)

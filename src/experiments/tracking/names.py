@@ -10,11 +10,11 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from experiments.record.identity import NOT_IN_IDENTITY
+from experiments.record.identity import BLOCKS, NOT_IN_IDENTITY
 
 PARTS = ("data", "model", "activation", "optim")
 """Groups whose choice every name says; the rest is said where it was typed."""
-NOT_SAID = (*NOT_IN_IDENTITY, "seed", "sweeps", "test")
+NOT_SAID = (*NOT_IN_IDENTITY, *BLOCKS, "sweeps", "test")
 LONGEST = 128
 """Characters that W&B takes as a name or a group."""
 LONGEST_ID = 60
@@ -82,8 +82,10 @@ def short_words(config: Mapping[str, Any], overrides: Sequence[str]) -> list[str
 
 
 def name_of(config: Mapping[str, Any], overrides: Sequence[str]) -> str:
-    """Return a run's name: its setting, and last its seed."""
-    return shortened(setting_words(config, overrides), f"seed={config['seed']}")
+    """Return a run's name: its setting, and last its seed, and its fold where there are folds."""
+    data = config.get("data") or {}
+    fold = f"fold={data['fold']} " if data.get("folds") else ""
+    return shortened(setting_words(config, overrides), f"{fold}seed={config['seed']}")
 
 
 def group_of(config: Mapping[str, Any], overrides: Sequence[str], setting: str) -> str:
@@ -126,6 +128,7 @@ def new_id(
     """
     parts = [part for part in PARTS if part in config]
     varied = short_words(config, overrides if swept is None else swept)
+    varied += [f"fold{config['data']['fold']}"] if config.get("data", {}).get("folds") else []
     rest = [*(str(config[part]["name"]) for part in parts), *short_words(config, overrides)]
     words = dict.fromkeys([*varied, *rest])
     return f"{config['seed']}-{slug('-'.join(words), LONGEST_ID)}-{secrets.token_hex(4)}"

@@ -116,6 +116,8 @@ def build_datamodule(
         num_train=node["num_train"],
         label_noise=node["label_noise"],
         sampler=node["sampler"],
+        folds=node["folds"],
+        fold=node["fold"],
         evaluation_batch_size=evaluation_batch_size(config, work),
         at_once=at_once,
     )

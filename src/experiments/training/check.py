@@ -106,6 +106,7 @@ def check_config(config: Config) -> None:
     check_logger(config["logger"])
     check_finite(config)
     check_budget(config["trainer"])
+    check_fold(config["data"])
 
 
 def check_complete(config: Config) -> None:
@@ -145,6 +146,15 @@ def check_budget(trainer: Config) -> None:
     allowed = f"auto or a whole number of at most {cores}, the cores that there are"
     fits = threads == "auto" or threads <= cores
     refuse_unless(fits, "trainer.threads", threads, allowed, "auto")
+
+
+def check_fold(data: Config) -> None:
+    """Raise UserError for a fold of a cross validation that has no such fold."""
+    folds, fold = data["folds"], data["fold"]
+    if folds is None and fold:
+        raise user_error("fold_alone", given=fold, instead=max(5, fold + 1))
+    if folds is not None and fold >= folds:
+        raise user_error("fold_beyond", given=fold, folds=folds, most=folds - 1)
 
 
 def check_augment(config: Config) -> None:

@@ -189,6 +189,8 @@ DEEPER_KEYS = [
     ("data.name=mnist", "data.name=mnist: a name does not choose", "data=mnist"),
     ("data.val_split=0.2", "data.val_split: there is no such key", "data.val_fraction=0.2"),
     ("data.augment.flip=0.5", "data.augment.flip: there is no such key", "data.augment.horizontal_flip=0.5"),
+    ("data.k_fold=5", "data.k_fold: there is no such key", "data.folds=5"),
+    ("data.cv=5", "data.cv: there is no such key", "data.folds=5"),
     ("data.noise=0.2", "data.noise: there is no such key", "data.label_noise=0.2"),
     ("trainer.epochs=3", "trainer.epochs: there is no such key", "trainer.max_epochs=3"),
     ("trainer.gpus=1", "trainer.gpus: there is no such key", "trainer=gpu"),

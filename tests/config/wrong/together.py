@@ -35,6 +35,8 @@ PAIRS = [
     ("checkpoint.monitor=val/accuracy data=diabetes model=mlp loss=mse", "checkpoint.monitor=val/accuracy: there is no such checkpoint.monitor", ""),
     ("optim=gd data.batch_size=32", "optim=gd works on full batches, so data.batch_size=32 contradicts it", ""),
     ("data=diabetes model=mlp loss=mse data.label_noise=0.1", "data.label_noise=0.1: the targets of data=diabetes are numbers", ""),
+    ("data.fold=2", "data.fold=2: without data.folds there is one cut", "data.folds=5 data.fold=2"),
+    ("data.fold=5 data.folds=5", "data.fold=5: allowed is 0 to 4, as data.folds=5", "data.fold=4"),
     ("data=diabetes model=mlp loss=mse data.sampler=balanced", "data.sampler=balanced: the targets of data=diabetes are numbers", ""),
     ("loss=mse loss.weight=balanced", "loss.weight: there is no such key", "loss=nll loss.weight=balanced"),
     ("loss.weight=balanced trainer.accumulate_grad_batches=2", "loss.weight does not go with trainer.accumulate_grad_batches=2", "trainer.accumulate_grad_batches=1"),

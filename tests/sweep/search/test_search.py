@@ -83,6 +83,7 @@ def test_a_file_says_what_is_searched_and_what_is_typed_takes_its_place() -> Non
     ("typed", "options", "told"),
     [
         ("seed=0,1", {}, "sweep.seeds=3"),
+        ("data.fold=0,1", {}, "a fold is nothing to search for"),
         ("test=true", {}, "never touches the test set"),
         ("optim.lr=0.1", {}, "nothing is left to search"),
         ("sweep.metric=val/acc", {}, "Did you mean sweep.metric=val/accuracy"),

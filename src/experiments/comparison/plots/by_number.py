@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 from experiments.comparison.formats import Unit, unit_of
-from experiments.comparison.lookups import Dict
+from experiments.comparison.lookups import Dict, interval_word, thing_of
 from experiments.comparison.plots.learning_rates import axis_of_values
 from experiments.comparison.plots.palette import looks_of
 from experiments.comparison.plots.picture import Spec, inline, point, tooltip, upright_axis
@@ -18,7 +18,7 @@ from experiments.comparison.plots.setting_lines import (
     line_picture,
     shown_layer,
 )
-from experiments.comparison.statistics.intervals import t_interval
+from experiments.comparison.statistics.resampled import corrected_interval
 
 LEAST = 3
 """Values that make a curve."""
@@ -46,10 +46,10 @@ def by_number(verdict: Dict, task: Dict) -> Spec | None:
         for name, values in curves.items()
         for number, row in sorted(zip(numbers, values, strict=True), key=lambda pair: pair[0])
     ]
-    return drawn(verdict, rows, f"{factor[0]}, {what}" if what else factor[0], unit)
+    return drawn(verdict, task, rows, f"{factor[0]}, {what}" if what else factor[0], unit)
 
 
-def drawn(verdict: Dict, rows: Sequence[Spec], key: str, unit: Unit) -> Spec:
+def drawn(verdict: Dict, task: Dict, rows: Sequence[Spec], key: str, unit: Unit) -> Spec:
     """Return the picture of the rows: a line for each metric, with the intervals of its means."""
     metric = verdict["design"]["metric"]
     names = list(dict.fromkeys(row["name"] for row in rows))
@@ -57,11 +57,13 @@ def drawn(verdict: Dict, rows: Sequence[Spec], key: str, unit: Unit) -> Spec:
     x = axis_of_values(key, sorted({row["value"] for row in rows}))
     axis = upright_axis(metric.rpartition("/")[2], unit.axis_format)
     y = {"type": "quantitative", "scale": {"zero": False}, "axis": axis}
-    columns = {"name": "metric", "at": key, "n": "seeds", "words": "mean and t 95 % interval"}
+    things, kind = f"{thing_of(task)}s", interval_word(task)
+    columns = {"name": "metric", "at": key, "n": things, "words": f"mean and {kind}"}
     at = {"x": x, "y": {**y, "field": "mean"}, **lines.points, "tooltip": tooltip(columns)}
     own = [row for row in rows if row["name"] == metric]
     told = "; ".join(f"{row['at']}: {row['words']}" for row in own)
-    subtitle = ["Means over seeds" + ", bands are their t 95 % intervals" * has_bands(rows) + "."]
+    bands = f", bands are their {kind}s" * has_bands(rows)
+    subtitle = [f"Means over {things}{bands}."]
     return line_picture(
         lines,
         f"{metric} by {key}",
@@ -136,8 +138,9 @@ def training_beside(
     if stage == "train" or not all(values.values()):
         return {}
     rows = []
+    overlap = task["folds"]["shared"] if task.get("folds") else 0.0
     for own in values.values():
-        mean, low, high = (float(number) for number in t_interval(own))
+        mean, low, high = (float(number) for number in corrected_interval(own, overlap))
         ends = [low, high] if len(own) > 1 else None
         if ends is not None and unit.is_points:  # a share lies from 0 to 1
             ends = [min(1.0, max(0.0, end)) for end in ends]

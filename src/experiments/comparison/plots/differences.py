@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from experiments.comparison.formats import Unit, percent, probability, unit_of
-from experiments.comparison.lookups import MARKS, Dict, control_of
+from experiments.comparison.lookups import MARKS, Dict, control_of, thing_of
 from experiments.comparison.pair_tests import pair_test
 from experiments.comparison.plots.palette import LIGHT, OF_VERDICTS
 from experiments.comparison.plots.picture import MOST_ROWS, Spec, layer, span, tooltip
@@ -50,7 +50,7 @@ def differences(verdict: Dict, task: Dict) -> Spec | None:
     return row_picture(
         f"Differences{against}",
         [line.strip(), *[EDGE] * (ranges.close is not None)],
-        f"Differences in {design['metric']}{against}, paired by seed.",
+        f"Differences in {design['metric']}{against}, paired by {thing_of(task)}.",
         margin(delta, x) + intervals(rows, x, ranges, pair_test(task).p),
         rows,
         columns=columns | {"p": pair_test(task).p, "verdict": "verdict"},

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 from experiments.comparison.formats import NOTHING, Unit, rounded, unit_of_metric
-from experiments.comparison.lookups import Dict, by_mean, control_of
+from experiments.comparison.lookups import Dict, by_mean, control_of, interval_word, thing_of
 from experiments.comparison.mean_curves import Band, Curves
 from experiments.comparison.plots.picture import Spec, inline, point, upright_axis, whole_ticks
 from experiments.comparison.plots.setting_lines import (
@@ -47,7 +47,8 @@ def learning_curves(
         return None
     looks = {name: look for name, look in task_looks(task).items() if name in present}
     lines = SettingLines(looks, shown_first(verdict, task, present))
-    subtitle = ["Means over seeds; the bands are their t 95 % intervals, epoch by epoch."]
+    words = f"Means over {thing_of(task)}s; the bands are their {interval_word(task)}s"
+    subtitle = [f"{words}, epoch by epoch."]
     if len(lines.shown) < len(looks):
         few = f"{len(lines.shown)} of {len(looks)} settings are shown"
         subtitle.append(f"{few}: the control and the best.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from experiments.comparison.formats import Unit, unit_of
-from experiments.comparison.lookups import Dict, control_of
+from experiments.comparison.lookups import Dict, control_of, interval_word, thing_of
 from experiments.comparison.plots.palette import CROSS, LIGHT, Look
 from experiments.comparison.plots.picture import Spec, layer, point, span, tooltip
 from experiments.comparison.plots.ranges import EDGE, Point, Ranges
@@ -37,17 +37,19 @@ def seed_dots(verdict: Dict, task: Dict) -> Spec | None:
     ranges = Ranges(whole, better_half(settings, whole))
     x = value_axis(unit, metric, ranges.domain, ranges.shortest)
     has_bars = any(row["low"] is not None for row in rows)
-    line = "Each dot is a seed" + ", each bar the t 95 % interval of a mean" * has_bars + "."
+    thing, kind = thing_of(task), interval_word(task)
+    each = "seed" if thing == "seed" else "fold of a seed"
+    line = f"Each dot is a {each}" + f", each bar the {kind} of a mean" * has_bars + "."
     line += " Crosses are failed runs." * any(dot["failed"] for dot in dots)
     layers = seed_layers(rows, dots, x, task_looks(task), ranges)
     has_arrows = any("side" in row for drawn in layers for row in drawn["data"]["values"])
     return row_picture(
-        f"{metric} of every seed",
+        f"{metric} of every {thing}",
         [line, *[EDGE] * has_arrows],
-        "Dots of every seed with mean and t 95 % interval, best mean first.",
+        f"Dots of every {thing} with mean and {kind}, best mean first.",
         control_line(task, x, ranges) + layers,
         rows,
-        columns={"name": "setting", "n": "seeds", "words": "mean and t 95 % interval"},
+        columns={"name": "setting", "n": f"{thing}s", "words": f"mean and {kind}"},
         num_rows=len(task["settings"]),
         words_width=70,
         can_zoom=ranges.close is not None,
@@ -73,7 +75,6 @@ def mean_row(unit: Unit, row: int, setting: Dict) -> Spec:
 def dots_of(unit: Unit, row: int, setting: Dict) -> list[Spec]:
     """Return a dot for each seed, spread over its row's height so that few cover each other."""
     failures = setting["failures"]
-    by_seed = sorted(setting["scores"].items(), key=lambda item: int(item[0]))
     return [
         {
             "row": row + ((index * GOLDEN) % 1 - 0.5) * 0.36,
@@ -86,7 +87,7 @@ def dots_of(unit: Unit, row: int, setting: Dict) -> list[Spec]:
             if seed in failures
             else unit.value(score),
         }
-        for index, (seed, score) in enumerate(by_seed)
+        for index, (seed, score) in enumerate(setting["scores"].items())
     ]
 
 

@@ -10,7 +10,7 @@ from statistics import median
 from scipy.special import stdtrit
 
 from experiments.comparison.formats import Unit, unit_of
-from experiments.comparison.lookups import Dict
+from experiments.comparison.lookups import Dict, interval_word, thing_of
 from experiments.comparison.plots.palette import FIRST_ON_HIGH, LIGHT, RAMP, looks_of
 from experiments.comparison.plots.picture import Spec, inline, picture, point, tooltip, upright_axis
 from experiments.comparison.plots.setting_lines import (
@@ -45,11 +45,12 @@ def heat_map(verdict: Dict) -> Spec | None:
     if not any(row["mean"] is not None for row in rows):
         return None
     metric = verdict["design"]["metric"]
+    things = f"{thing_of(of_matrix(verdict))}s"
     of = " in %" if matrix_unit(verdict).is_points else ""
-    lines = [f"Rows: {first}. Columns: {second}. Means over seeds{of} ± standard deviation; the"]
+    lines = [f"Rows: {first}. Columns: {second}. Means over {things}{of} ± standard deviation; the"]
     lines += ["stronger the colour, the better."]
     best = max(rows, key=lambda row: row["step"])
-    columns = {"first": first, "second": second, "words": "mean ± sd", "n": "seeds"}
+    columns = {"first": first, "second": second, "words": "mean ± sd", "n": things}
     return picture(
         f"{metric} by {first} and {second}",
         lines,
@@ -62,6 +63,12 @@ def heat_map(verdict: Dict) -> Spec | None:
         columns=columns,
         rows=rows,
     )
+
+
+def of_matrix(verdict: Dict) -> Dict:
+    """Return the task that the matrix is of: the first."""
+    task: Dict = verdict["tasks"][0]
+    return task
 
 
 def matrix_unit(verdict: Dict) -> Unit:
@@ -78,7 +85,8 @@ def cells_of(verdict: Dict) -> list[Spec]:
     for i, first in enumerate(matrix["levels"][0]):
         for j, second in enumerate(matrix["levels"][1]):
             mean, sd, n = (matrix[key][i][j] for key in ("means", "sds", "ns"))
-            half = None if sd is None else float(stdtrit(n - 1, 0.975)) * sd / math.sqrt(n)
+            root = math.sqrt(1 / n + (matrix.get("shared") or 0.0)) if n else math.inf
+            half = None if sd is None else float(stdtrit(n - 1, 0.975)) * sd * root
             ends = [] if half is None else [mean - half, mean + half]
             if unit.is_points:  # an accuracy lies from 0 to 1
                 ends = [min(1.0, max(0.0, end)) for end in ends]
@@ -164,16 +172,17 @@ def interaction(verdict: Dict) -> Spec | None:
         return None
     summary = " ".join(verdict["matrix"]["sentences"][:1])
     headings = {"first": first, "second": second, "words": "mean ± sd"}
+    kind, things = interval_word(of_matrix(verdict)), f"{thing_of(of_matrix(verdict))}s"
     return line_picture(
         lines,
         f"Does {second} matter alike for every {first}?",
-        ["Parallel lines: no interaction. Bars are t 95 % intervals of the means."],
+        [f"Parallel lines: no interaction. Bars are {kind}s of the means."],
         f"Means by {second}, a line for each {first}. {summary}".strip(),
         interaction_layers(verdict, lines, columns, tooltip(headings)),
         height=340,
         params={"levels": columns},
         data=inline(rows),
-        columns=headings | {"n": "seeds"},
+        columns=headings | {"n": things},
         rows=rows,
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from experiments.comparison.blocks import has_folds
 from experiments.comparison.design import Request
 from experiments.comparison.formats import unit_of_metric
 from experiments.comparison.lookups import Dict
@@ -135,7 +136,7 @@ def of_one_setting(reading: Reading, metric: str) -> str | None:
     unit = unit_of_metric(metric)
     spread = f" ± {unit.bare(stdev(scores))}" if len(scores) > 1 else ""
     size = f"{unit.bare(fmean(scores))}{spread}{' %' if unit.is_points else ''}"
-    seeds = counted(len(scores), "seed")
+    seeds = counted(len(scores), "run" if has_folds(reading.runs[0].config) else "seed")
     return f"One setting, {metric} {size} ({seeds}): there is nothing to compare it with."
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from experiments.comparison.blocks import block_words
 from experiments.comparison.formats import Unit, probability, unit_of
 from experiments.comparison.lookups import Dict
-from experiments.comparison.words import counted, seed_list
+from experiments.comparison.words import counted
 from experiments.errors.wording import few
 
 
@@ -19,7 +20,7 @@ def what_is_assumed(verdict: Dict, task: Dict) -> list[str]:
     unit = unit_of(verdict, task)
     lines = [what_the_error_is(pooled, unit), *how_borne_out(pooled, names)]
     if pooled["left_out"]:
-        lines.append(f"Left out, as not all settings have it: {seed_list(pooled['left_out'])}.")
+        lines.append(f"Left out, as not all settings have it: {block_words(pooled['left_out'])}.")
     return [" ".join(lines)]
 
 
@@ -55,14 +56,16 @@ def how_borne_out(pooled: Dict, names: dict[int, str]) -> list[str]:
 
 def why_silent(tasks: Sequence[Dict]) -> list[str]:
     """Return in one sentence for each reason why a declared test says nothing."""
-    reasons: dict[tuple[str, str], list[str]] = {}
+    reasons: dict[tuple[str, str, str], list[str]] = {}
     for task in tasks:
         pooled = task.get("pooled")
         if pooled and pooled["silent"]:
-            reasons.setdefault((pooled["test"], pooled["silent"]), []).append(str(task["name"]))
+            instead = "corrected resampled t" if task.get("folds") else "exact sign-flip"
+            key = pooled["test"], pooled["silent"], instead
+            reasons.setdefault(key, []).append(str(task["name"]))
     where = {key: f" on {few(names)}" * (len(tasks) > 1) for key, names in reasons.items()}
     return [
-        f"{test.capitalize()}'s test was declared and says nothing{where[test, reason]}: {reason}. "
-        "The exact sign-flip test speaks in its place."
-        for test, reason in reasons
+        f"{key[0].capitalize()}'s test was declared and says nothing{where[key]}: {key[1]}. "
+        f"The {key[2]} test speaks in its place."
+        for key in reasons
     ]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from experiments.comparison.formats import percent, unit_of_metric
 from experiments.comparison.lookups import Dict, joined
-from experiments.comparison.pair_tests import PAIR_TESTS, tests_of
+from experiments.comparison.pair_tests import CORRECTED, PAIR_TESTS, tests_of
 from experiments.comparison.statistics.permutation import is_exact
 from experiments.comparison.words import counted
 from experiments.config.schema import SIGN_FLIP
@@ -41,6 +41,8 @@ def of_the_design(verdict: Dict) -> list[str]:
         f"We compared {len(names)} settings of {joined(design['factor'], ' and ')}{control} by "
         f"{design['metric']} on {data}; factor, control and metric were {how}."
     ]
+    if folds := next((task["folds"] for task in tasks if task.get("folds")), None):
+        return [*lines, of_the_cuts(folds)]
     seeds = {s["n"] for task in tasks for s in task["settings"]}
     if seeds:
         ends = " to ".join(str(n) for n in sorted({min(seeds), max(seeds)}))
@@ -50,6 +52,18 @@ def of_the_design(verdict: Dict) -> list[str]:
             "are paired by seed (Bouthillier et al. 2021)."
         )
     return lines
+
+
+def of_the_cuts(folds: Dict) -> str:
+    """Return how a cross validation was made."""
+    again = f", {folds['cuts']} times with other cuts" if folds["cuts"] > 1 else ""
+    seeds = folds["seeds_of_each"]
+    several = f"{seeds} seeds, whose mean counts" if seeds > 1 else "one seed"
+    return (
+        f"Settings were cross-validated on {folds['number']} folds, stratified by class where "
+        f"there are classes{again}; every fold was tested by runs that trained and validated on "
+        f"the others, with {several}, and differences are paired by fold and seed."
+    )
 
 
 def of_tuning(verdict: Dict) -> list[str]:
@@ -66,13 +80,15 @@ def of_the_tests(verdict: Dict) -> list[str]:
     """Return how differences are tested and when they are called what they are called."""
     design, tests = verdict["design"], tests_of(verdict)
     alpha = design["alpha"]
+    folds = next((task["folds"] for task in verdict["tasks"] if task.get("folds")), None)
     lines = [
         f"We report means and standard deviations over seeds with t {percent(1 - alpha)} intervals."
     ]
+    if folds:
+        lines = [over_folds(folds, alpha)]
     for name, tasks in tests.items():
         where = f"On {joined(tasks, ', ')}, d" if len(tests) > 1 else "D"
-        tested = by_sign_flips if name == SIGN_FLIP else by_pooled_error
-        lines.append(f"{where}ifferences were tested by {tested(verdict, name)}.")
+        lines.append(f"{where}ifferences were tested by {TESTED[name](verdict, name)}.")
     matters, words = "", f"p is below {alpha:g}"
     if design["delta"] is not None:
         matters = unit_of_metric(design["metric"]).amount(design["delta"])
@@ -95,19 +111,35 @@ def of_the_tests(verdict: Dict) -> list[str]:
 
 def by_sign_flips(verdict: Dict, name: str) -> str:
     """Return how each pair was tested by itself, and why, where another test was declared."""
-    alpha, family = verdict["design"]["alpha"], verdict["design"]["family"]
     most = max((pair["n"] for task in verdict["tasks"] for pair in task["pairs"]), default=0)
     kind = "exact" if is_exact(most) else "Monte Carlo"
-    test = f"{kind} {PAIR_TESTS[name].cited}"
-    if family > 1:
-        test += f", adjusted over {family} comparisons (Holm 1979); their t intervals are at "
-        test += f"1 - {alpha:g}/{family}"
+    return f"{kind} {PAIR_TESTS[name].cited}{adjusted_by_holm(verdict, 't')}{in_place_of(verdict)}"
+
+
+def by_corrected_t(verdict: Dict, name: str) -> str:
+    """Return how pairs were tested over folds."""
+    cuts = max(task["folds"]["cuts"] for task in verdict["tasks"] if task.get("folds"))
+    repeats = ", of repeats with K as of one (unlike Bouckaert and Frank 2004)" * (cuts > 1)
+    adjusted = adjusted_by_holm(verdict, "corrected")
+    return f"{PAIR_TESTS[name].cited}{repeats}{adjusted}{in_place_of(verdict)}"
+
+
+def adjusted_by_holm(verdict: Dict, kind: str) -> str:
+    alpha, family = verdict["design"]["alpha"], verdict["design"]["family"]
+    if family == 1:
+        return ""
+    at = f"their {kind} intervals are at 1 - {alpha:g}/{family}"
+    return f", adjusted over {family} comparisons (Holm 1979); {at}"
+
+
+def in_place_of(verdict: Dict) -> str:
+    """Return which test was declared and says nothing, and why; nothing where there is none."""
     silent = [task for task in verdict["tasks"] if (task.get("pooled") or {}).get("silent")]
-    if silent:
-        whose = PAIR_TESTS[silent[0]["pooled"]["test"]].cited
-        reasons = dict.fromkeys(task["pooled"]["silent"] for task in silent)
-        test += f", in place of {whose}, which was declared: {'; '.join(reasons)}"
-    return test
+    if not silent:
+        return ""
+    whose = PAIR_TESTS[silent[0]["pooled"]["test"]].cited
+    reasons = dict.fromkeys(task["pooled"]["silent"] for task in silent)
+    return f", in place of {whose}, which was declared: {'; '.join(reasons)}"
 
 
 def by_pooled_error(verdict: Dict, name: str) -> str:
@@ -126,6 +158,24 @@ def by_pooled_error(verdict: Dict, name: str) -> str:
     )
 
 
+TESTED: dict[str, Callable[[Dict, str], str]] = {
+    SIGN_FLIP: by_sign_flips,
+    CORRECTED: by_corrected_t,
+    "dunnett": by_pooled_error,
+    "tukey": by_pooled_error,
+}
+"""How differences were tested, by the test that spoke."""
+
+
+def over_folds(folds: Dict, alpha: float) -> str:
+    return (
+        "We report means and standard deviations over folds; since folds share training points, "
+        f"the variance of a mean is taken as (1/K + n_test/n_train) s\u00b2 in its "
+        f"{percent(1 - alpha)} intervals and in all tests, with K = {folds['number']}, "
+        f"n_test/n_train = {folds['overlap']:.3g}, and {folds['splits'] - 1} degrees of freedom."
+    )
+
+
 def of_test_points(verdict: Dict) -> list[str]:
     """Return how intervals that hold for other test points too were made, where there are any."""
     points = [task.get("test_points") or {"pairs": []} for task in verdict["tasks"]]
@@ -141,9 +191,11 @@ def of_test_points(verdict: Dict) -> list[str]:
 def of_two_factors(verdict: Dict) -> list[str]:
     if verdict["matrix"] is None or not verdict["matrix"]["main"]:
         return []
+    is_cut = verdict["matrix"].get("thing") == "fold"
+    how = "they were tested likewise" if is_cut else "signs of whole seeds were flipped"
     return [
         "Main effects are differences averaged over the other factor, and the interaction is what "
-        "combinations gain beyond the sum of both; signs of whole seeds were flipped, and each "
+        f"combinations gain beyond the sum of both; {how}, and each "
         "family of effects was adjusted by itself (Holm 1979)."
     ]
 

@@ -63,7 +63,9 @@ def runs_data(verdict: Dict, folder: Path | None) -> dict[str, Any]:
         elif measured != run["score"]:  # a failure, which counts as guessing
             value = units[run["task"]].value(run["score"])
             error = f"{error}; {'ranks last' if run['score'] is None else f'counts as {value}'}"
-        row += [run["seed"], run["status"], measured, run["epochs"], run["steps"]]
+        fold = run.get("fold")
+        seed = run["seed"] if fold is None else f"{run['seed']}, fold {fold}"
+        row += [seed, run["status"], measured, run["epochs"], run["steps"]]
         row += [rounded(run["seconds"]), error]
         rows.append([*row, [rounded(run["metrics"].get(metric)) for metric in metrics]])
     unit = unit_of(verdict, tasks[0]) if tasks else Unit(False, 4)

@@ -13,7 +13,7 @@ from experiments.comparison.formats import (
     unit_of,
     unit_of_metric,
 )
-from experiments.comparison.lookups import Dict, joined, names_of
+from experiments.comparison.lookups import Dict, joined, names_of, thing_of
 from experiments.comparison.pair_tests import pair_test
 from experiments.comparison.report.table import VERDICT, Cell, Table, numbers, texts
 from experiments.comparison.report.verdict_tables import CHANCES, compared_cells
@@ -23,9 +23,10 @@ def every_number(verdict: Dict, task: Dict) -> Table:
     """Return what else is known of each comparison of a task."""
     unit = unit_of(verdict, task)
     columns = texts("comparison")
-    columns += numbers("seeds", "difference", "sd of differences", "correlation by seed")
+    thing = thing_of(task)
+    columns += numbers(f"{thing}s", "difference", "sd of differences", f"correlation by {thing}")
     columns += numbers(pair_test(task).equivalence, "p", pair_test(task).p)
-    columns += numbers("better on a fresh seed")
+    columns += numbers("better on a fresh seed" if thing == "seed" else "better on so many folds")
     columns += [VERDICT, *numbers("would settle it", "detectable"), *texts("reason")]
     rows: list[list[Cell]] = []
     for p in task["pairs"]:
@@ -89,8 +90,9 @@ def main_effects(verdict: Dict) -> Table:
         [f"{e['factor']}: {e['level']}", e["against"], e["n"], *compared_cells(unit, e)]
         for e in verdict["matrix"]["main"]
     ]
+    things = f"{verdict['matrix'].get('thing', 'seed')}s"
     columns = texts("level", "against")
-    columns += numbers("seeds", "difference", "interval", "p (Holm)", CHANCES)
+    columns += numbers(things, "difference", "interval", "p (Holm)", CHANCES)
     return Table("Main effects, averaged over the other factor", [*columns, VERDICT], rows)
 
 

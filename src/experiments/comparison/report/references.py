@@ -31,6 +31,15 @@ WORKS = {
   volume = {3},
   year = {2021}
 }""",
+    "Bouckaert and Frank 2004": """@inproceedings{bouckaert2004evaluating,
+  title = {Evaluating the Replicability of Significance Tests for Comparing Learning Algorithms},
+  author = {Bouckaert, Remco R. and Frank, Eibe},
+  booktitle = {Advances in Knowledge Discovery and Data Mining},
+  series = {Lecture Notes in Computer Science},
+  volume = {3056},
+  pages = {3--12},
+  year = {2004}
+}""",
     "Clopper and Pearson 1934": """@article{clopper1934use,
   title = {The Use of Confidence or Fiducial Limits Illustrated in the Case of the Binomial},
   author = {Clopper, C. J. and Pearson, E. S.},
@@ -77,6 +86,15 @@ WORKS = {
   number = {2},
   pages = {65--70},
   year = {1979}
+}""",
+    "Nadeau and Bengio 2003": """@article{nadeau2003inference,
+  title = {Inference for the Generalization Error},
+  author = {Nadeau, Claude and Bengio, Yoshua},
+  journal = {Machine Learning},
+  volume = {52},
+  number = {3},
+  pages = {239--281},
+  year = {2003}
 }""",
     "Owen 2007": """@article{owen2007pigeonhole,
   title = {The Pigeonhole Bootstrap},

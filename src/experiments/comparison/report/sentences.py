@@ -52,9 +52,12 @@ def how_compared(verdict: Dict) -> str:
     for name, tasks in spoke.items():
         interval, p = PAIR_TESTS[name].how(design["alpha"], design["family"], pairs)
         parts.append(f"with {interval}; p is that of {p}" + f" ({few(tasks)})" * (len(spoke) > 1))
+    over, by, kind = "seeds", "seed", "t"
+    if has_folds(verdict):
+        over, by, kind = "folds", "fold and seed", "corrected"
     return (
-        f"Mean ± standard deviation over seeds with its t 95 % interval; differences are paired "
-        f"by seed, {', or '.join(parts)}. {what_chances_are(verdict)}"
+        f"Mean ± standard deviation over {over} with its {kind} 95 % interval; differences are "
+        f"paired by {by}, {', or '.join(parts)}. {what_chances_are(verdict)}"
     )
 
 
@@ -63,7 +66,26 @@ def what_chances_are(verdict: Dict) -> str:
     of = "better, alike, worse"
     if verdict["design"].get("delta") is not None:
         of = f"better by more than {what_matters(verdict)}, within that, worse by more"
-    return f"Chances given these seeds: {of} (Student's t about the mean difference, flat prior)."
+    given = "folds" if has_folds(verdict) else "seeds"
+    return f"Chances given these {given}: {of} (Student's t about the mean difference, flat prior)."
+
+
+def has_folds(verdict: Dict) -> bool:
+    return any(task.get("folds") for task in verdict.get("tasks", ()))
+
+
+def of_the_folds(task: Dict) -> list[str]:
+    """Return what a task's cross validation is, in a sentence; nothing for none."""
+    folds = task.get("folds")
+    if not folds:
+        return []
+    cuts = f", each of {folds['cuts']} cuts" if folds["cuts"] > 1 else ""
+    seeds = f", with {folds['seeds_of_each']} seeds each" if folds["seeds_of_each"] > 1 else ""
+    return [
+        f"Cross validation: {folds['splits']} of {folds['number'] * folds['cuts']} folds{cuts}"
+        f"{seeds}, which test {folds['num_tested']:,} points, each once; a fold has "
+        f"{folds['overlap']:.3g} times as many points as are trained on without it."
+    ]
 
 
 def of_the_test_set(task: Dict) -> list[str]:
@@ -73,7 +95,7 @@ def of_the_test_set(task: Dict) -> list[str]:
     """
     error, num_test = task["test_standard_error"], task["num_test"]
     if error is None or not num_test:
-        return []
+        return of_the_folds(task)
     return [
         f"All this is about these {num_test:,} test points: with others, a mean would vary by a "
         f"binomial standard error of {error * 100:.2f} points."
@@ -113,6 +135,8 @@ def facts(verdict: Dict) -> list[str]:
     if seeds:
         ends = "–".join(str(n) for n in sorted({min(seeds), max(seeds)}))
         words.append(f"{ends} seed{'' if seeds == {1} else 's'}")
+    if folds := {task["folds"]["splits"] for task in verdict["tasks"] if task.get("folds")}:
+        words.append(f"{'–'.join(str(n) for n in sorted({min(folds), max(folds)}))} folds")
     if verdict["design"]["delta"] is not None:
         words.append(f"differences of {what_matters(verdict)} or more matter")
     return words

@@ -132,7 +132,7 @@ def rich_table(table: Table, has_title: bool) -> RichTable:
     longest = max((len(str(row[0])) for row in table.rows), default=0)
     for index, column in enumerate(table.columns):
         drawn.add_column(
-            Text("n" if column.heading == "seeds" else column.heading),
+            Text("n" if column.heading in ("seeds", "folds") else column.heading),
             justify="right" if column.is_number else "left",
             overflow="fold",
             no_wrap=index > 0,

@@ -13,7 +13,7 @@ from experiments.comparison.formats import (
     probability,
     unit_of,
 )
-from experiments.comparison.lookups import Dict, against_control, best, by_mean
+from experiments.comparison.lookups import Dict, against_control, best, by_mean, thing_of
 from experiments.comparison.pair_tests import pair_test
 from experiments.comparison.report.table import VERDICT, Cell, Table, TableColumn, numbers, texts
 
@@ -43,7 +43,7 @@ def settings_table(verdict: Dict, task: Dict) -> Table:
     unit, pairs = unit_of(verdict, task), against_control(task)
     settings = by_mean(verdict, task)
     columns = texts("setting")
-    columns += numbers("parameters", "seeds", MEANS[unit.is_points], "95 % interval")
+    columns += numbers("parameters", f"{thing_of(task)}s", MEANS[unit.is_points], "95 % interval")
     if pairs:
         columns += compared_columns(unit, task, next(iter(pairs.values()))["level"])
     rows = []
@@ -58,7 +58,7 @@ def settings_table(verdict: Dict, task: Dict) -> Table:
 def pairs_table(verdict: Dict, task: Dict) -> Table:
     """Return the table of every pair of a task, for comparisons without a control."""
     unit = unit_of(verdict, task)
-    columns = [*texts("pair"), *numbers("seeds")]
+    columns = [*texts("pair"), *numbers(f"{thing_of(task)}s")]
     columns += compared_columns(unit, task, task["pairs"][0]["level"])
     rows = [[p["name"], str(p["n"]), *compared_cells(unit, p)] for p in task["pairs"]]
     return Table(f"{task['name']}, pairs", columns, rows)

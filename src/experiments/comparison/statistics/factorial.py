@@ -83,6 +83,7 @@ def factorial(
     *,
     alpha: float = 0.05,
     higher_is_better: bool = True,
+    overlap: float | None = None,
 ) -> Factorial | None:
     """Return the effects of two factors.
 
@@ -95,6 +96,8 @@ def factorial(
         delta, higher_is_better: see `verdict_of`.
         alpha: the chance of any false claim in a family. The other levels of a factor are one
             family, and the (A - 1)(B - 1) interactions are one.
+        overlap: of splits in place of seeds, see `compare_pair`: no signs are flipped then, and the
+            p of a whole family is the smallest in it, adjusted by Holm.
     """
     scores = np.asarray(scores, dtype=float)
     seeds = common_seeds(scores)
@@ -104,18 +107,23 @@ def factorial(
     rounding = FLOAT32 * float(np.abs(y).max())
 
     def judged(effects: Mapping[tuple[int, ...], np.ndarray], resolution: float) -> list[Contrast]:
-        return contrasts(effects, resolution, delta, alpha, higher_is_better)
+        return contrasts(effects, resolution, delta, alpha, higher_is_better, overlap)
+
+    def p_of(effects: np.ndarray, tested: list[Contrast], resolution: float) -> float:
+        return p_of_all(effects, resolution) if overlap is None else smallest_p_of(tested)
 
     first, second, both = deviations(y)
+    main = (
+        judged(main_effects(y, 0, control[0]), rounding),
+        judged(main_effects(y, 1, control[1]), rounding),
+    )
+    interaction = judged(interactions(y, control), 2 * rounding)
     return Factorial(
         seeds=seeds,
-        main=(
-            judged(main_effects(y, 0, control[0]), rounding),
-            judged(main_effects(y, 1, control[1]), rounding),
-        ),
-        main_p=(p_of_all(first, rounding), p_of_all(second, rounding)),
-        interaction=judged(interactions(y, control), 2 * rounding),
-        interaction_p=p_of_all(both, 2 * rounding),
+        main=main,
+        main_p=(p_of(first, main[0], rounding), p_of(second, main[1], rounding)),
+        interaction=interaction,
+        interaction_p=p_of(both, interaction, 2 * rounding),
         shares=variance_shares(y),
     )
 
@@ -153,10 +161,13 @@ def contrasts(
     delta: float | None,
     alpha: float,
     higher_is_better: bool,
+    overlap: float | None = None,
 ) -> list[Contrast]:
     """Return the effects of one family, tested, adjusted and judged; see `factorial`."""
     tested = {
-        levels: effect_of(d, alpha=alpha, family=len(effects), resolution=resolution)
+        levels: effect_of(
+            d, alpha=alpha, family=len(effects), resolution=resolution, overlap=overlap
+        )
         for levels, d in effects.items()
     }
     adjusted = holm([effect.p for effect in tested.values()])
@@ -188,6 +199,11 @@ def deviations(y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     first = y.mean(axis=1) - common
     second = y.mean(axis=0) - common
     return first, second, y - common - first[:, np.newaxis] - second
+
+
+def smallest_p_of(contrasts: list[Contrast]) -> float:
+    """Return the smallest adjusted p of a family, which holds for the whole of it."""
+    return min((c.p_holm for c in contrasts if not np.isnan(c.p_holm)), default=1.0)
 
 
 def p_of_all(effects: np.ndarray, resolution: float) -> float:

@@ -1,9 +1,10 @@
 """Two settings, compared seed by seed.
 
 Seed s gives both the same initial weights and the same batches wherever they can be the same, so
-that what both owe to the seed cancels in their difference (a block, in the language of designs).
+that what both owe to the seed cancels in their difference (a block, in the language of designs). Of
+a cross validation the blocks are splits, which are not independent: see resampled.py.
 
-Legend of shapes: S seeds, M comparisons of one family.
+Legend of shapes: S seeds, or splits, M comparisons of one family.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ from scipy.stats import rankdata
 
 from experiments.comparison.statistics.intervals import clopper_pearson, t_interval
 from experiments.comparison.statistics.permutation import sign_flip
+from experiments.comparison.statistics.resampled import (
+    corrected_interval,
+    corrected_p,
+    standard_error,
+)
 
 Verdict = Literal["better", "worse", "equivalent", "inconclusive"]
 Ends = tuple[float, float]
@@ -42,7 +48,8 @@ class Effect:
         interval: of the mean, by Student's t, infinite for one seed.
         level: of that interval, 1 - alpha / family.
         interval90: the same at 0.9; inside +-delta, it shows equivalence at 5 %.
-        p: of the two-sided sign-flip test, as yet for this comparison alone.
+        p: of the two-sided sign-flip test, or over splits of the corrected resampled t test; as yet
+            for this comparison alone.
     """
 
     n: int
@@ -62,7 +69,8 @@ class Pair(Effect):
 
     Attributes:
         superiority: the share of seeds on which a beats b, a tie counting half.
-        superiority_interval: of the probability that it does on a fresh seed, at `level`.
+        superiority_interval: of the probability that it does on a fresh seed, at `level`; NaN over
+            splits, which are no independent trials.
         correlation: of their scores over the seeds, None where there is none.
         variance_ratio: see `variance_ratio`.
     """
@@ -80,6 +88,7 @@ def compare_pair(
     alpha: float = 0.05,
     family: int = 1,
     higher_is_better: bool = True,
+    overlap: float | None = None,
 ) -> Pair:
     """Return how a compares with b.
 
@@ -90,6 +99,7 @@ def compare_pair(
         alpha: the chance of any false claim in the family, in (0, 1).
         family: how many comparisons it has.
         higher_is_better: the larger score beats the smaller; it decides `superiority` alone.
+        overlap: what splits of one data set share (`blocks.shared_by`); None of seeds.
 
     Raises:
         ValueError: the shapes differ, there is no seed, or a score is NaN.
@@ -105,8 +115,13 @@ def compare_pair(
     largest = np.abs(both[np.isfinite(both)]).max(initial=0.0)
     with np.errstate(invalid="ignore"):
         differences = np.where(a == b, 0.0, a - b)
-    effect = effect_of(differences, alpha=alpha, family=family, resolution=FLOAT32 * largest)
+    resolution = FLOAT32 * largest
+    effect = effect_of(
+        differences, alpha=alpha, family=family, resolution=resolution, overlap=overlap
+    )
     share, low, high = superiority(a, b, effect.level, higher_is_better=higher_is_better)
+    if overlap is not None:
+        low = high = np.nan
     return Pair(
         **vars(effect),
         superiority=share,
@@ -122,6 +137,7 @@ def effect_of(
     alpha: float = 0.05,
     family: int = 1,
     resolution: float = 0.0,
+    overlap: float | None = None,
 ) -> Effect:
     """Return what differences by seed say together.
 
@@ -131,10 +147,12 @@ def effect_of(
 
     Args:
         differences: of shape (S,).
-        alpha, family, resolution: see `compare_pair` and `sign_flip`.
+        alpha, family, resolution, overlap: see `compare_pair` and `sign_flip`.
     """
     d = np.asarray(differences, dtype=float)
     level = 1 - alpha / family
+    if overlap is not None:
+        return effect_over_splits(d, overlap, level, resolution)
     if not np.isfinite(d).all():
         ranks = np.sign(d) * rankdata(np.abs(d))
         p = float(sign_flip(ranks))
@@ -148,6 +166,25 @@ def effect_of(
     error = sd / math.sqrt(len(d))
     p = float(sign_flip(d, resolution=resolution))
     return Effect(len(d), mean, sd, error, len(d) - 1, (low, high), level, (low90, high90), p)
+
+
+def effect_over_splits(d: np.ndarray, overlap: float, level: float, resolution: float) -> Effect:
+    """Return what differences by split (n,) say together, by the corrected resampled t test.
+
+    Without a test, p is NaN and there is no interval: where one is infinite, as where a failed
+    run's loss is, and where all are one number other than 0.
+    """
+    n, whole = len(d), (-np.inf, np.inf)
+    with np.errstate(invalid="ignore"):
+        mean = float(d.mean())
+        sd = float(d.std(ddof=1)) if n > 1 and np.isfinite(d).all() else np.nan
+    p = float(corrected_p(d, overlap, resolution)) if np.isfinite(d).all() else np.nan
+    if np.isnan(p):
+        return Effect(n, mean, sd, np.nan, n - 1, whole, level, whole, p)
+    _, low, high = map(float, corrected_interval(d, overlap, level))
+    _, low90, high90 = map(float, corrected_interval(d, overlap, 0.9))
+    error = float(standard_error(d, overlap))
+    return Effect(n, mean, sd, error, n - 1, (low, high), level, (low90, high90), p)
 
 
 def holm(p: ArrayLike | Sequence[float | None], family: int | None = None) -> np.ndarray:

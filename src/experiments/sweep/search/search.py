@@ -230,6 +230,8 @@ def search_of(
     fixed = {key_of(o.get_key_element()): o for o in every if not o.is_sweep_override()}
     if any(key_of(o.get_key_element()) == "seed" for o in swept):
         raise user_error("searched_seed")
+    if folds := [o for o in swept if key_of(o.get_key_element()) == "data.fold"]:
+        raise user_error("searched_fold", given=folds[0].input_line)
     if "test" in fixed and fixed["test"].value() is True:
         raise user_error("searched_test")
     lines = [str(o.input_line) for key, o in fixed.items() if key not in ("seed", "test")]
