@@ -65,7 +65,11 @@ def node_of(name: str) -> Any:
     return yaml.safe_load((CONF / "metrics" / f"{name}.yaml").read_text())
 
 
-@pytest.mark.parametrize("name", [name for name in choices("metrics") if name != "none"])
+def test_each_choice_is_measured_here_or_is_a_table() -> None:
+    assert set(choices("metrics")) == {*EXPECTED, "none", "confusion"}
+
+
+@pytest.mark.parametrize("name", [name for name in choices("metrics") if name in EXPECTED])
 def test_a_metric_is_what_others_make_of_the_same_points(name: str) -> None:
     is_regression = name in FOR_NUMBERS
     spec = NUMBERS if is_regression else CLASSES

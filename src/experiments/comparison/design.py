@@ -19,7 +19,7 @@ from experiments.errors.likeness import hint
 from experiments.errors.messages import check_choice, refuse_unless, user_error
 from experiments.errors.wording import listed, spelled
 from experiments.record.identity import BLOCKS, flat
-from experiments.record.metric import Added, is_higher_better, known_as
+from experiments.record.metric import Added, is_higher_better, known_as, numbers_of
 
 Dict = dict[str, Any]
 """A part of the verdict, of plain values as JSON has them."""
@@ -233,7 +233,7 @@ def check_factor(factor: Sequence[str], runs: Sequence[FoundRun]) -> None:
 
 def added_to(runs: Sequence[FoundRun]) -> dict[str, Any]:
     """Return what runs measured beside what is always measured, by name."""
-    return {name: node for run in runs for name, node in (run.config.get("metrics") or {}).items()}
+    return {k: node for run in runs for k, node in numbers_of(run.config.get("metrics")).items()}
 
 
 def metric_of(declared: str | None, runs: Sequence[FoundRun]) -> str:

@@ -10,6 +10,7 @@ from experiments.comparison import words
 from experiments.comparison.blocks import Block, Fold, block_words, has_folds, ordered
 from experiments.comparison.by_point import points_dict
 from experiments.comparison.confounds import environment_of, joined, sentences_of
+from experiments.comparison.confused import confused_dict
 from experiments.comparison.design import Design, Dict, Request, design_of
 from experiments.comparison.headline import headline
 from experiments.comparison.judged import Judged, judge
@@ -94,7 +95,11 @@ def verdict_dict(
     """Return all that the verdict says of the runs."""
     answered = answer_dict(design, tasks)
     answered["tasks"] = [
-        {**said, "test_points": points_dict(judged, design)}
+        {
+            **said,
+            "test_points": points_dict(judged, design),
+            "confused": confused_dict(judged.task, design),
+        }
         for said, judged in zip(answered["tasks"], tasks, strict=True)
     ]
     missing = missing_cells(tasks, design)

@@ -158,6 +158,8 @@ TABLE: dict[str, str] = {
     "For {task} there are {fitting}.",
     "metric_shape": "metrics={given}: it gives {shape} and not one number. Set its average to "
     "macro or micro, or leave it away.",
+    "table_shape": "metrics={given}: as it says better: none it is a table, and it gives {shape} "
+    "in place of {number} rows and columns, one of each class. A number says better: max or min.",
     "callback_monitor": "callbacks: {given} watches {monitor}, which this run does not measure. "
     "It measures: {choices}.",
     # data

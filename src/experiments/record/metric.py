@@ -33,6 +33,8 @@ class Metric:
 Added = Mapping[str, Mapping[str, Any]]
 """What a config's group `metrics` adds to validation and test, by name; `better` says max or min.
 """
+TABLE = "none"
+"""What `better` says of an added metric that is a table, as one of confusions, and no number."""
 METRICS = (
     Metric("loss"),
     Metric("accuracy", "classification", is_higher_better=True, is_share=True),
@@ -44,6 +46,19 @@ monitors, searches, W&B's best values, units and learning curves."""
 SHARES = ("balanced_accuracy", "top5")
 """Of those that conf/metrics/ adds, what is a share of points."""
 KNOWN = {metric.name: metric for metric in METRICS}
+
+
+def numbers_of(added: Added | None) -> dict[str, Any]:
+    """Return those of the added metrics that are numbers, measured whenever a run validates.
+
+    >>> list(numbers_of({"mcc": {"better": "max"}, "confusion": {"better": "none"}}))
+    ['mcc']
+    """
+    return {name: node for name, node in (added or {}).items() if not is_table(node)}
+
+
+def is_table(node: Any) -> bool:
+    return isinstance(node, Mapping) and node.get("better") == TABLE
 
 
 def measured_on(task: str) -> tuple[str, ...]:
@@ -62,7 +77,7 @@ def measured_names(task: str, added: Added | None, *, log_full_loss: bool = Fals
     ['val/loss', 'val/accuracy', 'val/mcc', 'train/loss', 'train/accuracy']
     """
     always = measured_on(task)
-    names = [f"val/{name}" for name in (*always, *(added or ()))]
+    names = [f"val/{name}" for name in (*always, *numbers_of(added))]
     names += [f"train/{name}" for name in always]
     return [*names, "train/full_loss"] if log_full_loss else names
 
@@ -89,7 +104,7 @@ def names_in_stages(*stages: str, added: Added | None = None) -> tuple[str, ...]
     return tuple(
         f"{stage}/{name}"
         for stage in stages
-        for name in (*always, *(added or () if stage != "train" else ()))
+        for name in (*always, *(numbers_of(added) if stage != "train" else ()))
     )
 
 

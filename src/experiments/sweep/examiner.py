@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from experiments.record.metric import measured_on
+from experiments.record.metric import measured_on, numbers_of
 
 Config = dict[str, Any]
 
@@ -82,7 +82,7 @@ class TorchExaminer:
         return sum(len(points) for points in (data.train, data.val or (), data.test))
 
     def measures(self, config: Config) -> list[str]:
-        return [*measured_on(data_of(config).task), *(config.get("metrics") or {})]
+        return [*measured_on(data_of(config).task), *numbers_of(config.get("metrics"))]
 
 
 def data_of(config: Config) -> Any:

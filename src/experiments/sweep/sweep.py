@@ -11,7 +11,7 @@ from typing import Any
 from experiments.config.composer import Composer, added_by
 from experiments.errors.error_table import TABLE
 from experiments.errors.wording import listed
-from experiments.record.metric import Added, is_higher_better
+from experiments.record.metric import Added, is_higher_better, numbers_of
 from experiments.sweep.declaration import Declaration, declare
 from experiments.sweep.grid import Cell
 from experiments.sweep.jobs.board import Board, summary
@@ -73,7 +73,7 @@ class Sweep:
             measured = known.record["metrics"] if known is not None else {}
             if not any(name.startswith("val/") for name in measured):
                 continue
-            for name in job.config.get("metrics") or {}:
+            for name in numbers_of(job.config.get("metrics")):
                 lacking[name] = lacking.get(name, 0) + (f"val/{name}" not in measured)
         if names := [name for name, number in lacking.items() if number]:
             number = max(lacking.values())

@@ -28,12 +28,14 @@ from experiments.config.entries import (
 from experiments.data.sources import DataSpec
 from experiments.errors.messages import UserError, refuse_unless, unknown_key, user_error
 from experiments.errors.wording import listed, spelled
-from experiments.record.metric import KNOWN
+from experiments.record.metric import KNOWN, TABLE, is_table, numbers_of
 
 OWN_KEYS = ("_target_", "better")
 BETTER = ("max", "min")
+FILES = ("history",)
+"""What no table can be called: the run folder has a file of that name."""
 FITTING = {
-    "classification": ("auroc", "balanced_accuracy", "ece", "f1_macro", "mcc", "top5"),
+    "classification": ("auroc", "balanced_accuracy", "confusion", "ece", "f1_macro", "mcc", "top5"),
     "regression": ("rmse", "spearman"),
 }
 """Which of conf/metrics/ fit a task."""
@@ -58,10 +60,22 @@ def build_metrics(config: Config, spec: DataSpec) -> dict[str, Metric]:
     """
     for message in QUIET:
         warnings.filterwarnings("ignore", message=message)
-    nodes: Mapping[str, Any] = config.get("metrics") or {}
+    nodes: Mapping[str, Any] = numbers_of(config.get("metrics"))
     if nodes and is_whole_module(config):
         nodes = {name: node for name, node in nodes.items() if not is_declared(name, node)}
     return {name: build_metric(name, node, spec) for name, node in nodes.items()}
+
+
+def build_tables(config: Config, spec: DataSpec) -> dict[str, Metric]:
+    """Return those that are a table (K, K) and no number, or raise UserError.
+
+    They are counted once, with the selected weights (counted_tables.py).
+    """
+    nodes: Mapping[str, Any] = config.get("metrics") or {}
+    tables = {name: node for name, node in nodes.items() if is_table(node)}
+    for name in tables if is_whole_module(config) else ():
+        raise misfit(name, spec, "a model that trains itself says what it measures")
+    return {name: build_metric(name, node, spec) for name, node in tables.items()}
 
 
 def is_declared(name: str, node: Any) -> bool:
@@ -81,8 +95,9 @@ def build_metric(name: str, node: Any, spec: DataSpec) -> Metric:
     """Return one metric of the group."""
     if not isinstance(node, Mapping) or "_target_" not in node:
         raise user_error("metric_target", given=name)
-    is_free = re.fullmatch(r"[a-z][a-z0-9_]*", name) is not None and name not in KNOWN
-    allowed = f"a name of small letters, digits and _, and none of {listed(list(KNOWN))}"
+    is_free = re.fullmatch(r"[a-z][a-z0-9_]*", name) is not None and name not in (*KNOWN, *FILES)
+    taken = listed([*KNOWN, *FILES])
+    allowed = f"a name of small letters, digits and _, and none of {taken}"
     refuse_unless(is_free, "metrics", name, allowed, "my_metric")
     target = find_target(f"metrics.{name}", node["_target_"])
     if not (inspect.isclass(target) and issubclass(target, Metric)):
@@ -91,7 +106,7 @@ def build_metric(name: str, node: Any, spec: DataSpec) -> Metric:
     arguments = arguments_of(name, node, target, spec)
     make = functools.partial(target, **arguments)
     tried: Metric = call_or_refuse(f"metrics.{name}", make, node["_target_"])
-    try_out(name, tried, spec)
+    try_out(name, tried, spec, is_table=is_table(node))
     # Of what it validates batch by batch nothing can be wrong from here on.
     is_validating = "validate_args" in inspect.signature(target).parameters
     metric: Metric = make(validate_args=False) if is_validating else make()
@@ -104,8 +119,8 @@ def check_better(name: str, node: Mapping[str, Any], target: type[Metric]) -> No
     The config says it, since sweeps and comparisons read that and import nothing.
     """
     known = {True: "max", False: "min", None: ""}[target.higher_is_better]
-    better, allowed = node.get("better"), f"only {known}" if known else listed(BETTER)
-    is_right = better == known if known else better in BETTER
+    better, allowed = node.get("better"), f"only {known}" if known else listed((*BETTER, TABLE))
+    is_right = better == known if known else better in (*BETTER, TABLE)
     refuse_unless(is_right, f"metrics.{name}.better", spelled(better), allowed, known or "max")
 
 
@@ -132,8 +147,10 @@ def arguments_of(
     return {**{key: value for key, value in supplied.items() if key in named}, **given}
 
 
-def try_out(name: str, metric: Metric, spec: DataSpec) -> None:
-    """Raise UserError for a metric that does not take what this task gives, or gives no number."""
+def try_out(name: str, metric: Metric, spec: DataSpec, is_table: bool) -> None:
+    """Raise UserError for a metric that does not take what this task gives, or gives no number; for
+    a table, one without a row and a column for each class.
+    """
     generator = torch.Generator().manual_seed(0)
     outputs = torch.rand(NUM_TRIED, spec.num_outputs, generator=generator, dtype=torch.float64)
     targets = torch.rand(NUM_TRIED, spec.num_outputs, generator=generator, dtype=torch.float64)
@@ -149,8 +166,10 @@ def try_out(name: str, metric: Metric, spec: DataSpec) -> None:
         reason = " ".join(str(error).split())[:200] or repr(error)
         raise misfit(name, spec, reason) from error
     most = spec.num_outputs if spec.task == "regression" else 1
-    if not isinstance(value, Tensor) or value.numel() not in (1, most):
-        shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+    shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+    if is_table and shape != (spec.num_outputs, spec.num_outputs):
+        raise user_error("table_shape", given=name, shape=shape, number=spec.num_outputs)
+    if not is_table and (not isinstance(value, Tensor) or value.numel() not in (1, most)):
         raise user_error("metric_shape", given=name, shape=shape)
 
 

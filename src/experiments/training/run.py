@@ -25,6 +25,7 @@ from experiments.training import console, devices, ranks, resume
 from experiments.training.carried_over import carry_over, kept_rows
 from experiments.training.check import check_config, check_launch
 from experiments.training.claimed_folder import check_planned_code, claimed_folder
+from experiments.training.counted_tables import write_tables
 from experiments.training.diagnostics import health
 from experiments.training.loggers import RunLoggers
 from experiments.training.notices import tell_start
@@ -75,6 +76,7 @@ def train(config: Config, launch: Launch) -> Known | None:
                 with ranks.other_ranks(folder, parts.num_ranks, checkpoint, recorder.end_as_failed):
                     fit_and_test(parts, checkpoint, recorder.outcome)
                 replace_predictions(folder, recorder.outcome.predictions)
+                write_tables(parts, folder)
                 recorder.finish()
                 loggers.write_media()
             if not launch.is_quiet:

@@ -6,6 +6,7 @@ import functools
 from dataclasses import dataclass
 
 from lightning.pytorch.callbacks import Callback
+from torchmetrics import Metric
 
 from experiments.config.entries import Config, call_or_refuse, called
 from experiments.config.foreign_code import foreign_code
@@ -15,6 +16,7 @@ from experiments.data.augmentation import check_mixing
 from experiments.data.datamodule import DataModule
 from experiments.record.identity import identity_of, setting_of
 from experiments.training import build, check, devices, launched
+from experiments.training.added_metrics import build_tables
 from experiments.training.module import ExperimentModule
 from experiments.training.recipe import Recipe, build_recipe
 from experiments.training.smallest_batch import check_smallest_batch
@@ -32,6 +34,7 @@ class RunParts:
         multiplications: of a forward pass for one point.
         code: of somebody else's, by module.
         num_activation_parameters: weights beyond those of the same network without activation.
+        tables: metrics that are counted once, with the selected weights.
     """
 
     config: Config
@@ -46,6 +49,7 @@ class RunParts:
     multiplications: int
     num_activation_parameters: int | None
     code: dict[str, str]
+    tables: dict[str, Metric]
 
     @property
     def identity(self) -> str:
@@ -118,6 +122,7 @@ def build_run(config: Config, *more_callbacks: Callback) -> RunParts:
     callbacks = [*build.build_callbacks(config), *more_callbacks]
     execution = execution_of(config, callbacks, num_ranks)
     module = build.build_module(config, data.spec, recipe, execution)
+    tables = build_tables(config, data.spec)
     tried = build.try_foreign(config, module.network, module.loss, module.spec)
     user = take_tried(config, module, tried, callbacks, num_ranks)
     check.check_network(config, module.network, recipe, accelerator, num_devices)
@@ -156,6 +161,7 @@ def build_run(config: Config, *more_callbacks: Callback) -> RunParts:
         work.multiplications,
         build.num_activation_parameters(config, module),
         foreign_code(config),
+        tables,
     )
 
 

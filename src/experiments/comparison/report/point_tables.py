@@ -55,12 +55,25 @@ def gain_of(ensemble: Dict) -> float:
 
 
 def point_tables(verdict: Dict, task: Dict) -> list[Table]:
-    """Return the tables of a task's test points, those without a row left out."""
+    """Return the tables of a task's points, those without a row left out."""
     points = task.get("test_points")
-    if not points:
-        return []
-    made = [pairs_by_point(verdict, task), ensembles(verdict, task)]
-    return [table for table in made if table.rows]
+    made = [pairs_by_point(verdict, task), ensembles(verdict, task)] if points else []
+    return [table for table in (*made, most_confused(task)) if table.rows]
+
+
+def most_confused(task: Dict) -> Table:
+    """Return the table of the classes that settings take for another most often."""
+    names = called(task)
+    columns = [
+        *texts("setting", "class", "told to be"),
+        *numbers("points of a run", "of its class"),
+    ]
+    rows: list[list[Cell]] = [
+        [names[own["setting"]], p["target"], p["told"], p["number"], percent(rounded(p["share"]))]
+        for own in task.get("confused") or []
+        for p in own["pairs"]
+    ]
+    return Table("Classes that are confused most", columns, rows)
 
 
 def pairs_by_point(verdict: Dict, task: Dict) -> Table:
