@@ -305,9 +305,9 @@ def test_help_of_a_sweep(command: Command) -> None:
 def test_a_run_that_breaks_off_is_recorded_as_failed(command: Command) -> None:
     answer = command(*QUIET, f"+callbacks.broken._target_={__name__}.Broken")
     assert answer.code == 1
-    assert answer.err.startswith(
-        "The run failed: ZeroDivisionError: in a user's callback. The trace"
-    )
+    where = rf"\({re.escape(__file__)}, line \d+\)"
+    told = rf"The run failed: ZeroDivisionError: in a user's callback {where}\. The trace"
+    assert re.match(told, answer.err)
     [folder] = run_folders()
     record = records.read_record(folder)
     assert (record["status"], record["metrics"]) == ("failed", {})

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from processes import ended, parents, started, wait_until
 from running import ROOT, run_folders
 
 from experiments.record.record import read_record
@@ -29,7 +31,7 @@ COUNTED = 0
 
 
 class Net(nn.Module):
-    def __init__(self, shape, num_outputs, activation, how="well"):
+    def __init__(self, shape, num_outputs, activation, how="well", options=None):
         super().__init__()
         global COUNTED
         COUNTED += 1
@@ -61,7 +63,7 @@ class Net(nn.Module):
             sys.stdout = open(os.devnull, 'w')
         self.first, self.phi = nn.Linear(shape[0], 8), activation()
         self.last, self.how = nn.Linear(8, num_outputs), how
-        self.noise, self.options = nn.Parameter(torch.randn(8)), {"how": [how]}
+        self.noise, self.options = nn.Parameter(torch.randn(8)), options["rates"][0]["deep"]
 
     def forward(self, x):
         h = self.phi(self.first(x) + 0.1 * self.noise)
@@ -79,6 +81,8 @@ class Net(nn.Module):
             raise RuntimeError("only on a whole batch")
         return self.last(h)
 """
+# What no dictionary could have as a key is a value like any other.
+NET = "name: net\n_target_: somebodys_net.Net\nhow: well\noptions: {rates: [{deep: [1, [2]]}]}\n"
 REFUSED = {
     "init": "raises KeyError: 'width' (FILE, line",
     "exits": "ended",
@@ -111,7 +115,7 @@ def runs(name: str) -> dict[str, dict[str, object]]:
 @pytest.mark.parametrize("launcher", ["workers", "basic"])
 def test_what_one_job_does_is_no_matter_to_another(tmp_path: Path, launcher: str) -> None:
     Path("conf/model").mkdir(parents=True)
-    Path("conf/model/net.yaml").write_text("name: net\n_target_: somebodys_net.Net\nhow: well\n")
+    Path("conf/model/net.yaml").write_text(NET)
     (tmp_path / "somebodys_net.py").write_text(MODULE)
     how = f"hydra/launcher={launcher}"
     alone = sweep("model.how=well,counts", "hydra.sweep.dir=outputs/sweeps/alone", how)
@@ -135,9 +139,34 @@ def test_what_one_job_does_is_no_matter_to_another(tmp_path: Path, launcher: str
 
 def test_a_sweep_of_which_no_job_could_run_is_refused_at_once(tmp_path: Path) -> None:
     Path("conf/model").mkdir(parents=True)
-    Path("conf/model/net.yaml").write_text("name: net\n_target_: somebodys_net.Net\nhow: well\n")
+    Path("conf/model/net.yaml").write_text(NET)
     (tmp_path / "somebodys_net.py").write_text(MODULE)
     answer = sweep("model.how=init,shape", "seed=0,1")
     assert answer.returncode == 2
     assert len(answer.stderr.strip().splitlines()) == 1
     assert not list(Path("outputs").glob("sweeps/*/*-*"))
+
+
+ENDLESS = """
+import os
+import time
+from pathlib import Path
+from torch import nn
+
+class Net(nn.Linear):
+    def __init__(self, how, options):
+        Path("building").write_text(str(os.getpid()))
+        while True:
+            time.sleep(0.1)
+"""
+
+
+def test_a_constructor_that_never_returns_ends_with_the_command(tmp_path: Path) -> None:
+    Path("conf/model").mkdir(parents=True)
+    Path("conf/model/net.yaml").write_text(NET)
+    (tmp_path / "somebodys_net.py").write_text(ENDLESS)
+    command = started("-m", "--config-dir=conf", "model=net", "data=xor", "logger=none", "seed=0,1")
+    pid = int(wait_until(lambda: Path("building").exists() and Path("building").read_text()))
+    command.send_signal(signal.SIGINT)
+    assert "To continue: " in ended(command, 130)
+    wait_until(lambda: pid not in parents())

@@ -49,6 +49,11 @@ class OfAWord(nn.Module):
     def forward(self, x):
         return self.layer(self.phi(x))
 
+class Unhashable(nn.Linear):
+    def __init__(self, shape, num_outputs, options, sizes=()):
+        super().__init__(shape[0], num_outputs)
+        self.options = {**options, "sizes": sizes}
+
 class Lazy(nn.Sequential):
     def __init__(self, num_outputs):
         super().__init__(nn.Flatten(), nn.LazyLinear(num_outputs))
@@ -157,6 +162,7 @@ def said_of(target: str, *overrides: str, group: str = "model", **keys: object) 
         ("Bare", {"width": 3}),
         ("Asking", {"depth": 2}),
         ("OfAWord", {"activation": "tanh", "phi_out": "whatever"}),
+        ("Unhashable", {"options": {"rates": [[0.1], {"deep": [2]}]}, "sizes": [[4], []]}),
         ("Lazy", {}),
         ("made", {}),
     ],

@@ -118,9 +118,12 @@ def failure(
     """Return what goes wrong in two steps and with a saved state; empty for nothing."""
     try:
         steps_and_saves(optimizer_class, values, form, closure, layout)
-    except Exception as error:  # whatever a class of anyone's may raise
+    except (Exception, SystemExit) as error:  # whatever a class of anyone's may raise
         words = " ".join(str(error).split()).rstrip(".")
-        return (words or type(error).__name__) + place_of(error)
+        kind = type(error).__name__
+        if isinstance(error, LookupError | SystemExit):  # whose words are a key or a number
+            words = f"{kind}: {words}"
+        return (words or kind) + place_of(error)
     return ""
 
 
@@ -151,10 +154,15 @@ def steps_and_saves(
         for _ in range(2):
             loss_and_gradients()
             optimizer.step(*([loss_and_gradients] if closure else []))  # type: ignore[arg-type]
-        buffer = io.BytesIO()
-        torch.save(optimizer.state_dict(), buffer)
-        buffer.seek(0)
-        try:
-            torch.load(buffer, weights_only=True)
-        except Exception as error:
-            raise TypeError("its state holds more than numbers, so no checkpoint can") from error
+        check_can_be_kept(optimizer.state_dict())
+
+
+def check_can_be_kept(state: dict[str, Any]) -> None:
+    """Raise TypeError for a state that no checkpoint can hold, as nothing else would read it."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    buffer.seek(0)
+    try:
+        torch.load(buffer, weights_only=True)
+    except Exception as error:
+        raise TypeError("its state holds more than numbers, so no checkpoint can") from error

@@ -25,6 +25,7 @@ from experiments.catalogue.parameter_groups import (
 )
 from experiments.catalogue.split_optimizer import SplitOptimizer
 from experiments.errors.messages import check_choice, refuse_unless, user_error
+from experiments.errors.places import place_of_class
 
 NOT_ARGUMENTS = ("search", "full_batch", "no_decay")
 
@@ -112,8 +113,7 @@ def needs_for(optimizer_class: Callable[..., Optimizer], values: Mapping[str, An
     bare = check_steppable(optimizer_class, values)
     assert bare.form is not None
     reason = failure(optimizer_class, arguments, bare.form, bare.closure)
-    owner = getattr(optimizer_class, "__name__", str(optimizer_class))
-    raise user_error("refused", key="optim", owner=owner, reason=reason)
+    raise user_error("refused", key="optim", owner=named(optimizer_class), reason=reason)
 
 
 def check_steppable(optimizer_class: Callable[..., Optimizer], values: Mapping[str, Any]) -> Needs:
@@ -126,9 +126,14 @@ def check_steppable(optimizer_class: Callable[..., Optimizer], values: Mapping[s
     required = {n: arguments[n] for n, p in parameters if p.default is p.empty and n in arguments}
     needs = needs_of(optimizer_class, required)
     if needs.form is None:
-        owner = getattr(optimizer_class, "__name__", str(optimizer_class))
-        raise user_error("optimizer_needs", owner=owner, reason=needs.reason)
+        raise user_error("optimizer_needs", owner=named(optimizer_class), reason=needs.reason)
     return needs
+
+
+def named(optimizer_class: Callable[..., Optimizer]) -> str:
+    """Return a class's name, with file and line where it is somebody else's."""
+    name = getattr(optimizer_class, "__name__", str(optimizer_class))
+    return f"{name}{place_of_class(optimizer_class)}"
 
 
 def as_arguments(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -163,8 +168,7 @@ def build_optimizer(
         arguments |= fastest_form(optimizer_class, arguments, parameters)
         return optimizer_class(parameters, **arguments)
     except Exception as error:  # torch compares and multiplies before it checks
-        owner = getattr(optimizer_class, "__name__", optimizer_class)
-        reason = " ".join(str(error).split())
+        owner, reason = named(optimizer_class), " ".join(str(error).split())
         raise user_error("refused", key="optim", owner=owner, reason=reason) from error
 
 

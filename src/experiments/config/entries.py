@@ -21,7 +21,7 @@ from experiments.config.schema import OF_BATCHES
 from experiments.config.value_words import list_in, number_in, whole_in
 from experiments.errors.likeness import hint
 from experiments.errors.messages import UserError, refuse_unless, unknown_key, user_error
-from experiments.errors.places import is_foreign, place_of
+from experiments.errors.places import place_of, place_of_class
 from experiments.errors.wording import listed, spelled
 
 Config = dict[str, Any]
@@ -160,15 +160,7 @@ def called(target: Any) -> str:
     parts = str(module).split(".")
     outer = (".".join(parts[:number]) for number in range(1, len(parts)))
     known = (place for place in outer if getattr(sys.modules.get(place), word, None) is target)
-    name = f"{next(known, module)}.{word}"
-    try:
-        file = inspect.getsourcefile(target)
-        if not file or not is_foreign(file):
-            return name  # before its line is looked for: in torch's files that takes 0.1 s
-        line = inspect.getsourcelines(target)[1]
-    except (OSError, TypeError):
-        return name
-    return f"{name} ({file}, line {line})"
+    return f"{next(known, module)}.{word}{place_of_class(target)}"
 
 
 def check_supplied(

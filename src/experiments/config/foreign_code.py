@@ -7,6 +7,7 @@ from typing import Any
 
 from experiments.config.dotted_paths import find_target
 from experiments.config.given_code import GIVEN, given_paths, is_given
+from experiments.errors.wording import listed
 from experiments.record.code import KNOWN_OTHERWISE, code_of
 from experiments.record.identity import NOT_IN_IDENTITY, without
 
@@ -22,11 +23,20 @@ def foreign_targets(config: Config) -> list[tuple[str, str]]:
     [('model', 'mine.Net')]
     """
     found = targets_in(without(config, NOT_IN_IDENTITY), "")
-    return [
-        (key, path)
-        for key, path in found
-        if path.partition(".")[0] not in KNOWN_OTHERWISE and not is_given(path)
-    ]
+    return [(key, path) for key, path in found if is_of_others(path) and not is_given(path)]
+
+
+def foreign_words(config: Config) -> str:
+    """Return what of somebody else's a config names, also where it changes no result.
+
+    >>> foreign_words({"model": {"_target_": "mine.Net"}, "logger": {"_target_": "mine.Log"}})
+    'model: mine.Net, logger: mine.Log'
+    """
+    return listed(f"{key}: {path}" for key, path in targets_in(config, "") if is_of_others(path))
+
+
+def is_of_others(path: str) -> bool:
+    return path.partition(".")[0] not in KNOWN_OTHERWISE
 
 
 def targets_in(node: Any, key: str) -> Iterator[tuple[str, str]]:

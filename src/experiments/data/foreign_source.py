@@ -22,7 +22,8 @@ def check_data_set(data: Any, owner: str) -> None:
     is_classes = data.task == "classification"
     problem = None
     if data.task not in ("classification", "regression"):
-        problem = f"the task {data.task}", "classification or regression"
+        task = data.task if isinstance(data.task, str) else type(data.task).__name__
+        problem = f"the task {task}", "classification or regression"
     elif is_classes and not data.class_names:
         problem = "no class_names", "a tuple with the name of each class"
     for part in ("train", "val", "test"):

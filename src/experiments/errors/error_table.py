@@ -119,6 +119,7 @@ TABLE: dict[str, str] = {
     "secret": "{given}: secrets do not belong in a configuration, because it is written to files "
     "and to W&B. Set it in the environment instead, e.g. export WANDB_API_KEY=...",
     "replaced": "Code that this run names has replaced {names}; put back for what comes after it.",
+    "delay": "After {seconds} seconds this is still being built: {what}. Ctrl-C stops it.",
     "examined": "{key}: the process that looked at this configuration ended with code {code}.",
     "taken_for": "model={model} has no model.phi_out: loss={loss} takes its outputs for {takes}.",
     "loss_weights": "loss={loss} has weights of its own, which are not trained: the optimizer has "
@@ -146,8 +147,8 @@ TABLE: dict[str, str] = {
     "{package}, or logger=csv, which needs none.",
     "other_logger": "logger.also.{given}: this is no logger, as it has no _target_. "
     "Type +logger.also.{given}._target_=package.Class.",
-    "no_logger": "logger.name={given}: {target} is no logger of Lightning's, as it does not take "
-    "metrics by log_metrics.",
+    "no_logger": "logger.name={given}: {target} is no logger of Lightning's: it lacks {lacking}. "
+    "Derive yours from lightning.pytorch.loggers.logger.Logger.",
     "unmeasured": "{number} runs were done before {names} was asked for, and are not trained "
     "again; hydra.sweep.dir=FOLDER trains all in another folder.",
     "metric_target": "metrics.{given}: this is no metric, as it has no _target_. Type "
@@ -156,7 +157,7 @@ TABLE: dict[str, str] = {
     "torchmetrics.Metric, with update(outputs, targets) and compute().",
     "metric_fails": "metrics={given}: it does not take what {task} gives ({reason}). "
     "For {task} there are {fitting}.",
-    "metric_shape": "metrics={given}: it gives {shape} and not one number. Set its average to "
+    "metric_shape": "metrics={given}: {owner} gives {shape} and not one number. Set its average to "
     "macro or micro, or leave it away.",
     "table_shape": "metrics={given}: as it says better: none it is a table, and it gives {shape} "
     "in place of {number} rows and columns, one of each class. A number says better: max or min.",

@@ -51,6 +51,7 @@ class TorchExaminer:
 
     def check_values(self, config: Config) -> None:
         from experiments.training import build
+        from experiments.training.added_metrics import build_metrics
         from experiments.training.check import check_config
         from experiments.training.recipe import build_recipe
 
@@ -60,6 +61,8 @@ class TorchExaminer:
             spec = self.spec_of(config)
             network, loss = build.build_network(config, spec), build.loss_of(config, spec)
             build.try_foreign(config, network, loss, spec)
+            build.build_callbacks(config)
+            build_metrics(config, spec)
 
     def spec_of(self, config: Config) -> Any:
         """Return what the data of a config are, read once."""

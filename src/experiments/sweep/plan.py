@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any
 
 from experiments.config.composer import Composer
-from experiments.config.foreign_code import foreign_targets
+from experiments.config.foreign_code import foreign_targets, foreign_words
 from experiments.config.overrides import key_of, label, slug
 from experiments.config.schema import OF_BATCHES
 from experiments.errors.messages import UserError
@@ -41,7 +41,7 @@ class Job:
         setting: the identity without the seed.
         sweep_dir: the folder that its own folder lies in.
         number: its place in the sweep, from 0.
-        checksum: of its data.
+        checksum: of its data; empty where they cannot be read.
         code: of somebody else's that it is made with, by module.
     """
 
@@ -195,7 +195,7 @@ def examine(cells: Sequence[Cell], configs: Sequence[Config], examiner: Examiner
             if is_new_value:
                 examiner.check_values(config)
         except UserError as error:
-            if not foreign_targets(config):
+            if not foreign_words(config):
                 raise
             refused.append(error)
     if refused and len(refused) == asked:
@@ -220,8 +220,10 @@ def make_plan(
     for config in configs:
         key = data_key(config)
         if key not in checksums:
-            checksums[key] = examiner.checksum(config)
-    check_same_data(checksums, {data_key(c): c for c in configs}, sweep_dir, examiner)
+            checksums[key] = checksum_of(config, examiner)
+    known = {key: checksum for key, checksum in checksums.items() if checksum}
+    by_data = {key: c for c in configs if (key := data_key(c)) in known}
+    check_same_data(known, by_data, sweep_dir, examiner)
     codes = Codes(examiner)
     jobs: dict[str, Job] = {}
     for cell, config in zip(cells, configs, strict=True):
@@ -236,6 +238,18 @@ def make_plan(
         for key, job in jobs.items()
     ]
     return SweepPlan(settled, known_runs(settled), retry_failed)
+
+
+def checksum_of(config: Config, examiner: Examiner) -> str:
+    """Return the checksum of a config's data; empty where a source of somebody else's fails, as
+    its jobs then say.
+    """
+    try:
+        return examiner.checksum(config)
+    except UserError:
+        if any(key.startswith("data") for key, _ in foreign_targets(config)):
+            return ""
+        raise
 
 
 class Codes:

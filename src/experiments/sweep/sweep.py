@@ -60,7 +60,7 @@ class Sweep:
 
     def settle_metric(self, plan: SweepPlan) -> None:
         """Have the declaration name a metric that all runs measure, or raise UserError."""
-        by_data = {data_key(job.config): job.config for job in plan.jobs}
+        by_data = {data_key(job.config): job.config for job in plan.jobs if job.checksum}
         names = [self.carrier.examiner.measures(config) for config in by_data.values()]
         self.declaration = self.declaration.with_metric(names)
         self.tell_unmeasured(plan)

@@ -5,6 +5,7 @@ Shape letters: B batch, K classes or regression targets.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import math
@@ -20,6 +21,7 @@ from torchmetrics import Metric
 from experiments.config.entries import (
     Config,
     call_or_refuse,
+    called,
     check_type,
     find_target,
     is_whole_module,
@@ -27,6 +29,7 @@ from experiments.config.entries import (
 )
 from experiments.data.sources import DataSpec
 from experiments.errors.messages import UserError, refuse_unless, unknown_key, user_error
+from experiments.errors.places import place_of
 from experiments.errors.wording import listed, spelled
 from experiments.record.metric import KNOWN, TABLE, is_table, numbers_of
 
@@ -101,12 +104,13 @@ def build_metric(name: str, node: Any, spec: DataSpec) -> Metric:
     refuse_unless(is_free, "metrics", name, allowed, "my_metric")
     target = find_target(f"metrics.{name}", node["_target_"])
     if not (inspect.isclass(target) and issubclass(target, Metric)):
-        raise user_error("no_metric", given=name, target=node["_target_"])
+        raise user_error("no_metric", given=name, target=called(target))
     check_better(name, node, target)
     arguments = arguments_of(name, node, target, spec)
     make = functools.partial(target, **arguments)
-    tried: Metric = call_or_refuse(f"metrics.{name}", make, node["_target_"])
-    try_out(name, tried, spec, is_table=is_table(node))
+    owner = called(target)
+    tried: Metric = call_or_refuse(f"metrics.{name}", make, owner)
+    try_out(name, tried, spec, owner, is_table=is_table(node))
     # Of what it validates batch by batch nothing can be wrong from here on.
     is_validating = "validate_args" in inspect.signature(target).parameters
     metric: Metric = make(validate_args=False) if is_validating else make()
@@ -147,7 +151,7 @@ def arguments_of(
     return {**{key: value for key, value in supplied.items() if key in named}, **given}
 
 
-def try_out(name: str, metric: Metric, spec: DataSpec, is_table: bool) -> None:
+def try_out(name: str, metric: Metric, spec: DataSpec, owner: str, is_table: bool) -> None:
     """Raise UserError for a metric that does not take what this task gives, or gives no number; for
     a table, one without a row and a column for each class.
     """
@@ -162,15 +166,22 @@ def try_out(name: str, metric: Metric, spec: DataSpec, is_table: bool) -> None:
         update(metric, outputs, targets)
         value = metric.compute()
         metric.reset()
-    except Exception as error:
-        reason = " ".join(str(error).split())[:200] or repr(error)
-        raise misfit(name, spec, reason) from error
+    except (Exception, SystemExit) as error:
+        reason = " ".join(str(error).split())[:200]
+        reason = reason if isinstance(error, ValueError) and reason else f"{error!r}"[:200]
+        raise misfit(name, spec, f"{reason}{place_of(error)}") from error
+    if not isinstance(value, Tensor):
+        wanted = "a tensor of numbers for each class" if is_table else "a tensor with one number"
+        given = type(value).__name__
+        raise user_error(
+            "no_module", key=f"metrics.{name}", owner=owner, given=given, wanted=wanted
+        )
     most = spec.num_outputs if spec.task == "regression" else 1
-    shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+    shape = tuple(value.shape)
     if is_table and shape != (spec.num_outputs, spec.num_outputs):
         raise user_error("table_shape", given=name, shape=shape, number=spec.num_outputs)
-    if not is_table and (not isinstance(value, Tensor) or value.numel() not in (1, most)):
-        raise user_error("metric_shape", given=name, shape=shape)
+    if not is_table and value.numel() not in (1, most):
+        raise user_error("metric_shape", given=name, owner=owner, shape=shape)
 
 
 def misfit(name: str, spec: DataSpec, reason: str) -> UserError:
@@ -191,7 +202,8 @@ def guesses(
     """Return what each metric gives of points that are all told the same.
 
     That is the share of each class among the training points, or the mean of their targets. Not
-    finite numbers, such as a correlation with a constant, are left out.
+    finite numbers, such as a correlation with a constant, are left out, and so is a metric of
+    somebody's that takes no such points.
 
     Args:
         metrics: of which nothing is counted yet.
@@ -206,8 +218,9 @@ def guesses(
     values = {}
     for name, metric in metrics.items():
         metric.set_dtype(torch.float64)
-        update(metric, told.expand(len(own), len(told)).double(), own)
-        values[name] = float(metric.compute().double().mean())
+        with contextlib.suppress(Exception):
+            update(metric, told.expand(len(own), len(told)).double(), own)
+            values[name] = float(metric.compute().double().mean())
         metric.reset()
     return {name: value for name, value in values.items() if math.isfinite(value)}
 

@@ -13,9 +13,10 @@ from fractions import Fraction
 from typing import Any
 
 import torch
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from lightning.pytorch import LightningModule
-from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.callbacks import Callback, EarlyStopping
 
 from experiments.catalogue import initializers
 from experiments.catalogue.activations import PHI_OUT
@@ -191,7 +192,22 @@ def build_network(config: Config, spec: DataSpec) -> torch.nn.Module:
         lambda: initializers.initialize(network, initializer, config["seed"]),
         called(initializer),
     )
+    check_drawn(network, initializer)
     return network
+
+
+def check_drawn(network: torch.nn.Module, initializer: Callable[..., None]) -> None:
+    """Raise UserError where an initialiser of somebody's has drawn what is no number."""
+    target = getattr(initializer, "func", initializer)
+    if is_of_others(target) and not all(p.isfinite().all() for p in network.parameters()):
+        raise user_error(
+            "numbers",
+            key="init",
+            owner=called(target),
+            given="numbers that are not finite",
+            when="as weights",
+            instead="Look for what divides, or is never filled",
+        )
 
 
 def activation_of(config: Config) -> Callable[[], torch.nn.Module]:
@@ -201,15 +217,28 @@ def activation_of(config: Config) -> Callable[[], torch.nn.Module]:
     def trial() -> None:
         phi = check_module(activation(), "activation", called(activation), "a torch.nn.Module")
         phi.train()
-        own = max((p.numel() for p in phi.parameters()), default=1)
-        num_features = max(own, 4) * Fraction(getattr(phi, "multiplier", 1))
+        multiplier = Fraction(getattr(phi, "multiplier", 1))
+        most = max((p.numel() for p in phi.parameters()), default=1)
+        num_inputs = int(max(most, 4) * multiplier)
         with torch.random.fork_rng(devices=[]), torch.no_grad():
-            outputs = phi(torch.linspace(-1, 1, int(2 * num_features)).view(2, -1))
+            outputs = phi(torch.linspace(-1, 1, 2 * num_inputs).view(2, -1))
+        check_activated(outputs, num_inputs, multiplier)
         if not outputs.isfinite().all():
             raise ValueError("between -1 and 1 it is not a finite number")
 
     call_or_refuse("activation", trial, called(activation))
     return activation
+
+
+def check_activated(outputs: Any, num_inputs: int, multiplier: Fraction) -> None:
+    """Raise ValueError where an activation gives another number of features than it says."""
+    needed = (2, int(num_inputs / multiplier))
+    given = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
+    if given != needed:
+        raise ValueError(
+            f"it gives {given} for points of shape {(2, num_inputs)}, and {needed} is needed, or "
+            "an attribute multiplier, the features that it takes for each that it gives"
+        )
 
 
 def initializer_of(
@@ -321,14 +350,24 @@ def build_callbacks(config: Config) -> list[Any]:
             raise user_error("callback", given=name)
         for path in nested_targets(node):
             find_target(f"callbacks.{name}", path)
-    return [
-        call_or_refuse(
-            f"callbacks.{name}",
-            functools.partial(instantiate, callback_node(node)),
-            node["_target_"],
-        )
-        for name, node in nodes.items()
-    ]
+    return [build_callback(f"callbacks.{name}", node) for name, node in nodes.items()]
+
+
+def build_callback(key: str, node: Config) -> Callback:
+    """Return a callback, or raise UserError for what raises, and for what is none."""
+    owner = called(find_target(key, node["_target_"]))
+
+    def make() -> Any:
+        try:
+            return instantiate(callback_node(node))
+        except InstantiationException as error:  # Hydra's words are about its own call
+            raise (error.__cause__ or error) from None
+
+    callback = call_or_refuse(key, make, owner)
+    if not isinstance(callback, Callback):
+        given, wanted = type(callback).__name__, "a Callback of lightning.pytorch.callbacks"
+        raise user_error("no_module", key=key, owner=owner, given=given, wanted=wanted)
+    return callback
 
 
 def callback_node(node: Mapping[str, Any]) -> Config:

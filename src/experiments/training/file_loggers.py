@@ -8,7 +8,6 @@ history: a curve that begins twice would be drawn twice.
 from __future__ import annotations
 
 import importlib.util
-import inspect
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,16 +17,15 @@ from typing import Any
 from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger
 
 from experiments.config.dotted_paths import find_target
-from experiments.config.entries import call_or_refuse
+from experiments.config.entries import call_or_refuse, called
 from experiments.errors.messages import user_error
 from experiments.errors.wording import listed
 from experiments.record.folder import write_atomic
 from experiments.record.record import Record
+from experiments.training.own_loggers import arguments_for, check_is_logger, check_own_logger
 
 LOGGERS = ("wandb", "csv", "none")
 """Those that need no class of their own."""
-NOT_ARGUMENTS = ("name", "_target_", "also")
-"""Keys of a logger that its class is not called with."""
 PACKAGES = {
     "tensorboard": ("tensorboard", ("tensorboard", "tensorboardX")),
     "mlflow": ("mlflow", ("mlflow",)),
@@ -57,7 +55,7 @@ def check_logger(settings: Node) -> None:
         name, is_first = node.get("name"), key == "logger"
         if "_target_" in node:
             check_installed(key, node)
-            find_target(key, node["_target_"])
+            check_own_logger(key, node)
         elif name not in LOGGERS and is_first:
             raise user_error("logger", given=name, allowed=listed(LOGGERS))
         elif name not in LOGGERS[1:] and not is_first:
@@ -106,14 +104,10 @@ def file_loggers(
 
 def own_logger(key: str, node: Node, folder: Path) -> Logger:
     """Return a logger of anyone's, which writes into the run folder unless it is told where."""
-    path = node["_target_"]
-    target = find_target(key, path)
-    arguments = {word: v for word, v in node.items() if word not in NOT_ARGUMENTS}
-    if "save_dir" in inspect.signature(target).parameters:
-        arguments = {"save_dir": str(folder), **arguments}
-    logger: Logger = call_or_refuse(key, lambda: target(**arguments), path)
-    if not hasattr(logger, "log_metrics"):
-        raise user_error("no_logger", given=node["name"], target=path)
+    target = find_target(key, node["_target_"])
+    owner, arguments = called(target), arguments_for(target, node, str(folder))
+    logger: Logger = call_or_refuse(key, lambda: target(**arguments), owner)
+    check_is_logger(logger, node["name"], owner)
     return logger
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from inspect import signature
 from pathlib import Path
 
 from experiments.catalogue.optimizer_needs import Needs
 from experiments.config.entries import Config, asked_for, target_of
+from experiments.config.foreign_code import foreign_words
 from experiments.config.given_code import MARK, given_paths
 from experiments.config.launch import Launch
 from experiments.config.overrides import key_of
@@ -28,6 +31,9 @@ from experiments.training.run_parts import RunParts
 from experiments.training.user_module import STAGES, UserModule
 
 log = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 30.0
+"""After which a run says which classes it is still building: a constructor may never return."""
 
 
 def tell_start(parts: RunParts, launch: Launch, folder: Path) -> None:
@@ -57,6 +63,21 @@ def tell_start(parts: RunParts, launch: Launch, folder: Path) -> None:
     if not launch.is_quiet:
         data = {**config["data"], "batch_size": parts.datamodule.batch_size_in_words}
         console.start_panel({**config, "data": data}, parts.facts | {"folder": str(folder)})
+
+
+@contextlib.contextmanager
+def telling_of_delay(config: Config) -> Iterator[None]:
+    """Say where the block takes long that it calls somebody else's classes, which may be why."""
+    what = foreign_words(config)
+    line = TABLE["delay"].format(seconds=f"{PATIENCE_SECONDS:g}", what=what)
+    timer = threading.Timer(PATIENCE_SECONDS, log.warning, [line])
+    timer.daemon = True
+    if what:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,9 +11,14 @@ from typing import NamedTuple
 import torch
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from experiments.catalogue.optimizer_needs import Needs, TinyNetwork, takes_channels_last
+from experiments.catalogue.optimizer_needs import (
+    Needs,
+    TinyNetwork,
+    check_can_be_kept,
+    takes_channels_last,
+)
 from experiments.catalogue.optimizers import (
     as_arguments,
     check_steppable,
@@ -24,7 +30,9 @@ from experiments.catalogue.optimizers import (
 from experiments.config.dotted_paths import find_target
 from experiments.config.entries import Config, call_or_refuse, called, entry, target_of
 from experiments.config.schema import SchedulerConfig
+from experiments.errors.messages import user_error
 from experiments.training.steps import UpdateRules
+from experiments.training.trial import is_of_others
 
 MakeScheduler = Callable[[Optimizer, int], LRScheduler]
 
@@ -90,11 +98,45 @@ def optimizer_of(config: Config) -> OptimizerRecipe:
 
 
 def scheduler_of(config: Config) -> MakeScheduler:
-    """Return what makes the schedule, tried once."""
+    """Return what makes the schedule, tried once; of somebody else's it is advanced too."""
     scheduler = entry(config, "scheduler")
-    trial = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
-    call_or_refuse("scheduler", lambda: scheduler(trial, 1), called(scheduler))
+    owner, optimizer = called(scheduler), one_weight()
+    made = call_or_refuse("scheduler", lambda: scheduler(optimizer, 1), owner)
+    if not isinstance(made, LRScheduler):
+        given, wanted = type(made).__name__, "a scheduler of torch.optim.lr_scheduler"
+        raise user_error("no_module", key="scheduler", owner=owner, given=given, wanted=wanted)
+    if is_of_others(scheduler.func):
+        when = " when it is advanced"
+        call_or_refuse("scheduler", lambda: advance(scheduler, owner), owner, when)
     return scheduler
+
+
+def one_weight() -> Optimizer:
+    return torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
+
+
+def advance(scheduler: MakeScheduler, owner: str, num_total: int = 3) -> None:
+    """Advance a schedule to its end, or raise UserError: rates that are none, a state that no
+    checkpoint can hold.
+    """
+    refuse = functools.partial(user_error, "numbers", key="scheduler", owner=owner)
+    optimizer = one_weight()
+    schedule = scheduler(optimizer, num_total)
+    for number in range(1, num_total + 1):
+        optimizer.step()
+        if isinstance(schedule, ReduceLROnPlateau):
+            schedule.step(0.0)
+        else:
+            schedule.step()
+        lr = float(optimizer.param_groups[0]["lr"])
+        if not math.isfinite(lr) or lr < 0:
+            when = f"as learning rate {number} of {num_total}, where it began with 0.1"
+            raise refuse(given=f"{lr:g}", when=when, instead="Give finite numbers from 0 on")
+    try:
+        check_can_be_kept(schedule.state_dict())
+    except TypeError as error:
+        given, when = "a state with more than numbers in it", "to be kept, which no checkpoint can"
+        raise refuse(given=given, when=when, instead="Leave it out of state_dict") from error
 
 
 def interval_of(scheduler: Config) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from experiments.config.arguments import command_line
 from experiments.config.launch import Launch
 from experiments.data.datamodule import DataModule
 from experiments.errors.messages import RunFailed, UserError, user_error
+from experiments.errors.places import place_of
 from experiments.record.chance import chance_of
 from experiments.record.code import is_other_code
 from experiments.record.disk import is_refusal
@@ -118,14 +120,15 @@ class Recorder:
         if record["status"] != "running":
             return True  # all was done; what broke off was the telling of it
         self._count()
-        if isinstance(error, KeyboardInterrupt | SystemExit):
+        if isinstance(error, KeyboardInterrupt | SystemExit) and not leaves_by_itself(error):
             signal_name = "SIGINT" if isinstance(error, KeyboardInterrupt) else "SIGTERM"
             record["status"], record["error"] = "interrupted", f"stopped by {signal_name}"
             if not self.is_in_sweep:  # which says itself how it goes on
                 log.warning("Stopped. To continue: %s", command_line(f"resume={self.folder}"))
             return True
         record["status"] = "failed"
-        record["error"] = " ".join(f"{type(error).__name__}: {error}".split())
+        place = "" if isinstance(error, UserError) else place_of(error)
+        record["error"] = " ".join(f"{type(error).__name__}: {error}".split()) + place
         log.error("The run failed.", exc_info=error)
         return isinstance(error, UserError) or is_refusal(error, self.output, self.folder)
 
@@ -142,6 +145,12 @@ class Recorder:
         if stopwatch.train_seconds > 0:
             record["samples_per_second"] = stopwatch.num_samples / stopwatch.train_seconds
         return rows
+
+
+def leaves_by_itself(error: BaseException) -> bool:
+    """Return whether somebody else's code has called sys.exit, where no signal asked for it."""
+    is_exit = isinstance(error, SystemExit) and error.code != 128 + signal.SIGTERM
+    return is_exit and bool(place_of(error))
 
 
 def new_record(parts: RunParts, launch: Launch, before: Record | None) -> Record:

@@ -28,7 +28,7 @@ from experiments.training.claimed_folder import check_planned_code, claimed_fold
 from experiments.training.counted_tables import write_tables
 from experiments.training.diagnostics import health
 from experiments.training.loggers import RunLoggers
-from experiments.training.notices import tell_start
+from experiments.training.notices import tell_start, telling_of_delay
 from experiments.training.recording import Outcome, Recorder
 from experiments.training.run_parts import RunParts, build_run
 from experiments.training.told_points import ToldPoints
@@ -55,7 +55,8 @@ def train(config: Config, launch: Launch) -> Known | None:
         config = launch.settled(config)
         check_config(config)
         check_launch(config, launch, is_resumed=resumed is not None)
-        parts = build_run(config)
+        with telling_of_delay(config):
+            parts = build_run(config)
         check_planned_code(launch, parts)
     if resumed is not None:
         resume.check_same_data(resumed, parts)
@@ -141,7 +142,8 @@ def interruptible(trainer: L.Trainer) -> Iterator[None]:
         # Its own exit code is 0, as if all had been done.
         raise SystemExit(128 + signal.SIGTERM) from error
     except SystemExit as error:
-        if trainer.interrupted and error.code == 1:
+        # Not where a callback or a network of somebody's has called sys.exit.
+        if trainer.interrupted and isinstance(error.__context__, KeyboardInterrupt):
             raise KeyboardInterrupt from error
         raise
     finally:

@@ -150,7 +150,9 @@ class Trial:
         if not loss.isfinite():
             self.refuse_loss(f"{loss.item()}", "at once", "Look at what it takes a logarithm of")
         if not loss.requires_grad:
-            self.refuse_loss("a number without a gradient", "", "Leave detach and item away")
+            self.refuse_loss(
+                "a number without a gradient", "for a batch", "Leave detach and item away"
+            )
         return loss
 
     def check_taken(self, outputs: Tensor) -> None:

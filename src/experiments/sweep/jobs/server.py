@@ -40,11 +40,15 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
-from experiments.config.foreign_code import targets_in
+from experiments.config.foreign_code import foreign_words, targets_in
+from experiments.errors.error_table import TABLE
 from experiments.errors.messages import RunFailed, UserError, user_error
 from experiments.sweep.examiner import TorchExaminer
 from experiments.sweep.jobs.job import Assignment, Result
 from experiments.sweep.jobs.job_process import LOOK_SECONDS, JobProcess, work
+
+PATIENCE_SECONDS = 30.0
+"""After which a user hears which config is being looked at: a constructor may never return."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +140,8 @@ class ServerProcess:
     def _ask(self, *question: Any) -> Any:
         assert self.ready
         self.connection.send(question)
+        if not wait([self.connection], PATIENCE_SECONDS):
+            tell_delay(question[1])
         word, answer = self._receive()
         if word == "refused":
             raise UserError(answer)
@@ -208,6 +214,10 @@ class JobServer:
         )
         process.start()
         theirs.close()
+        if ours not in wait([ours, self.connection]):
+            # Nothing is sent while an answer is waited for: the launcher has left.
+            process.kill()
+            raise EOFError
         try:
             answer: tuple[str, Any] = ours.recv()
         except EOFError:
@@ -233,6 +243,12 @@ class JobServer:
             if job.process.exitcode is not None:
                 del self.jobs[number]
                 self.connection.send(("ended", number, *job.collect()))
+
+
+def tell_delay(config: dict[str, Any]) -> None:
+    """Say which config keeps a question waiting: a constructor may take its time, or for ever."""
+    what = foreign_words(config) or f"data={config['data']['name']}"
+    print(TABLE["delay"].format(seconds=f"{PATIENCE_SECONDS:g}", what=what), flush=True)
 
 
 def is_of_others(path: str) -> bool:
