@@ -16,6 +16,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from own_parts import other_parts
 from processes import wait_until
 from running import ROOT, run_folders
 
@@ -23,6 +24,7 @@ from experiments.record.record import read_record
 
 pytestmark = pytest.mark.slow
 
+LAST = Path("checkpoints", "last.ckpt")
 SOURCES = ("src", "conf", "sweeps", "example", "pyproject.toml", "setup.py", "README.md", "LICENSE")
 
 
@@ -111,14 +113,17 @@ def test_the_commands_do_in_an_empty_folder_what_the_scripts_do(
     assert "\nsweeps: activations," in said
     assert "experiments train model=cnn optim=adam" in said
 
-    # A folder of one's own, a run of it, and a test.
+    # A folder of one's own, a run with a part of each kind, and a test.
     assert "experiments train sweeps=nets" in called(program, "new")
-    own = ["model=net", "data=rings", "metrics=margin"]
+    [_, *own], [_, *of_sweep] = other_parts()
+    assert {"model=net", "data=rings", "metrics=margin"} <= {*own}
     said = called(program, "train", *own, "trainer.max_epochs=2")
-    assert "Of your own, from conf/ and sweeps/: data=rings" in said
+    assert "Of your own, from conf/ and sweeps/: " in said
     [folder] = run_folders()
     record = read_record(folder)
     assert record["status"] == "completed"
+    assert set(record["code"] or {}) == {"nets", "parts", "rings"}
+    assert len((folder / "lines.txt").read_text().splitlines()) == 2  # of two epochs
     assert record["environment"]["commit"] is None
     assert list(Path("outputs/wandb").glob("offline-run-*"))
     assert "4 passed" in called(python, "-m", "pytest", "-q")
@@ -138,11 +143,13 @@ def test_the_commands_do_in_an_empty_folder_what_the_scripts_do(
     *_, resumed = run_folders()
     record = read_record(resumed)
     assert (record["status"], record["epochs"]) == ("completed", epochs + 3)
+    counted = f"import torch; print(len(torch.load({str(resumed / LAST)!r})['callbacks']['Norms']"
+    assert f"{epochs + 3}\n" in called(python, "-c", counted + "['norms']))")
     load = f"from experiments import load_run; print(load_run({str(resumed)!r}).module().network)"
     assert "Net(" in called(python, "-c", load)
 
     # Twelve runs of a sweep, mirrored; and what it says to type next.
-    said = called(program, "train", "sweeps=nets", "trainer.max_epochs=2")
+    said = called(program, "train", *of_sweep, "trainer.max_epochs=2")
     runs = run_folders(Path("outputs/sweeps/nets"))
     assert [read_record(run)["status"] for run in runs] == ["completed"] * 12
     # The single run and the one that went on are there too.
@@ -150,7 +157,7 @@ def test_the_commands_do_in_an_empty_folder_what_the_scripts_do(
     [report] = re.findall(r"^Report: (.*)$", said, re.MULTILINE)
     assert report.endswith("experiments compare runs=outputs/sweeps/nets")
     assert "Report: outputs/reports/nets/report.html" in called(program, *report.split()[1:])
-    assert "nothing is missing" in called(program, "train", "sweeps=nets", "trainer.max_epochs=2")
+    assert "nothing is missing" in called(program, "train", *of_sweep, "trainer.max_epochs=2")
 
     # A picture, and a mistake.
     called(program, "figures", "figure=convolution", "formats=[svg]", "animate=false")

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from own_parts import PAGE, blocks_of
 from running import ROOT, run_folders
 
 from experiments.record.record import read_record
 
 pytestmark = pytest.mark.slow
 
-PAGE = (ROOT / "docs" / "own.md").read_text(encoding="utf-8")
-
 
 def block(kind: str) -> str:
-    return re.findall(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)[0]
+    return blocks_of(PAGE, kind)[0]
 
 
 def test_the_commands_of_the_page_do_what_it_says(tmp_path: Path) -> None:
@@ -46,7 +44,7 @@ def test_the_commands_of_the_page_do_what_it_says(tmp_path: Path) -> None:
 
 def test_the_folder_of_your_own_does_what_the_page_says(tmp_path: Path) -> None:
     section = PAGE.partition("## A folder of your own")[2].partition("\n## ")[0]
-    lines = re.findall(r"```\n(.*?)```", section, re.DOTALL)[0].splitlines()
+    lines = blocks_of(section)[0].splitlines()
     assert [shlex.split(line)[:2] for line in lines[:2]] == [["experiments", "new"], ["cd", "mine"]]
     here = tmp_path
     for line in lines:
