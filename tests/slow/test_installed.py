@@ -123,7 +123,7 @@ def test_the_commands_do_in_an_empty_folder_what_the_scripts_do(
     record = read_record(folder)
     assert record["status"] == "completed"
     assert set(record["code"] or {}) == {"nets", "parts", "rings"}
-    assert len((folder / "lines.txt").read_text().splitlines()) == 2  # of two epochs
+    assert len((folder / "lines.txt").read_text().splitlines()) == 3  # two epochs and the test
     assert record["environment"]["commit"] is None
     assert list(Path("outputs/wandb").glob("offline-run-*"))
     assert "4 passed" in called(python, "-m", "pytest", "-q")
