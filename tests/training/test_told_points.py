@@ -31,7 +31,8 @@ BINS = 15
 
 
 def test_every_metric_of_the_group_is_held_against_what_is_kept() -> None:
-    assert {*CLASSIFIED, "rmse", "spearman", "none"} == set(choices("metrics"))
+    # The table of confusions is in test_counted_tables.py.
+    assert {*CLASSIFIED, "rmse", "spearman", "confusion", "none"} == set(choices("metrics"))
 
 
 def test_metrics_of_kept_predictions_are_those_of_the_record(train_run: Train) -> None:
