@@ -89,9 +89,9 @@ TABLE: dict[str, str] = {
     "does not have it (its text has the hash {text}). Record, history and predictions of the run "
     "can be read all the same; to have its network here, define {name} by the same text and train "
     "the same again: the run is found.",
-    "no_import": "{name} stands in no module that can be imported. It trains, and counts by its "
-    "text ({text}), but no later process can load its network. For one that can, write it into a "
-    "file (nets.py) and import it from there: from nets import {name}.",
+    "no_import": "{name} stands in no module that can be imported. It serves here, and is recorded "
+    "by the hash of its text ({text}), but no later process can {what}. For one that can, write it "
+    "into a file (nets.py) and import it from there: from nets import {word}.",
     "given_ranks": "{name} stands in no module that can be imported, so that no further process "
     "can train it beside this one. Type trainer.devices=1, or write it into a file, nets.py, and "
     "import it from there.",

@@ -34,6 +34,8 @@ log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 30.0
 """After which a run says which classes it is still building: a constructor may never return."""
+OF_MODULE = ("model", "activation", "init", "loss", "metrics")
+"""Groups whose classes a trained network is built of when it is read back."""
 
 
 def tell_start(parts: RunParts, launch: Launch, folder: Path) -> None:
@@ -42,8 +44,9 @@ def tell_start(parts: RunParts, launch: Launch, folder: Path) -> None:
     tell_of_data(config, parts.datamodule)
     unread = unread_by(parts.module)
     warn_of_no_effect(config, launch.overrides, parts.recipe, parts.datamodule, unread)
-    for path in given_paths(config):
-        tell_no_import(path)
+    for group, node in config.items():
+        for path in given_paths(node):
+            tell_no_import(path, "load the network" if group in OF_MODULE else "go on with the run")
     takes = getattr(parts.module.loss, "takes", None)
     if isinstance(parts.module, UserModule):
         tell_of_user_module(config, parts.module)
@@ -81,10 +84,12 @@ def telling_of_delay(config: Config) -> Iterator[None]:
 
 
 @functools.cache
-def tell_no_import(path: str) -> None:
-    """Say, once in a process, that no other process can have a class."""
+def tell_no_import(path: str, what: str) -> None:
+    """Say, once in a process, that no other process can have a class, and what it then cannot."""
     name, _, text = path.partition(MARK)
-    log.warning(TABLE["no_import"].format(name=name.rpartition(".")[2], text=text))
+    name = name.rpartition(".")[2]
+    word = name if name.isidentifier() else "NAME"  # a lambda has none yet
+    log.warning(TABLE["no_import"].format(name=name, word=word, text=text, what=what))
 
 
 def unread_by(module: ExperimentModule) -> list[str]:
