@@ -170,16 +170,13 @@ def try_out(name: str, metric: Metric, spec: DataSpec, owner: str, is_table: boo
         reason = " ".join(str(error).split())[:200]
         reason = reason if isinstance(error, ValueError) and reason else f"{error!r}"[:200]
         raise misfit(name, spec, f"{reason}{place_of(error)}") from error
-    if not isinstance(value, Tensor):
-        wanted = "a tensor of numbers for each class" if is_table else "a tensor with one number"
-        given = type(value).__name__
-        raise user_error(
-            "no_module", key=f"metrics.{name}", owner=owner, given=given, wanted=wanted
-        )
     most = spec.num_outputs if spec.task == "regression" else 1
-    shape = tuple(value.shape)
+    shape = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
     if is_table and shape != (spec.num_outputs, spec.num_outputs):
         raise user_error("table_shape", given=name, shape=shape, number=spec.num_outputs)
+    if not is_table and not isinstance(value, Tensor):
+        key, wanted = f"metrics.{name}", "a tensor with one number"
+        raise user_error("no_module", key=key, owner=owner, given=shape, wanted=wanted)
     if not is_table and value.numel() not in (1, most):
         raise user_error("metric_shape", given=name, owner=owner, shape=shape)
 
