@@ -16,8 +16,8 @@ from experiments.record.record import read_record
 pytestmark = pytest.mark.slow
 
 
-def block(kind: str) -> str:
-    return blocks_of(PAGE, kind)[0]
+def block(kind: str, number: int = 0) -> str:
+    return blocks_of(PAGE, kind)[number]
 
 
 def test_the_commands_of_the_page_do_what_it_says(tmp_path: Path) -> None:
@@ -40,6 +40,23 @@ def test_the_commands_of_the_page_do_what_it_says(tmp_path: Path) -> None:
     wrong = subprocess.run([*command, "model.widht=8"], capture_output=True, text=True)
     assert wrong.returncode == 2
     assert "Did you mean model.width=8?" in wrong.stderr
+
+
+def test_the_lightning_module_of_the_page_trains(tmp_path: Path) -> None:
+    (tmp_path / "lit.py").write_text(block("python", 1))
+    (tmp_path / "conf" / "model").mkdir(parents=True)
+    (tmp_path / "conf" / "model" / "lit.yaml").write_text(
+        "name: lit\n_target_: lit.Lit\nlr: 0.02\n"
+    )
+    words = ["model=lit", "logger=[csv]", "metrics=f1_macro", "trainer.max_epochs=5"]
+    command = [sys.executable, str(ROOT / "train.py"), *words]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+    [folder] = run_folders()
+    metrics = read_record(folder)["metrics"]
+    assert metrics["test/accuracy"] > 0.85
+    assert metrics["test/f1_macro"] > 0.85
+    assert "lr: 0.02" in (folder / "csv" / "hparams.yaml").read_text()
 
 
 def test_the_folder_of_your_own_does_what_the_page_says(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from running import QUIET, plain, run_folders
 from torch import nn
 from torch.nn import functional as F
@@ -169,7 +171,8 @@ def said_of(name: str, *overrides: str, more: dict | None = None, **keys: object
 
 
 def trained(command: Callable, *typed: str) -> tuple[Path, str]:
-    answer = command("--config-dir=conf", *DATA, "logger=none", "progress=none", *typed)
+    quiet = [word for word in QUIET if not any(w.startswith(word[:7]) for w in typed)]
+    answer = command("--config-dir=conf", *DATA, *quiet, *typed)
     assert answer.code == 0, answer.err
     return run_folders()[-1], " ".join((answer.out + answer.err).split())
 
@@ -235,7 +238,7 @@ def test_validation_and_test_are_measured_on_its_forward(command: Callable) -> N
 
 def test_what_it_logs_itself_counts(command: Callable) -> None:
     typed = ["+metrics.dice.better=max", "checkpoint.monitor=val/dice", "trainer.max_epochs=5"]
-    folder, told = trained(command, "model=logging", *typed, "loss=focal")
+    folder, told = trained(command, "model=logging", *typed, "loss=focal", "logger=csv")
     assert "loss=focal has no effect" in told
     assert "model=logging logs val_old: kept is what begins with train/, val/ or test/." in told
     run = load_run(folder)
@@ -248,6 +251,13 @@ def test_what_it_logs_itself_counts(command: Callable) -> None:
     assert run.record["metrics"]["val/dice"] == 0.5
     assert run.record["metrics"]["test/size"] == run.record["num_test"] == 12
     assert "test/accuracy" in run.record["metrics"]
+    # The logger has each row once, and the config as it is, not what the module keeps of it.
+    with (folder / "csv" / "metrics.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["val/dice"]]
+    assert [float(row["val/dice"]) for row in rows] == [r["val/dice"] for r in run.history]
+    kept = yaml.safe_load((folder / "csv" / "hparams.yaml").read_text())
+    assert kept["activation"]["name"] == "relu"
+    assert "lr" not in kept
 
 
 def test_optimization_by_hand_and_no_forward(command: Callable) -> None:

@@ -74,8 +74,6 @@ EXPECTED = (
     # A rank without a single point in an epoch has no part in its metrics.
     ".*was called before the ``update`` method.*",
     ".*`isinstance\\(treespec, LeafSpec\\)` is deprecated.*",
-    # Of hyperparameters that a LightningModule keeps; the config has them.
-    ".*Skipping .* parameter because it is not possible to safely dump.*",
     ".*The number of training batches .* is smaller than the logging interval.*",
 )
 

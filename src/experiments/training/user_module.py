@@ -89,6 +89,8 @@ class UserModule(ExperimentModule):
             own_log(*args, logger=bool(logger), **kwargs)
 
         module.log = log
+        if module.hparams:  # loggers get the whole config, in which some would take another's place
+            module.save_hyperparameters(module.hparams, logger=False)
         supply_steps(module)
 
     def hand_out(self, batch: Batch) -> InputsAndTargets:
