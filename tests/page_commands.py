@@ -55,6 +55,8 @@ PLANNED = {
     "train sweeps=depth": "50 jobs",
     "train sweeps=depth activation=sigmoid": "50 jobs",
     "train sweeps=losses": "70 jobs",
+    "train sweeps=cross_validation": "15 jobs",
+    "train sweeps=cross_validation sweep.seeds=3 'data.split_seed=${seed}'": "45 jobs",
     "train sweeps=batch_sizes": "60 jobs",
     "train sweeps=learning_rates optim=sgd": "90 jobs",
     "train sweeps=initialisers model=mlp 'model.hidden=[64,64,64,64,64]'": "60 jobs",
