@@ -53,7 +53,7 @@ bench: $(READY)  ## measure start, step, epoch, sweeps and reports, and keep the
 	$(BIN)/python benchmarks/comparison.py
 	$(BIN)/python benchmarks/diagnostics.py
 
-published: $(READY)  ## train the published settings of MNIST-1D again (two minutes); ARGS=--curve: double descent
+published: $(READY)  ## train the published settings of MNIST-1D again (half an hour); ARGS=--curve: double descent
 	$(BIN)/python benchmarks/published.py $(ARGS)
 
 study: $(READY)  ## train the study of activations and optimizers again (an hour and a half)

@@ -44,7 +44,7 @@ LONG = {
             "shifted_images",
         )
     },
-    **{f"train experiment=mnist1d_{model}": PUBLISHED for model in ("linear", "mlp", "cnn")},
+    **{f"train experiment=mnist1d_{model}": PUBLISHED for model in ("linear", "mlp", "cnn", "gru")},
 }
 """Commands that take minutes, and what types them instead."""
 PLANNED = {

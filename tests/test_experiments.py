@@ -28,7 +28,7 @@ Train = Callable[..., Run]
 NAMES = [name for name in choices("experiment") if name != "none"]
 IDEAS = {"nonlinearity", "sigmoid_in_depth", "full_batch", "optimizers", "cnn_vs_mlp"}
 IDEAS |= {"shifted_images"}
-PUBLISHED = {"mnist1d_linear", "mnist1d_mlp", "mnist1d_cnn", "deepobs_fmnist_2c2d"}
+PUBLISHED = {"mnist1d_linear", "mnist1d_mlp", "mnist1d_cnn", "mnist1d_gru", "deepobs_fmnist_2c2d"}
 CURVES = {"double_descent"}
 """Published settings that are sweeps."""
 
@@ -130,10 +130,23 @@ def their_cnn() -> nn.Module:
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(125, 10))
 
 
+class TheirGRU(nn.Module):
+    """GRUBase of greydanus/mnist1d: the states of all steps, both ways, feed a linear layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru = nn.GRU(1, 6, batch_first=True, bidirectional=True)
+        self.linear = nn.Linear(40 * 2 * 6, 10)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.linear(self.gru(x.view(-1, 40, 1))[0].flatten(1))
+
+
 THEIRS = {
     "mnist1d_linear": (lambda: nn.Sequential(nn.Flatten(), nn.Linear(40, 10)), 410),
     "mnist1d_mlp": (TheirMLP, 15210),
     "mnist1d_cnn": (their_cnn, 5210),
+    "mnist1d_gru": (TheirGRU, 5134),
 }
 
 
