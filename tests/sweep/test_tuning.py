@@ -276,6 +276,9 @@ def test_tuning_over_folds_is_refused(composer: Composer, tmp_path: Path) -> Non
     with pytest.raises(UserError, match="data.folds=5: protocol=tuned is not offered with folds"):
         tune(sweep_of(composer, grid(*typed), carrier, tmp_path), grid(*typed), NODE)
     assert carrier.done == []
+    none = [*typed[:1], "data.folds=null"]
+    tune(sweep_of(composer, grid(*none), carrier, tmp_path), grid(*none), NODE)
+    assert carrier.done
 
 
 def test_settings_with_spaces_of_different_sizes_are_refused(

@@ -49,7 +49,7 @@ def tune(sweep: Sweep, grid: Grid, node: Config) -> Failures:
     settings = list({cell.swept: cell for cell in settings}.values())
     for cell in settings:
         # Points that one fold tests would be among those that chose the values for another.
-        if folds := sweep.composer.value_of(cell.overrides, "data.folds"):
+        if folds := sweep.composer.config(cell.overrides)["data"]["folds"]:
             raise user_error("tuned_folds", given=folds)
     spaces = [space_of(sweep, cell, node["tuning"]["trials"]) for cell in settings]
     check_equal(settings, spaces)
