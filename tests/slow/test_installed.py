@@ -139,7 +139,8 @@ def test_the_commands_do_in_an_empty_folder_what_the_scripts_do(
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGKILL)
     epochs = len(Path("killed/history.csv").read_text().splitlines())
-    called(program, "train", "resume=killed", f"trainer.max_epochs={epochs + 3}")
+    longer = f"trainer.max_epochs={epochs + 3}"
+    called(program, "train", "resume=killed", longer, "logger=wandb")
     *_, resumed = run_folders()
     record = read_record(resumed)
     assert (record["status"], record["epochs"]) == ("completed", epochs + 3)
