@@ -341,7 +341,8 @@ def test_a_folder_with_a_quote_in_its_name(command: Command) -> None:
 
 
 def test_long_names_keep_their_seeds(command: Command) -> None:
-    long = [f"+callbacks.of_a_long_name_{n}=null,null" for n in range(2)]
+    timer = "{_target_:lightning.pytorch.callbacks.Timer}"
+    long = [f"+callbacks.of_a_long_name_{n}={timer},{timer}" for n in range(2)]
     told = command("-m", *QUICK, *long, "seed=0,1", "sweep.dry_run=true").out
     jobs = [line for line in told.splitlines() if line.startswith("missing ")]
     assert [line[-15:-9] for line in jobs] == ["seed-0", "seed-1"]
