@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -60,10 +61,12 @@ def test_modules_of_somebodys_files_are_imported_anew_by_the_next_run(
 
 
 def test_what_torch_wraps_itself_is_nobodys_replacement(
-    caplog: pytest.LogCaptureFixture,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain_step = getattr(torch.optim.Rprop.step, "__wrapped__", torch.optim.Rprop.step)
-    torch.optim.Rprop.step = plain_step  # type: ignore[method-assign]
+    step: Any = torch.optim.Rprop.step
+    # Torch wraps it at the first instance; without a mark it is bare already, but for its no_grad.
+    plain_step = step.__wrapped__ if getattr(step, "hooked", False) else step
+    monkeypatch.setattr(torch.optim.Rprop, "step", plain_step)
     with as_it_was(forgets_modules=False):
         torch.optim.Rprop([torch.nn.Parameter(torch.zeros(1))])
         assert torch.optim.Rprop.step is not plain_step
