@@ -228,7 +228,7 @@ def test_the_outputs_of_a_model_without_phi_out_are_what_the_loss_takes() -> Non
             "data",
             ["name: mine", DIGITS],
             [],
-            "data=mine has no batch_size, val_fraction, augment, pixel_shuffle and 8 more. "
+            "data=mine has no batch_size, val_fraction, augment, pixel_shuffle and 10 more. "
             "Add this as the first line of conf/data/mine.yaml: defaults: [shared/batches@_here_]",
         ),
         ("data", ["name: mine", DIGITS, "batch_size: 8"], [], "data=mine has no val_fraction, aug"),

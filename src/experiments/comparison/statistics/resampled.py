@@ -82,7 +82,7 @@ def corrected_p(
         differ by one number, which leaves no deviation to test it against, or where there is one.
 
     >>> round(corrected_p([0.01, 0.03, 0.02, 0.04, 0.02], 0.25), 4)
-    0.0301
+    0.0349
     """
     d = np.asarray(differences, dtype=float)
     resolution = np.asarray(resolution, dtype=float)
