@@ -52,6 +52,7 @@ PLANNED = {
     "train sweeps=activations model=mlp trainer.max_epochs=5": "70 jobs",
     "train sweeps=optimizers protocol=tuned model=mlp data=moons data.num_samples=500 "
     "'sweep.tuning.seeds=[1000]' trainer.max_epochs=5": "45 jobs",
+    "train experiment=double_descent": "6 jobs",
     "train sweeps=depth": "50 jobs",
     "train sweeps=depth activation=sigmoid": "50 jobs",
     "train sweeps=losses": "70 jobs",

@@ -34,7 +34,7 @@ RUN = [
 
 TRAINER = [
     ("trainer.max_epochs=1.5", "trainer.max_epochs=1.5: allowed is a whole number", "trainer.max_epochs=1"),
-    ("trainer.max_epochs=ten", "trainer.max_epochs=ten: allowed is a whole number", "trainer.max_epochs=1"),
+    ("trainer.max_epochs=ten", "trainer.max_epochs=ten: allowed is a whole number", "trainer.max_epochs=20"),
     ("trainer.max_epochs=10epochs", "trainer.max_epochs=10epochs: allowed is a whole number", "trainer.max_epochs=10"),
     ("trainer.max_epochs=1e2", "trainer.max_epochs=1e2: allowed is a whole number", "trainer.max_epochs=100"),
     ("trainer.max_epochs=0", "trainer.max_epochs=0: allowed is a whole number of at least 1", "trainer.max_epochs=20"),
@@ -162,6 +162,7 @@ DATA = [
     ("data.val_fraction=-0.1", "data.val_fraction=-0.1: ", "data.val_fraction=0.1"),
     ("data.folds=1", "data.folds=1: allowed is a whole number of at least 2", "data.folds=5"),
     ("data.folds=five", "data.folds=five: allowed is a whole number", "data.folds=5"),
+    ("data.folds=1.5", "data.folds=1.5: allowed is a whole number", "data.folds=5"),
     ("data.folds=2000", "data.folds=2000: allowed is 2 to 1797, the points of digits", "data.folds=5"),
     ("data.fold=-1 data.folds=5", "data.fold=-1: allowed is a fold's number from 0", "data.fold=0"),
     ("data.num_train=0", "data.num_train=0: allowed is all, or a whole number of training points", "data.num_train=1000"),
