@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-import yaml
 from omegaconf import Container, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException, ValidationError
 
@@ -49,24 +48,26 @@ def wrong_type(cause: ValidationError, text: str) -> UserError:
                 stop = int(ends[3]) + (ends[2] != ":")
                 instead = in_shell(f"{key}=range({ends[1]},{stop})")
                 return user_error("range_words", given=f"{key}={given}", instead=instead)
-            meant = number_meant(key, given, allowed, cause) or instead
+            meant = to_try(key, given, allowed, instead, cause)
             is_part_of_list = given.startswith("[") and str(cause.full_key).endswith("]")
             meant = list_of(given, allowed, instead) if is_part_of_list else meant
             return refused(key, given, allowed, meant)
     return user_error("wrong_type", key=key, given=given, reason=reason)
 
 
-def number_meant(key: str, given: str, allowed: str, cause: ValidationError) -> str | None:
-    """Return what is made of a value, or what the schema has for an example where nothing can be
-    made of it, or nothing that the key may hold.
+def to_try(key: str, given: str, allowed: str, example: str, cause: ValidationError) -> str:
+    """Return what is made of a value, else an example of the type: the first that the key may hold
+    by its schema, which has an example of its own where none may be.
     """
-    meant = MEANT.get(allowed, lambda text: None)(given)
+    candidates = [MEANT.get(allowed, lambda text: None)(given), example]
     schema = OmegaConf.get_type(cause.parent_node) if cause.parent_node is not None else None
     parts = fields(schema) if is_dataclass(schema) else ()
     told = {part.name: part.metadata.get("allowed") for part in parts}.get(key.rpartition(".")[2])
-    if told is None or (meant is not None and told.fits(yaml.safe_load(meant))):
-        return meant
-    return spelled(told.instead)
+    read = {WHOLE: int, NUMBER: float}.get(allowed)
+    good = [text for text in candidates if text]
+    if told is None or read is None:
+        return good[0]
+    return next((text for text in good if told.fits(read(text))), spelled(told.instead))
 
 
 def refused(key: str, given: str, allowed: str, instead: str) -> UserError:

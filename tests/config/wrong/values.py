@@ -34,7 +34,7 @@ RUN = [
 
 TRAINER = [
     ("trainer.max_epochs=1.5", "trainer.max_epochs=1.5: allowed is a whole number", "trainer.max_epochs=1"),
-    ("trainer.max_epochs=ten", "trainer.max_epochs=ten: allowed is a whole number", "trainer.max_epochs=20"),
+    ("trainer.max_epochs=ten", "trainer.max_epochs=ten: allowed is a whole number", "trainer.max_epochs=1"),
     ("trainer.max_epochs=10epochs", "trainer.max_epochs=10epochs: allowed is a whole number", "trainer.max_epochs=10"),
     ("trainer.max_epochs=1e2", "trainer.max_epochs=1e2: allowed is a whole number", "trainer.max_epochs=100"),
     ("trainer.max_epochs=0", "trainer.max_epochs=0: allowed is a whole number of at least 1", "trainer.max_epochs=20"),
