@@ -10,7 +10,7 @@ from PIL import Image, ImageChops
 
 from experiments.errors.messages import UserError
 
-WIDTH, HEIGHT, DENSITY = 1200, 1000, 1.2
+WIDTH, HEIGHT, DENSITY = 1200, 1080, 1.2
 
 
 def screenshots(page: Path) -> dict[str, bytes]:
