@@ -32,6 +32,7 @@ def record_of(**values: Any) -> Record:
         "data_checksum": "2" * 16,
         "code": None,
         "earlier_code": None,
+        "population": None,
         "started_at": "2026-01-01T00:00:00.000+00:00",
         "ended_at": "2026-01-01T00:00:02.000+00:00",
         "wandb_id": None,

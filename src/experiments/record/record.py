@@ -33,6 +33,9 @@ class Record(TypedDict):
     with these, None for most.
     `code` are the modules of somebody else's that it was made with, each with the hash of its text
     or its version, and `earlier_code` those before it was resumed with other texts.
+    `population` says of a run that was trained together with others how many they were (`size`) and
+    which of them it was (`place`, from 0); None for a run that was trained alone. Of one that was
+    resumed it is that of its last part.
     `health` is one line on a run that has not learned, with the likely reason, else None.
     """
 
@@ -67,6 +70,7 @@ class Record(TypedDict):
     earlier_data: list[str] | None
     code: dict[str, str] | None
     earlier_code: list[dict[str, str]] | None
+    population: dict[str, int] | None
     started_at: str
     ended_at: str | None
     wandb_id: str | None
@@ -87,6 +91,7 @@ ADDED_LATER = (
     "earlier_data",
     "code",
     "earlier_code",
+    "population",
 )
 """Keys that records of the same schema may lack."""
 

@@ -190,6 +190,7 @@ def new_record(parts: RunParts, launch: Launch, before: Record | None) -> Record
         earlier_data=earlier_data_of(parts, before),
         code=parts.code or None,
         earlier_code=earlier_code_of(parts, before),
+        population=None,
         started_at=before["started_at"] if before else started_at,
         ended_at=None,
         wandb_id=wandb_id_of(parts, launch, before),
