@@ -17,15 +17,14 @@ Outcome = Known | None | UserError | RunFailed | KeyboardInterrupt | SystemExit
 def train_members(
     configs: Sequence[Config],
     launches: Sequence[Launch],
-    announce: Callable[[int], object] = lambda place: None,
+    ended: Callable[[int, Outcome], object] = lambda place, outcome: None,
 ) -> list[Outcome]:
     """Train, test and record the runs that several configs describe, as `train` does each alone.
 
     Args:
         configs: in plain values; alike but for their seeds and numbers (`population_key`).
         launches: one for each.
-        announce: called with a member's place before its folder is made, such that Hydra's config
-            is that member's.
+        ended: called with the place of a member and what became of it, as soon as that is known.
 
     Returns:
         One for each: the run, None where another process is training it, or what `train` raises:
@@ -34,9 +33,8 @@ def train_members(
     outcomes: list[Outcome] = []
     for place, (config, launch) in enumerate(zip(configs, launches, strict=True)):
         stopped = outcomes[-1] if outcomes and is_stop(outcomes[-1]) else None
-        if stopped is None:
-            announce(place)
         outcomes.append(stopped or train_alone(config, launch))
+        ended(place, outcomes[-1])
     return outcomes
 
 
