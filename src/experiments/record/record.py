@@ -33,9 +33,9 @@ class Record(TypedDict):
     with these, None for most.
     `code` are the modules of somebody else's that it was made with, each with the hash of its text
     or its version, and `earlier_code` those before it was resumed with other texts.
-    `population` says of a run that was trained together with others how many they were (`members`) and
-    which of them it was (`place`, from 0); None for a run that was trained alone. Of one that was
-    resumed it is that of its last part.
+    `population` says of a run that was trained together with others how many they were, `members`,
+    and which of them it was, `place` from 0; None for one that was trained alone. Of a resumed run
+    it is that of its last part.
     `health` is one line on a run that has not learned, with the likely reason, else None.
     """
 
