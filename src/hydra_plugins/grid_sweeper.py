@@ -47,14 +47,16 @@ class GridSweeper(PlanSweeper):
         """Carry out the jobs of the grid."""
         from experiments.sweep.declaration import seeds_of
         from experiments.sweep.grid import Grid, grid_of
+        from experiments.sweep.planned_looks import seeds_to_plan
         from experiments.sweep.start import start_sweep
 
         assert self.hydra_context is not None
         assert self.config is not None
-        seeds, loader = self.config.sweep.seeds, self.hydra_context.config_loader
+        node, loader = plain(self.config.sweep), self.hydra_context.config_loader
 
         def make_grid() -> Grid:
             given = plain(self.params), plain(self.cases), plain(self.when)
-            return grid_of(arguments, *given, seeds_of(plain(seeds)), loader)
+            seeds = seeds_to_plan(node, seeds_of(node["seeds"]))
+            return grid_of(arguments, *given, seeds, loader)
 
         start_sweep(self.config, loader, make_grid, self.make_carrier)

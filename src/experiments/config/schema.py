@@ -39,6 +39,9 @@ PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-t
 CHANGED_CODE = ("keep", "anew")
 COMPARISONS = ("control", "all_pairs")
 SIGN_FLIP, DUNNETT = TESTS = ("sign_flip", "dunnett")
+SETTLED = "settled"
+OBRIEN_FLEMING, POCOCK = SPENDINGS = ("obrien_fleming", "pocock")
+SPENDING = OBRIEN_FLEMING
 LARGEST_SEED = 2**32 - 1
 PART_OR_COUNT = "a number of batches, or a part of them up to 1.0"
 COUNT_OR_AUTO = "auto or a whole number of at least 1"
@@ -55,6 +58,16 @@ def is_wandb_name(name: str) -> bool:
 def are_tags(tags: list[str]) -> bool:
     """Return whether W&B takes all of these as tags of a run."""
     return all(0 < len(tag) <= 64 and tag.strip() for tag in tags)
+
+
+def are_looks(looks: Any) -> bool:
+    """Return whether a list holds numbers of seeds at which a sweep can be looked at.
+
+    >>> are_looks([6, 9, 12]), are_looks([6, 6]), are_looks([1, 6]), are_looks([]), are_looks(6)
+    (True, False, False, False, False)
+    """
+    is_list = isinstance(looks, list) and bool(looks)
+    return is_list and all(is_count(n, least=2) for n in looks) and sorted(set(looks)) == looks
 
 
 @dataclass
@@ -221,6 +234,14 @@ class SweepConfig:
     test: str = among(SIGN_FLIP, TESTS)
     allow: Any = None
     seeds: Any = None
+    until: Optional[str] = among(None, (SETTLED,))  # noqa: UP045
+    looks: Any = where(  # noqa: RUF009
+        None, are_looks, "a list of increasing numbers of seeds, from 2 on", [6, 9, 12, 16, 20]
+    )
+    max_seeds: Optional[int] = where(  # noqa: UP045
+        None, lambda number: number >= 2, "a whole number of at least 2", 20
+    )
+    spending: str = among(SPENDING, SPENDINGS)
     retry_failed: bool = False
     dry_run: bool = False
     changed_code: Optional[str] = among(None, CHANGED_CODE)  # noqa: UP045

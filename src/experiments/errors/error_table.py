@@ -410,6 +410,32 @@ TABLE: dict[str, str] = {
     "not_discrete": "{given}: an interval has no list of values. Give them (0.1,0.01), or search "
     "in it with hydra/sweeper=optuna5.",
     "seeds_twice": "{given}: sweep.seeds says other seeds. Leave one of the two away.",
+    "looks_without_until": "{given}: without sweep.until=settled nobody looks before the end. Add "
+    "that, or type {key}={first}.",
+    "looks_dunnett": "sweep.until=settled with sweep.test=dunnett: looks share the chance of a "
+    "false claim in the exact test alone. Type sweep.test=sign_flip, or sweep.until=null.",
+    "looks_two_factors": "sweep.until=settled with sweep.factor=[{given}]: it stops comparisons "
+    "of one factor. Type sweep.factor={first}, or sweep.until=null.",
+    "looks_folds": "sweep.until=settled with data.folds={given}: looks are at numbers of seeds, "
+    "and folds share points. Type data.folds=null, or sweep.until=null.",
+    "looks_of_nothing": "sweep.until=settled: nothing is compared here, so that nothing can be "
+    "settled. Give a key several values, or type sweep.until=null.",
+    "looks_end": "sweep.max_seeds={most} and sweep.looks={looks}: the last look has the most "
+    "seeds. Type sweep.looks={longer}, or leave sweep.max_seeds away.",
+    "looks_beyond": "sweep.until=settled looks at up to {last} seeds, and {number} are given. "
+    "Give as many, sweep.seeds={last}, or earlier looks, sweep.looks=[...].",
+    "looks_too_few": "sweep.until=settled with at most {last} seeds: of {family} none can be "
+    "shown to differ with fewer than {first}, so that nothing would stop before the end. Type "
+    "sweep.max_seeds={more}, or say when to look, as sweep.looks=[3,6,9].",
+    "late_looks": "{path} has runs that were begun before looks were declared: looks that are "
+    "chosen after runs prove little. Give the sweep a folder of its own, "
+    "hydra.sweep.dir={instead}, or type sweep.until=null.",
+    "first_looks": "Looks at {first} seeds (spending {spending}) were declared before the first "
+    "run of {path}, and count: what is said of them now is not used. More seeds than these are no "
+    "part of the verdict's level; other looks are those of another folder, "
+    "hydra.sweep.dir={instead}.",
+    "search_until": "sweep.until=settled with hydra/sweeper=optuna5: a search compares nothing. "
+    "Type sweep.until=null.",
     "wandb_parameter": "{given}: a W&B sweep with a parameter of this name would lose the run's "
     "nested configuration. Call it {given}.name, and take the command of "
     "sweeps/wandb/activations.yaml.",

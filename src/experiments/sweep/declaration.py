@@ -17,7 +17,7 @@ import yaml
 
 from experiments.config.allowed import check_values
 from experiments.config.overrides import NOT_IN_SWEEP_NAMES, is_within, key_of, meaning
-from experiments.config.schema import DUNNETT, SIGN_FLIP, ExperimentConfig
+from experiments.config.schema import DUNNETT, SETTLED, SIGN_FLIP, SPENDING, ExperimentConfig
 from experiments.errors.error_table import TABLE
 from experiments.errors.likeness import hint
 from experiments.errors.messages import check_choice, refuse_unless, user_error
@@ -25,11 +25,14 @@ from experiments.errors.wording import listed
 from experiments.record.folder import check_name, write_atomic
 from experiments.record.identity import BLOCKS
 from experiments.record.record import now
-from experiments.sweep.grid import Grid
+from experiments.sweep.grid import Grid, values_of_key
+from experiments.sweep.planned_looks import planned_looks
 
 FILE = "sweep.yaml"
 STAGES = ("test", "val", "train")
 AUTO = "auto"
+OF_LOOKS = ("until", "looks", "spending", "max_seeds")
+"""What a declaration says only where the sweep is to stop early."""
 BESIDE_CONFIGS = ("environment", "data_checksum")
 """What a comparison looks at in the records of runs, beside the keys of their configs."""
 
@@ -51,6 +54,11 @@ class Declaration:
         values: what each swept key takes.
         cases: rows of values that belong together.
         when: values for some jobs only.
+        seeds: those that each setting gets; with looks, at most.
+        until: settled, or None for a sweep of all its runs.
+        looks: the numbers of seeds at which it is judged.
+        spending: how the chance of a false claim is shared among looks.
+        max_seeds: the last look.
     """
 
     factor: list[str]
@@ -66,6 +74,10 @@ class Declaration:
     when: dict[str, dict[str, list[str]]]
     seeds: list[int]
     test: str = SIGN_FLIP
+    until: str | None = None
+    looks: list[int] | None = None
+    spending: str = SPENDING
+    max_seeds: int | None = None
 
     def with_metric(self, measured: Sequence[Sequence[str]]) -> Declaration:
         """Return the declaration with a metric that is measured on each of its data sets.
@@ -99,6 +111,7 @@ class Declaration:
         # In what order they were typed changes nothing.
         fixed = sorted(o for o in grid.fixed if not is_within(key_of(o), NOT_IN_SWEEP_NAMES))
         seeds = [int(seed) for seed in grid.swept.get("seed", [])]
+        looks = planned_looks(node, factor, control, grid, len(seeds))
         values = {key: list(map(str, words)) for key, words in grid.swept.items() if key != "seed"}
         return cls(
             factor,
@@ -112,9 +125,18 @@ class Declaration:
             values,
             grid.cases,
             grid.when,
-            seeds,
+            seeds if looks is None else seeds[: looks[-1]],
             test_of(node, factor),
+            None if looks is None else SETTLED,
+            looks,
+            str(node.get("spending") or SPENDING),
+            None if looks is None else looks[-1],
         )
+
+    def plain(self) -> dict[str, Any]:
+        """Return what is written of it: one without looks says nothing of them."""
+        without = () if self.until else OF_LOOKS
+        return {key: value for key, value in asdict(self).items() if key not in without}
 
 
 def compared_keys(node: Mapping[str, Any], grid: Grid) -> tuple[list[str], list[str] | None]:
@@ -172,11 +194,6 @@ def as_list(value: Any) -> list[str]:
     return list(map(str, value)) if isinstance(value, list) else [str(value)]
 
 
-def values_of_key(grid: Grid, key: str) -> list[str]:
-    rows = [grid.swept, *grid.cases, *grid.when.values()]
-    return list(dict.fromkeys(value for row in rows for value in row.get(key, [])))
-
-
 def control_of(key: str, word: str, values: list[str], own: Callable[[str], Any]) -> str:
     """Return the control as the sweep spells it, or raise UserError where it is not varied.
 
@@ -216,7 +233,7 @@ def declare(
     """Write the declaration into the sweep's folder, below those before it where it differs."""
     make_folder(sweep_dir)
     path = sweep_dir / FILE
-    declared = {"declared_at": now(), "command": command, **asdict(declaration), **(more or {})}
+    declared = {"declared_at": now(), "command": command, **declaration.plain(), **(more or {})}
     before = read_declarations(sweep_dir)
     said = {"allow": [], "test": SIGN_FLIP}
     if before and without_moment({**said, **before[-1]}) == without_moment(declared):

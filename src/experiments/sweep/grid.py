@@ -268,3 +268,9 @@ def values_of(override: Override) -> list[str]:
     numbers = [float(f"{float(word):.12g}") for word in words]
     assert its.stop is not None
     return [str(n) for n in numbers if (n < its.stop if its.step > 0 else n > its.stop)]
+
+
+def values_of_key(grid: Grid, key: str) -> list[str]:
+    """Return every value that a sweep gives a key."""
+    rows = [grid.swept, *grid.cases, *grid.when.values()]
+    return list(dict.fromkeys(value for row in rows for value in row.get(key, [])))

@@ -205,6 +205,8 @@ def start_search(
     """
     if master.protocol != "fixed":
         raise user_error("search_protocol", given=master.protocol)
+    if master.sweep.until is not None:
+        raise user_error("search_until")
     search = search_of(master, loader, typed, params, options)
     tell_limits(search.spec.space, options)
     if not any(o.startswith("hydra.sweep.dir=") for o in master.hydra.overrides.hydra):
