@@ -29,6 +29,8 @@ class Optuna5SweeperConfig:
     prune_after_epochs: Optional[int] = None  # noqa: UP045
     prune_every_epochs: Optional[int] = None  # noqa: UP045
     reduction_factor: Optional[int] = None  # noqa: UP045
+    p_threshold: Optional[float] = None  # noqa: UP045
+    prune_after_seeds: Optional[int] = None  # noqa: UP045
     params: Optional[dict[str, Any]] = None  # noqa: UP045
     swept: Optional[list[str]] = None  # noqa: UP045
 

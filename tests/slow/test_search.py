@@ -117,3 +117,30 @@ def test_hydras_own_launchers_carry_out_a_search(command: Command, launcher: str
     assert "the space has 3 points" in answer.out + answer.err
     assert [trial["state"] for trial in trials()] == ["complete"] * 3
     assert len(records()) == 6
+
+
+def test_wilcoxon_spares_seeds_under_two_workers_also_when_it_is_killed(command: Command) -> None:
+    typed = [*SEARCH, "optim.lr=0.1,1e-6,1e-7,1e-8", "trainer.max_epochs=2", "sweep.seeds=8"]
+    typed += ["hydra.launcher.workers=2", "hydra.sweeper.sampler=grid"]
+    typed += ["hydra.sweeper.pruner=wilcoxon"]
+    first = started(*typed)
+    wait_until(lambda: len(run_folders(FOLDER)) >= 13)
+    first.kill()
+    first.communicate(timeout=60)
+    out = ended(started(*typed))
+    each, after = trials(), records()
+    states = [trial["state"] for trial in each]
+    assert len(each) == 4
+    # The good value is the first or not; what comes after it is stopped, and wins nothing.
+    best = next(trial for trial in each if trial["optim.lr"] == "0.1")
+    assert best["state"] == "complete"
+    place = each.index(best)
+    assert set(states[place + 1 :]) <= {"pruned"}
+    assert "optim.lr=0.1" in next(line for line in out.splitlines() if line.startswith("Train:"))
+    assert len(after) == len({record["identity"] for record in after})
+    whole = sum(record["status"] == "completed" for record in after)
+    assert f"{32 - whole} of 32 runs were not trained to their end" in out
+    assert whole <= 8 * (place + 1) + 6 * (3 - place)
+    assert not list(FOLDER.glob("*/.prune"))
+    assert "0 to come" in command(*typed).out
+    assert records() == after

@@ -528,6 +528,9 @@ TABLE: dict[str, str] = {
     "({key}=0.01,0.1), or range({key}) with a step, or try hydra.sweeper.sampler=tpe.",
     "cmaes": "hydra.sweeper.sampler=cmaes moves two or more numbers together, and this space has "
     "{given}. Try hydra.sweeper.sampler=tpe or gp.",
+    "wilcoxon_seeds": "hydra.sweeper.pruner=wilcoxon stops no trial of {given} seeds: it compares "
+    "trials by their seeds, its p can first be below {p} after {after} of them, and one has to be "
+    "left to be spared. Type sweep.seeds={least} or more, or leave the pruner away.",
     "pruner_waits": "hydra.sweeper.pruner={pruner}: under this launcher a run cannot be stopped "
     "on the way; a trial that is given up is spared its further seeds.",
     "resume_done": "resume={path}: this run is {status} after {epochs} epochs and has nothing left "

@@ -35,9 +35,40 @@ def test_mistakes_in_the_options_are_told() -> None:
         ("n_trials", 0): "n_trials=0: allowed is 1 or more",
         ("reduction_factor", 3): "no effect with hydra.sweeper.pruner=none",
         ("startup_trials", 3): "no effect with hydra.sweeper.sampler=grid",
+        ("p_threshold", 0.05): "no effect with hydra.sweeper.pruner=none",
+        ("prune_after_seeds", 4): "no effect with hydra.sweeper.pruner=none",
     }.items():
         with pytest.raises(UserError, match=told):
             Options(**{"sampler": "grid", key: value}).check()
+
+
+@pytest.mark.parametrize(
+    ("number", "options", "told"),
+    [
+        (4, {}, "wilcoxon stops no trial of 4 seeds.*below 0.1 after 4 .*sweep.seeds=5 or more"),
+        (5, {}, None),
+        (5, {"p_threshold": 0.06}, "below 0.06 after 5 of them.*sweep.seeds=6 or more"),
+        (9, {"prune_after_seeds": 9}, "after 9 of them.*sweep.seeds=10 or more"),
+        (6, {"p_threshold": 1.0}, "hydra.sweeper.p_threshold=1.0: allowed is above 0, below 1"),
+        (6, {"prune_after_seeds": 1}, "prune_after_seeds=1: allowed is 2 or more"),
+    ],
+)
+def test_seeds_that_are_too_few_for_wilcoxon_are_told(
+    number: int, options: dict[str, Any], told: str | None
+) -> None:
+    chosen = Options(pruner="wilcoxon", **options)
+    with contextlib.ExitStack() as stack:
+        if told is not None:
+            stack.enter_context(pytest.raises(UserError, match=told))
+        chosen.check()
+        chosen.check_seeds(range(number))
+
+
+def test_options_that_came_later_do_not_change_what_searches_of_before_are_called() -> None:
+    before = ("sampler", "n_trials", "seed", "startup_trials", "pruner", "prune_after_trials")
+    before += ("prune_after_epochs", "prune_every_epochs", "reduction_factor")
+    assert tuple(Options().plain()) == before
+    assert "p_threshold" in Options(pruner="wilcoxon", p_threshold=0.05).plain()
 
 
 @contextlib.contextmanager

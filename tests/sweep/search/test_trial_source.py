@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import pytest
 from optuna.study import Study
 from optuna.trial import TrialState
+from scipy.stats import wilcoxon
 
 from experiments.errors.messages import UserError
 from experiments.record.folder import is_asked_to_stop
@@ -19,12 +22,21 @@ from experiments.record.record import SCHEMA, Record, now, write_record
 from experiments.sweep.grid import Cell, read_overrides
 from experiments.sweep.jobs.job import Result
 from experiments.sweep.plan import Job
+from experiments.sweep.search.claimed_trial import ClaimedTrial
 from experiments.sweep.search.options import Options
 from experiments.sweep.search.samplers import pruner_of
 from experiments.sweep.search.search_pictures import draw_history, draw_importances
 from experiments.sweep.search.search_report import ranked, table_of
 from experiments.sweep.search.space import space_of
-from experiments.sweep.search.study import FILE, SearchSpec, diverged, open_study, result_of
+from experiments.sweep.search.study import (
+    FILE,
+    SearchSpec,
+    diverged,
+    num_spared,
+    open_study,
+    result_of,
+    value_of,
+)
 from experiments.sweep.search.trial_source import TrialSource
 
 PLACE = Path("sweep")
@@ -420,3 +432,160 @@ def test_the_table_and_the_pictures_say_what_was_tried() -> None:
     pictures = sorted(path.name for path in PLACE.glob("*.[ps][nv]g"))
     assert len(pictures) == 4
     assert all((PLACE / name).stat().st_size > 3000 for name in pictures)
+
+
+def planted(job: Job) -> float:
+    """Ten values of lr, of which 0.01 is the best one, with noise that every seed has of its own
+    and that all values share."""
+    lr, seed = float(values_of(job)["optim.lr"]), int(values_of(job)["seed"])
+    own = math.sin(37.0 * seed + 1e4 * lr)
+    return abs(math.log10(lr) + 2) + 0.5 * math.sin(5.0 * seed) + 0.01 * own
+
+
+TEN = "optim.lr=0.01,0.1,1,10,100,0.001,1e-4,1e-5,1e-6,1e-7"
+
+
+def carried_planted(pruner: str, at_once: int = 1, **options: Any) -> tuple[TrialSource, list[Job]]:
+    spec = spec_of(TEN, sampler="grid", n_trials=10, pruner=pruner, **options)
+    with trials_of(spec, num_seeds=8, at_once=at_once) as trials:
+        jobs = carry_out(trials, lambda job: write_run(job, "completed", planted(job)))
+    assert trials.is_over
+    return trials, jobs
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_wilcoxon_spares_the_seeds_of_bad_trials_and_comes_to_the_same_best(at_once: int) -> None:
+    whole, every = carried_planted("none")
+    best = ranked(whole.spec, whole.study)[0]
+    shutil.rmtree(PLACE)
+    trials, jobs = carried_planted("wilcoxon", at_once)
+    assert len(every) == 80
+    same = ranked(trials.spec, trials.study)[0]
+    assert (best.params, best.value) == (same.params, same.value)
+    assert best.params == {"optim.lr": "0.01"}
+    each = trials.of_study()
+    pruned = [trial for trial in each if trial.state == TrialState.PRUNED]
+    assert len(pruned) >= 4
+    # All differences of four seeds of one sign: p = 1/16, the first below 0.1.
+    assert {len(result_of(trial)["scores"]) for trial in pruned} <= set(range(4, 4 + at_once))
+    assert len(jobs) == 80 - num_spared(each, 8)
+    assert num_spared(each, 8) >= len(pruned) * (5 - at_once)
+    for trial in pruned:
+        assert trial.number not in [t.number for t in ranked(trials.spec, trials.study)]
+        assert value_of(trials.spec, trial) == pytest.approx(mean(result_of(trial)["scores"]))
+        # What was at work when it was given up may have come to its end, and tells nothing more.
+        told, had = trial.intermediate_values, dict(enumerate(result_of(trial)["scores"]))
+        assert told.items() <= had.items()
+        assert len(told) >= 4
+
+
+def test_wilcoxon_decides_as_scipy_does_by_the_seeds_that_both_have_had() -> None:
+    trials, _ = carried_planted("wilcoxon", p_threshold=0.02)
+    each, best = trials.of_study(), None
+    for trial in each:
+        values = list(trial.intermediate_values.values())
+        if best is not None:
+            p = [
+                wilcoxon(values[:n], best[:n], alternative="greater", zero_method="zsplit").pvalue
+                for n in range(2, len(values) + 1)
+            ]
+            assert all(one >= 0.02 for one in p[:-1])
+            assert (p[-1] < 0.02) == (trial.state == TrialState.PRUNED) or len(values) == 8
+        if trial.state == TrialState.COMPLETE and (best is None or mean(values) < mean(best)):
+            best = values
+    assert {trial.state for trial in each} == {TrialState.COMPLETE, TrialState.PRUNED}
+
+
+@pytest.mark.parametrize("most", [0, 3, 8, 11, 12, 15])
+def test_wilcoxon_goes_on_where_it_was_dropped(most: int) -> None:
+    _, once = carried_planted("wilcoxon")
+    shutil.rmtree(PLACE)
+    spec = spec_of(TEN, sampler="grid", n_trials=10, pruner="wilcoxon")
+
+    def carry(job: Job) -> Result:
+        return write_run(job, "completed", planted(job))
+
+    with trials_of(spec, num_seeds=8, at_once=1) as dropped:
+        before = carry_out(dropped, carry, most=most)
+    with trials_of(spec, num_seeds=8, at_once=1) as trials:
+        after = carry_out(trials, carry)
+    assert [job.name for job in before + after] == [job.name for job in once]
+
+
+def test_a_trial_that_was_given_up_in_the_last_moment_of_its_launcher_stays_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec = spec_of(TEN, sampler="grid", n_trials=10, pruner="wilcoxon")
+
+    def killed(*unused: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, trials_of(spec, num_seeds=8, at_once=1) as trials:
+        patch.setattr(ClaimedTrial, "give_up", killed)
+        with pytest.raises(KeyboardInterrupt):
+            carry_out(trials, lambda job: write_run(job, "completed", planted(job)))
+    number = max(trial.number for trial in trials.of_study())
+    with trials_of(spec, num_seeds=8, at_once=1) as again:
+        job = again.take()
+    state = again.of_study()[number].state
+    assert state == TrialState.PRUNED
+    assert job is not None
+    assert int(values_of(job)["seed"]) == 0
+
+
+def test_wilcoxon_stops_the_seeds_that_are_at_work() -> None:
+    spec = spec_of(TEN, sampler="grid", n_trials=2, pruner="wilcoxon")
+    with trials_of(spec, num_seeds=8, at_once=2) as trials:
+        for _ in range(8):
+            job = trials.take()
+            assert job is not None
+            trials.ended(job, write_run(job, "completed", 0.1))
+        working = [trials.take(), trials.take()]
+        for number in range(4):
+            job = working.pop(0)
+            assert job is not None
+            trials.ended(job, write_run(job, "completed", 5.0))
+            if number < 3:
+                working.append(trials.take())
+        [last] = working
+        assert last is not None
+        assert trials.take() is None
+        write_run(last, "running", None)  # its folder was not there yet when it was given up
+        trials.look()
+        assert is_asked_to_stop(folder_of(last))
+        trials.ended(last, write_run(last, "pruned", 5.0))
+        assert trials.is_over
+    *_, bad = trials.of_study()
+    assert bad.state == TrialState.PRUNED
+    assert result_of(bad)["scores"] == [5.0] * 4
+    assert result_of(bad)["reason"] == "after 4 of 8 seeds"
+
+
+def test_wilcoxon_counts_a_diverged_seed_as_the_worst_and_the_best_trial_has_every_step() -> None:
+    def carry(job: Job) -> Result:
+        values = values_of(job)
+        diverges = values["optim.lr"] == "0.1" or (values["optim.lr"], values["seed"]) == (
+            "0.01",
+            "0",
+        )
+        value = 1.0 if values["optim.lr"] == "0.01" else 2.0 + 0.01 * int(values["seed"])
+        return write_run(job, *(("diverged", None) if diverges else ("completed", value)))
+
+    spec = spec_of("optim.lr=0.01,0.1,1,10", sampler="grid", n_trials=4, pruner="wilcoxon")
+    with trials_of(spec, num_seeds=8, at_once=1) as trials:
+        jobs = carry_out(trials, carry)
+    by_lr = {trial.params["optim.lr"]: trial for trial in trials.of_study()}
+    assert sorted(by_lr["0.01"].intermediate_values) == list(range(8))
+    assert all(math.isfinite(v) for t in by_lr.values() for v in t.intermediate_values.values())
+    assert by_lr["0.1"].state == TrialState.PRUNED or by_lr["0.1"].number == 0
+    assert len(jobs) < 32
+
+
+def test_equal_values_of_every_seed_are_no_reason_to_prune() -> None:
+    spec = spec_of(TEN, metric="val/accuracy", sampler="grid", n_trials=3, pruner="wilcoxon")
+    with trials_of(spec, num_seeds=6, at_once=1) as trials:
+        jobs = carry_out(
+            trials, lambda job: write_run(job, "completed", 0.5, metric="val/accuracy")
+        )
+    assert len(jobs) == 18
+    assert {trial.state for trial in trials.of_study()} == {TrialState.COMPLETE}

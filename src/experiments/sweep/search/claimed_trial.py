@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -15,7 +15,7 @@ import optuna
 from experiments.errors.messages import UserError
 from experiments.errors.wording import listed
 from experiments.record.claim import FINISHED, find_run
-from experiments.record.folder import ask_to_stop, take_back
+from experiments.record.folder import ask_to_stop, is_asked_to_stop, take_back
 from experiments.record.history import read_history
 from experiments.record.metric import worst_of
 from experiments.record.record import Record, read_record
@@ -61,12 +61,23 @@ class SeedRun:
         if known.is_finished or (also_failed and status == "failed"):
             self.end(Result(status, str(known.folder), known.record["error"]))
 
-    def curve(self, metric: str) -> dict[int, float]:
-        """Return a metric at the end of each epoch so far."""
+    def look_for_folder(self) -> None:
+        """Find the folder of a run at work, which has none yet in its first moments."""
         if self.folder is None:
             with contextlib.suppress(UserError):
                 known = find_run(self.job.sweep_dir, self.job.identity)
                 self.folder = known.folder if known else None
+
+    def score(self, metric: str, worst: float | None) -> float | None:
+        """Return its value at its end, of one that diverged the worst; None while there is none."""
+        if self.record is None or self.record["status"] not in ("completed", "diverged"):
+            return None
+        is_whole = self.record["status"] == "completed"
+        return self.record["metrics"].get(metric) if is_whole else worst
+
+    def curve(self, metric: str) -> dict[int, float]:
+        """Return a metric at the end of each epoch so far."""
+        self.look_for_folder()
         rows = read_history(self.folder) if self.folder else []
         return {
             int(row["epoch"]): float(value)
@@ -88,6 +99,8 @@ class ClaimedTrial:
         runs: one for each seed.
         claim: keeps other launchers away.
         reported: the last epoch that the study knows of.
+        seeds_reported: the seeds whose values it knows, by their place among the runs.
+        is_looked_at: the pruner has been asked about them.
         is_given_up: the pruner has asked for its end.
     """
 
@@ -96,6 +109,8 @@ class ClaimedTrial:
     runs: list[SeedRun]
     claim: contextlib.ExitStack
     reported: int = 0
+    seeds_reported: set[int] = field(default_factory=set)
+    is_looked_at: bool = False
     is_given_up: bool = False
 
     @property
@@ -171,12 +186,36 @@ class ClaimedTrial:
                 self.give_up()
                 return
 
+    def report_seeds(self, metric: str, worst: float | None) -> None:
+        """Tell the study of the seeds that are new, and give the trial up where it says so.
+
+        A seed is the step of its value, so that trials are compared by the seeds that both have.
+
+        Args:
+            worst: what a seed that diverged counts as; None where that cannot be known yet.
+        """
+        if self.is_given_up:
+            self.give_up()
+            return
+        for index, run in enumerate(self.runs):
+            value = run.score(metric, worst)
+            if value is not None and index not in self.seeds_reported:
+                self.optuna_trial.report(value, index)
+                self.seeds_reported.add(index)
+                self.is_looked_at = False
+        if not (self.is_at_its_end or self.is_looked_at):
+            self.is_looked_at = True
+            if self.optuna_trial.should_prune():
+                self.give_up()
+
     def give_up(self) -> None:
         """Ask its runs to stop, wherever they are trained; those that wait are not begun."""
         self.is_given_up = True
         for run in self.runs:
-            if run.is_at_work and run.folder is not None:
-                ask_to_stop(run.folder)
+            if run.is_at_work:
+                run.look_for_folder()
+                if run.folder is not None and not is_asked_to_stop(run.folder):
+                    ask_to_stop(run.folder)
 
 
 def at(curve: Mapping[int, float], epoch: int) -> float:

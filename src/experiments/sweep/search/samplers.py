@@ -3,7 +3,8 @@
 Samplers: Bergstra, Bardenet, Bengio, Kegl 2011, "Algorithms for hyper-parameter optimization"
 (TPE); Hansen & Ostermeier 2001, "Completely derandomized self-adaptation in evolution strategies"
 (CMA-ES). Pruners: Golovin et al. 2017, "Google Vizier", section 3.2.2 (median); Li, Jamieson,
-DeSalvo, Rostamizadeh, Talwalkar 2018, "Hyperband", algorithm 1.
+DeSalvo, Rostamizadeh, Talwalkar 2018, "Hyperband", algorithm 1; Wilcoxon 1945, "Individual
+comparisons by ranking methods", of the seeds that a trial and the best one both have had.
 """
 
 from __future__ import annotations
@@ -15,10 +16,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from optuna.exceptions import ExperimentalWarning
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+from optuna.pruners import (
+    BasePruner,
+    HyperbandPruner,
+    MedianPruner,
+    NopPruner,
+    WilcoxonPruner,
+)
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler, TPESampler
 
-from experiments.sweep.search.options import Options
+from experiments.sweep.search.options import P_THRESHOLD, SEEDS_BEFORE, WILCOXON, Options
 
 
 def sampler_of(options: Options, is_conditional: bool, number: int) -> BaseSampler:
@@ -85,4 +92,12 @@ def pruner_of(options: Options, max_epochs: int) -> BasePruner:
             max_resource=max_epochs if max_epochs > 0 else "auto",
             reduction_factor=options.reduction_factor or 3,
         )
+    if options.pruner == WILCOXON:
+        p, after = options.p_threshold, options.prune_after_seeds
+        with warnings.catch_warnings():
+            # Optuna calls the class experimental since 3.6; what it is asked for is tested here.
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return WilcoxonPruner(
+                p_threshold=P_THRESHOLD if p is None else p, n_startup_steps=after or SEEDS_BEFORE
+            )
     return NopPruner()

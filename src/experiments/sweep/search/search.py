@@ -12,7 +12,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -35,7 +35,7 @@ from experiments.sweep.jobs.board import Board
 from experiments.sweep.jobs.carrier import Carrier
 from experiments.sweep.jobs.hydra_launchers import HydraCarrier
 from experiments.sweep.plan import Codes, Job, SweepPlan, data_key
-from experiments.sweep.search.options import Options
+from experiments.sweep.search.options import WILCOXON, Options
 from experiments.sweep.search.samplers import pruner_of
 from experiments.sweep.search.search_report import SearchReport, tell_search
 from experiments.sweep.search.space import Space, space_of
@@ -75,7 +75,7 @@ class Search:
             "fixed": sorted(fixed),
             "metric": self.spec.metric,
             "seeds": self.seeds,
-            **asdict(self.spec.options),
+            **self.spec.options.plain(),
         }
         del content["n_trials"]
         text = json.dumps(content, sort_keys=True, default=str)
@@ -116,8 +116,10 @@ class Search:
         if sweep.dry_run:
             return []
         sweep.declaration = replace(sweep.declaration, metric=spec.metric)
-        sweep.declare({"search": {**asdict(spec.options), "study": name}})
-        if spec.options.pruner != "none" and isinstance(sweep.carrier, HydraCarrier):
+        sweep.declare({"search": {**spec.options.plain(), "study": name}})
+        if spec.options.pruner not in ("none", WILCOXON) and isinstance(
+            sweep.carrier, HydraCarrier
+        ):
             print(TABLE["pruner_waits"].format(pruner=spec.options.pruner))
         board = Board(
             SweepPlan([], {}),
@@ -252,6 +254,7 @@ def search_of(
     added = added_by(master)
     check_choice("sweep.metric", metric, names_in_stages("val", added=added))
     check_sampler(space, options)
+    options.check_seeds(seeds or [master.seed])
     spec = SearchSpec(space, options, metric, is_higher_better(metric, added))
     return Search(spec, tuple(lines), seeds or [master.seed])
 

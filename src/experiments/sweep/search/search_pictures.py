@@ -16,7 +16,8 @@ from optuna.importance import (
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from experiments.sweep.search.study import SearchSpec, diverged
+from experiments.sweep.search.options import WILCOXON
+from experiments.sweep.search.study import SearchSpec, diverged, value_of
 
 HISTORY = "optimization_history"
 IMPORTANCES = "parameter_importances"
@@ -36,24 +37,29 @@ def draw_history(spec: SearchSpec, trials: Sequence[FrozenTrial], folder: Path) 
     """
     kinds: dict[str, list[FrozenTrial]] = {"completed": [], "pruned": [], "diverged": []}
     for trial in trials:
-        if trial.value is not None:
+        if value_of(spec, trial) is not None:
             kind = "pruned" if trial.state == TrialState.PRUNED else "completed"
             kinds["diverged" if diverged(trial) else kind].append(trial)
     figure = Figure(figsize=(6.4, 4), layout="constrained")
     axes = figure.subplots()
+    is_by_seeds = spec.options.pruner == WILCOXON
     looks = {"completed": ("o", BLUE), "pruned": ("x", GREY), "diverged": ("^", RED)}
     for kind, shown in kinds.items():
         marker, color = looks[kind]
         if shown:
-            numbers, values = [t.number for t in shown], [float(t.value or 0) for t in shown]
+            numbers, values = (
+                [t.number for t in shown],
+                [float(value_of(spec, t) or 0) for t in shown],
+            )
             label = f"{kind}, counted as the worst" if kind == "diverged" else kind
-            label = "pruned, at its last epoch" if kind == "pruned" else label
+            where = "the mean of its seeds" if is_by_seeds else "at its last epoch"
+            label = f"pruned, {where}" if kind == "pruned" else label
             axes.scatter(numbers, values, marker=marker, color=color, label=label, zorder=3)
     values = [float(t.value or 0) for t in kinds["completed"]]
     so_far = list(itertools.accumulate(values, max if spec.higher else min))
     numbers = [t.number for t in kinds["completed"]]
     axes.step(numbers, so_far, where="post", color=ORANGE, label="best so far", linewidth=2)
-    every = [float(t.value or 0) for shown in kinds.values() for t in shown]
+    every = [float(value_of(spec, t) or 0) for shown in kinds.values() for t in shown]
     if min(every) > 0 and max(every) > 10 * min(every):
         axes.set_yscale("log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -25,7 +25,7 @@ from experiments.record.metric import written
 from experiments.record.plain_yaml import to_yaml
 from experiments.record.record import now
 from experiments.sweep.grid import Cell
-from experiments.sweep.search.study import SearchSpec, diverged, result_of
+from experiments.sweep.search.study import SearchSpec, diverged, num_spared, result_of, value_of
 from experiments.sweep.sweep import Sweep
 from experiments.training.console import console
 
@@ -63,7 +63,8 @@ def tell_search(
     """Print how far a search has come, and how many trials are to come; in full, each of them."""
     trials = study.get_trials(deepcopy=False) if study else []
     for trial in trials if in_full else []:
-        value = f"{spec.metric} {written(trial.value)}" if trial.value is not None else ""
+        number = value_of(spec, trial)
+        value = f"{spec.metric} {written(number)}" if number is not None else ""
         values = " ".join(spec.space.overrides(trial.params))
         print(f"trial {trial.number:3}  {words_of(trial):9} {value:18}  {values}")
     counts = Counter(words_of(trial) for trial in trials)
@@ -100,6 +101,7 @@ class SearchReport:
         folder = self.sweep.sweep_dir
         trials = self.study.get_trials(deepcopy=False)
         write_atomic(folder / TABLE_FILE, table_of(self.spec, trials, self.seeds))
+        self.tell_pruned(trials)
         best = ranked(self.spec, self.study)
         if not best:
             print("No trial has come to a value.")
@@ -109,6 +111,17 @@ class SearchReport:
         self.draw(trials, best)
         print(f"Best:   {folder / BEST_FILE}\nTrials: {folder / TABLE_FILE}")
         print(f"Train:  {self.command_of(best[0])}", flush=True)
+
+    def tell_pruned(self, trials: Sequence[FrozenTrial]) -> None:
+        """Say how many trials were given up, and what that has spared."""
+        pruned = sum(trial.state == TrialState.PRUNED for trial in trials)
+        if pruned:
+            every = len(trials) * len(self.seeds)
+            spared = num_spared(trials, len(self.seeds))
+            print(
+                f"Pruned: {pruned} of {len(trials)} trials by {self.spec.options.pruner}; {spared} "
+                f"of {every} runs were not trained to their end."
+            )
 
     def tell(self, best: Sequence[FrozenTrial]) -> None:
         """Print the best trials: a row for each, or a column for each where rows are too long."""
@@ -197,7 +210,7 @@ def table_of(spec: SearchSpec, trials: Sequence[FrozenTrial], seeds: Sequence[in
             [
                 trial.number,
                 words_of(trial),
-                trial.value,
+                value_of(spec, trial),
                 *(used.get(key) for key in keys),
                 *scores,
                 None if seconds is None else round(seconds, 2),

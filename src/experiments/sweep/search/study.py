@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import optuna
@@ -23,11 +24,12 @@ from optuna.samplers import RandomSampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from experiments.record.lock import Lock
+from experiments.record.metric import finite_of
 from experiments.sweep.declaration import make_folder
-from experiments.sweep.search.options import Options
+from experiments.sweep.search.options import WILCOXON, Options
 from experiments.sweep.search.space import Space, Values
 
 FILE = "study.log"
@@ -85,6 +87,24 @@ def result_of(trial: FrozenTrial) -> dict[str, Any]:
 
 def diverged(trial: FrozenTrial) -> bool:
     return None in result_of(trial).get("scores", [])
+
+
+def value_of(spec: SearchSpec, trial: FrozenTrial) -> float | None:
+    """Return the value of a trial as it is shown.
+
+    Optuna calls the last value that it was told the value of a pruned trial. Of one that was told
+    by its seeds that is a single seed; the mean of those that it had stands beside the others'.
+    """
+    if trial.state != TrialState.PRUNED or spec.options.pruner != WILCOXON:
+        return trial.value
+    scores = finite_of(result_of(trial).get("scores", []))
+    return fmean(scores) if scores else None
+
+
+def num_spared(trials: Iterable[FrozenTrial], num_seeds: int) -> int:
+    """Return how many runs of pruned trials were not trained to their end."""
+    pruned = (trial for trial in trials if trial.state == TrialState.PRUNED)
+    return sum(num_seeds - len(result_of(trial).get("scores", [])) for trial in pruned)
 
 
 def open_study(sweep_dir: Path, name: str, higher: bool, pruner: BasePruner) -> Study:

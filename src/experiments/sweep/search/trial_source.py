@@ -8,7 +8,7 @@ launcher takes them up with the same values, whose runs go on where they were.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -27,7 +27,7 @@ from experiments.record.metric import written
 from experiments.sweep.jobs.job import Result
 from experiments.sweep.plan import Job
 from experiments.sweep.search.claimed_trial import ClaimedTrial, SeedRun, worse_than_all
-from experiments.sweep.search.options import NEEDS_A_FIXED_SPACE
+from experiments.sweep.search.options import NEEDS_A_FIXED_SPACE, WILCOXON
 from experiments.sweep.search.samplers import on_one_thread, sampler_of
 from experiments.sweep.search.study import (
     RESULT,
@@ -140,7 +140,9 @@ class TrialSource:
 
     def follow(self, trial: ClaimedTrial) -> None:
         """Tell the study how far the runs of a trial have come, where it is to prune."""
-        if self.spec.options.pruner != "none":
+        if self.spec.options.pruner == WILCOXON:
+            trial.report_seeds(self.spec.metric, self.worst_beside(trial))
+        elif self.spec.options.pruner != "none":
             trial.report(self.spec.metric, self.spec.options.prune_every_epochs or 1)
 
     @property
@@ -178,7 +180,7 @@ class TrialSource:
                 # What it has not drawn yet is drawn at random, which it learns from no less.
                 self.study.sampler = RandomSampler(seed=frozen.number)
                 optuna_trial = optuna.Trial(self.study, frozen._trial_id)
-                return self.start(optuna_trial, stack, frozen.last_step or 0)
+                return self.start(optuna_trial, stack, frozen.intermediate_values)
             stack.close()
         return False
 
@@ -208,16 +210,17 @@ class TrialSource:
         return None
 
     def start(
-        self, optuna_trial: optuna.Trial, stack: contextlib.ExitStack, reported: int = 0
+        self, optuna_trial: optuna.Trial, stack: contextlib.ExitStack, told: Collection[int] = ()
     ) -> bool:
         """Have a trial draw its values, and find out what is there of its runs.
 
-        False where it has to wait; it is taken up again when nothing is at work.
+        False where it has to wait; it is taken up again when nothing is at work. The study has been
+        told of the steps `told` by the launcher before.
         """
         all_of_them = self.spec.options.sampler in NEEDS_A_FIXED_SPACE
         params = self.spec.space.draw(optuna_trial, all_of_them)
         overrides = self.spec.space.overrides(params)
-        trial = ClaimedTrial(optuna_trial, params, [], stack, reported)
+        trial = ClaimedTrial(optuna_trial, params, [], stack, max(told, default=0), set(told))
         try:
             jobs = self.jobs_of(overrides, bool(self.working))
         except UserError as error:
@@ -233,6 +236,8 @@ class TrialSource:
             run.look_on_disk(also_failed=not self.spec.retry_failed)
             trial.is_given_up |= run.result is not None and run.result.outcome == "pruned"
         self.trials.append(trial)
+        # One that was left may have been given up by a launcher that had no time to say so.
+        self.follow(trial)
         return True
 
     def settle(self) -> None:
@@ -252,7 +257,8 @@ class TrialSource:
         if (reason := trial.why_failed(metric)) is not None:
             self.write(trial, TrialState.FAIL, scores, reason=reason)
         elif len(scores) < len(trial.runs):
-            self.write(trial, TrialState.PRUNED, scores)
+            had = f"after {len(scores)} of {len(trial.runs)} seeds"
+            self.write(trial, TrialState.PRUNED, scores, reason=had)
         else:
             return self.complete(trial, scores)
         return True
@@ -262,10 +268,8 @@ class TrialSource:
 
         While nothing else has ended there is no worst; then it has to wait.
         """
-        done = [frozen for frozen in self.of_study(TrialState.COMPLETE) if not diverged(frozen)]
         finite = [score for score in scores if score is not None]
-        values = finite + [frozen.value for frozen in done if frozen.value is not None]
-        worst = worse_than_all(values, self.spec.higher, self.spec.metric)
+        worst = self.worst_beside(trial)
         if finite == scores:
             self.write(trial, TrialState.COMPLETE, scores, fmean(finite))
         elif worst is not None:
@@ -277,6 +281,13 @@ class TrialSource:
                 return False
             self.write(trial, TrialState.FAIL, scores, reason="diverged, as all others did")
         return True
+
+    def worst_beside(self, trial: ClaimedTrial) -> float | None:
+        """Return what a diverged seed of a trial counts as; None while nothing has ended."""
+        done = [frozen for frozen in self.of_study(TrialState.COMPLETE) if not diverged(frozen)]
+        values = [frozen.value for frozen in done if frozen.value is not None]
+        values += [score for score in trial.scores(self.spec.metric) if score is not None]
+        return worse_than_all(values, self.spec.higher, self.spec.metric)
 
     def write(
         self,
