@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from experiments.comparison.reading import FoundRun
 from experiments.config.overrides import is_same, key_and_word, key_of, meaning
 
 Declared = Mapping[str, Any]
@@ -35,6 +36,15 @@ def before_the_runs(declarations: Sequence[Declared], began: str | None) -> Decl
     """
     before = [d for d in declarations if began is None or str(d.get("declared_at", "")) <= began]
     return before[-1] if before else declarations[0]
+
+
+def first_starts(runs: Iterable[FoundRun]) -> dict[str | None, str]:
+    """Return when the first run of each sweep began, by its folder; None for those of no sweep."""
+    began: dict[str | None, str] = {}
+    for run in runs:
+        moment = run.record["started_at"]
+        began[run.sweep] = min(moment, began.get(run.sweep, moment))
+    return began
 
 
 def following_seed(declarations: Iterable[Declared]) -> frozenset[str]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from experiments.comparison.declared import before_the_runs
+from experiments.comparison.declared import before_the_runs, first_starts
 from experiments.comparison.reading import Reading
 from experiments.config.schema import DUNNETT, SIGN_FLIP, TESTS
 from experiments.errors.error_table import TABLE
 from experiments.errors.messages import check_choice
 from experiments.errors.wording import listed
 
-UNSAID = {"test": SIGN_FLIP, "allow": None}
+UNSAID = {"test": SIGN_FLIP, **dict.fromkeys(("allow", "until", "looks", "spending"))}
 """What a declaration means that has not said it, as those of before could not."""
 
 
@@ -23,10 +23,7 @@ def test_of(reading: Reading, typed: str | None, factor: Sequence[str]) -> tuple
     """
     if typed is not None:
         check_choice("test", typed, TESTS)
-    began: dict[str | None, str] = {}
-    for run in reading.runs:
-        moment = run.record["started_at"]
-        began[run.sweep] = min(moment, began.get(run.sweep, moment))
+    began = first_starts(reading.runs)
     said = {sweep: entries for sweep, entries in reading.declarations.items() if entries}
     tests = {
         before_the_runs(entries, began.get(sweep)).get("test", SIGN_FLIP)

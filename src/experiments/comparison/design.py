@@ -10,11 +10,13 @@ from typing import Any
 
 from experiments.comparison.blocks import has_folds
 from experiments.comparison.declared import FOLLOWS_SEED, folds_in, following_seed, varied_in
+from experiments.comparison.declared_looks import DeclaredLooks, looks_of
 from experiments.comparison.declared_tests import UNSAID, test_of
 from experiments.comparison.levels import level_of
 from experiments.comparison.reading import Config, FoundRun, Reading, distinct_configs
 from experiments.config.overrides import is_same, is_within
 from experiments.config.schema import COMPARISONS, SIGN_FLIP
+from experiments.errors.error_table import TABLE
 from experiments.errors.likeness import hint
 from experiments.errors.messages import check_choice, refuse_unless, user_error
 from experiments.errors.wording import listed, spelled
@@ -60,6 +62,7 @@ class Design:
         varied: keys that a declaration gives several values.
         following_seed: keys that a declaration gives the run's seed.
         folds: the numbers of the folds that are declared, none without a cross validation.
+        looks: those that were declared before the runs, None where the runs were to be judged once.
         declared_at: when the design was declared, None where it was not.
         source: declared, typed, or default.
         added: what the runs measured beside, by name, with which way is better.
@@ -89,6 +92,7 @@ class Design:
     test: str = SIGN_FLIP
     unheard: str | None = None
     folds: tuple[int, ...] = ()
+    looks: DeclaredLooks | None = None
 
     @property
     def higher_is_better(self) -> bool:
@@ -153,6 +157,9 @@ def design_of(reading: Reading, request: Request) -> Design:
     trials = [t for chosen in selections for s in chosen["settings"] for t in s["trials"]]
     check_choice("comparisons", comparisons, COMPARISONS)
     test, unheard = test_of(reading, request.test, factor)
+    looks, late = looks_of(reading, factor)
+    if looks is not None and test != SIGN_FLIP:
+        test, unheard = SIGN_FLIP, TABLE["looks_exact"].format(given=test)
     design = Design(
         factor=factor,
         control=None,
@@ -174,8 +181,9 @@ def design_of(reading: Reading, request: Request) -> Design:
         commands=list(dict.fromkeys(declaration["command"] for declaration in last.values())),
         added=added_to(reading.runs),
         test=test,
-        unheard=unheard,
+        unheard=" ".join(filter(None, (unheard, late))) or None,
         folds=folds_in(last.values()),
+        looks=looks,
     )
     check_numbers(design)
     control = control_of(design, wanted["control"], reading.runs)

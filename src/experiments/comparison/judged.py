@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from experiments.comparison.at_looks import PairAtLook, pairs_at_looks
 from experiments.comparison.blocks import Block, ordered
 from experiments.comparison.confounds import Confounds, confounds_of
+from experiments.comparison.declared_looks import DeclaredLooks
 from experiments.comparison.design import Design
-from experiments.comparison.pair_tests import CORRECTED
+from experiments.comparison.pair_tests import CORRECTED, SEQUENTIAL
 from experiments.comparison.pooled import Pooled, pooled_of
 from experiments.comparison.reading import Reading
 from experiments.comparison.statistics.planning import fewest_seeds
@@ -29,6 +31,8 @@ class Judged:
         tuned: what tuning found for each setting, by its index.
         family: how many comparisons there are.
         pooled: the error that all settings share, where the sweep declared to pool it.
+        looks: those that the sweep declared, None where it is judged once.
+        at_looks: where each pair stands then.
     """
 
     task: Task
@@ -37,19 +41,23 @@ class Judged:
     tuned: dict[int, Tuned]
     family: int
     pooled: Pooled | None = None
+    looks: DeclaredLooks | None = None
+    at_looks: dict[tuple[int, int], PairAtLook] = field(default_factory=dict)
 
     @property
     def test(self) -> str:
         """The test that speaks."""
         if self.task.overlap is not None:
             return CORRECTED
+        if self.looks is not None:
+            return SEQUENTIAL
         speaks = self.pooled is not None and self.pooled.silent is None
         return self.pooled.name if speaks and self.pooled else SIGN_FLIP
 
     @property
     def is_pooled(self) -> bool:
         """Whether all settings are judged by one error."""
-        return self.test not in (SIGN_FLIP, CORRECTED)
+        return self.test not in (SIGN_FLIP, CORRECTED, SEQUENTIAL)
 
     def thing(self, a: int, b: int) -> str:
         """Return what two settings are compared by: seed, or fold."""
@@ -57,16 +65,29 @@ class Judged:
         return "fold" if is_cut else "seed"
 
     def common(self, a: int, b: int) -> list[Block]:
-        """Return the blocks that two settings both have; of a pooled error, those that all have."""
+        """Return the blocks that two settings both have, with looks those of the pair's own look;
+        of a pooled error, those that all have.
+        """
+        if (a, b) in self.at_looks:
+            return list(self.at_looks[a, b].seeds)
         first, second = (self.task.settings[index].scores for index in (a, b))
         blocks = ordered(first.keys() & second.keys())
         known = self.pooled.seeds if self.pooled is not None and self.is_pooled else blocks
         return [block for block in blocks if block in known]
 
+    def wanted(self, index: int) -> set[Block]:
+        """Return the seeds that a setting is to have by the looks: those that its pairs are judged
+        by, and those of the next look where they are open.
+        """
+        pairs = [at for indices, at in self.at_looks.items() if index in indices]
+        return {seed for at in pairs for seed in (*at.seeds, *at.following)}
+
     def fewest(self, alpha: float) -> int:
         """Return with how many seeds, or splits, the test can first show a difference."""
         if self.test == CORRECTED:
             return 2  # of which there is a deviation
+        if self.looks is not None and (first := self.looks.looks.first_claim(alpha / self.family)):
+            return first
         number = self.pooled.fewest_seeds if self.pooled else None
         return number or fewest_seeds(self.family, alpha)
 
@@ -93,14 +114,17 @@ def judge(task: Task, reading: Reading, design: Design) -> Judged:
         index: tuned_of([scored.run for scored in setting.every], reading, design)
         for index, setting in enumerate(task.settings)
     }
-    return Judged(
+    judged = Judged(
         task,
         None if is_every_pair else control,
         confounds_of(task, design),
         {index: own for index, own in tuned.items() if own is not None},
         max(1, family),
         pooled_of(task, None if is_every_pair else control, design),
+        design.looks if task.overlap is None else None,
     )
+    judged.at_looks = pairs_at_looks(task, judged.compared, judged.family, design)
+    return judged
 
 
 def index_of_control(task: Task, design: Design) -> int | None:

@@ -64,8 +64,18 @@ def of_folds(alpha: float, family: int, pairs: str) -> tuple[str, str]:
     return interval, f"{test}, by Holm over the {family} comparisons {pairs}"
 
 
+def of_looks(alpha: float, family: int, pairs: str) -> tuple[str, str]:
+    test = "an exact sign-flip test that spends alpha over the declared looks"
+    if family == 1:
+        return f"a repeated {percent(1 - alpha)} interval", test
+    interval = f"a repeated t interval at 1 - {alpha:g}/{family}"
+    return interval, f"{test}, by Holm over the {family} comparisons {pairs}"
+
+
 CORRECTED = "corrected_t"
 """The test over folds, which nobody declares: there is no other one of them."""
+SEQUENTIAL = "sequential"
+"""The test of a sweep that declared looks."""
 PAIR_TESTS = {
     SIGN_FLIP: PairTest(
         "Holm",
@@ -80,6 +90,13 @@ PAIR_TESTS = {
         of_folds,
         "the two-sided corrected resampled t test (Nadeau and Bengio 2003)",
         "the 90 % interval of their difference",
+    ),
+    SEQUENTIAL: PairTest(
+        "Holm",
+        "interval for equivalence",
+        of_looks,
+        "two-sided group-sequential sign-flip tests (Pitman 1937; Lan and DeMets 1983)",
+        "the repeated interval of two one-sided t tests of their difference",
     ),
     "dunnett": PairTest(
         "Dunnett",

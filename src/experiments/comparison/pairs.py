@@ -22,6 +22,7 @@ from experiments.comparison.statistics.planning import (
 )
 from experiments.comparison.statistics.posterior import chances_of
 from experiments.comparison.statistics.resampled import detectable_over_splits
+from experiments.comparison.statistics.spending import level_at
 from experiments.errors.wording import listed
 
 
@@ -63,6 +64,9 @@ def adjusted_for_family(
 
     The family was declared: a comparison that has no p counts all the same.
     """
+    if judged.at_looks:
+        each = [judged.at_looks[indices].standing.p_holm for indices in judged.compared]
+        return list(pairs), each
     if not judged.is_pooled:
         single = [math.nan if pair is None else pair.p for pair in pairs]
         return list(pairs), holm(single or [math.nan], family=judged.family).tolist()[: len(pairs)]
@@ -76,6 +80,8 @@ def pair_of(judged: Judged, a: int, b: int, design: Design) -> Pair | None:
 
     Where all settings share an error these are the seeds that all have.
     """
+    if (a, b) in judged.at_looks:
+        return judged.at_looks[a, b].pair
     first, second = (judged.task.settings[index].scores for index in (a, b))
     blocks = judged.common(a, b)
     if not blocks:
@@ -97,6 +103,7 @@ def pair_dict(
     names = judged.name(a), judged.name(b)
     thing = judged.thing(a, b)
     known = {"a": a, "b": b, "name": f"{names[0]} against {names[1]}", "thing": thing}
+    known["look"] = look_dict(judged, a, b, design)
     if pair is None:
         known |= unmeasured(judged, design)
     else:
@@ -113,6 +120,14 @@ def pair_dict(
         known["verdict"], known["reason"] = "withheld", "; ".join(gap.reason for gap in gaps)
         known["remedy"] = ", and ".join(dict.fromkeys(gap.remedy for gap in gaps))
     return {**known, "sentence": words.of_pair(known, names, design)}
+
+
+def look_dict(judged: Judged, a: int, b: int, design: Design) -> Dict | None:
+    """Return at which look a pair stands, None where no looks were declared."""
+    at = judged.at_looks.get((a, b))
+    if at is None or judged.looks is None:
+        return None
+    return at.plain(judged.looks, design.alpha / judged.family)
 
 
 def unmeasured(judged: Judged, design: Design) -> Dict:
@@ -150,7 +165,10 @@ def measured(
     # A p that could not have been small says nothing.
     thing, shared = judged.thing(*indices), shared_by(judged.common(*indices), judged.task.overlap)
     needed = words.fewest_of(thing, family, alpha)
+    at = judged.at_looks.get(indices)
     is_possible = judged.is_pooled or pair.n >= needed
+    if at is not None:  # the least that a look can give is there, whatever it is
+        is_possible = at.standing.look is not None
     fewest = judged.fewest(alpha)
     return {
         **{key: plain(value) for key, value in vars(pair).items()},
@@ -160,11 +178,25 @@ def measured(
         "reason": words.too_few_seeds(pair.n, family, fewest, thing=thing)
         if is_open and not is_possible
         else None,
-        "remedy": REPEATS if is_open and thing == "fold" else None,
+        "remedy": remedy_for(judged, indices, pair, thing, design) if is_open else None,
         "seeds_needed": seeds_needed_by(judged, pair, thing, design) if is_open else None,
         "detectable": finite_or_none(detectable_by(judged, pair, shared, design)),
         "chances": chances_dict(pair, design),
     }
+
+
+def remedy_for(
+    judged: Judged, indices: tuple[int, int], pair: Effect, thing: str, design: Design
+) -> str | None:
+    """Return what would settle an open pair where that is not just more seeds."""
+    at = judged.at_looks.get(indices)
+    if at is None:
+        return REPEATS if thing == "fold" else None
+    if at.following:
+        return f"the next look, at {len(at.following)} seeds: the same command again"
+    number = seeds_needed(pair, judged.family, design)
+    size = "more seeds" if number is None else f"about {number} seeds"
+    return f"a sweep of {size} in a folder of its own, as this one has spent its alpha"
 
 
 def chances_dict(effect: Effect, design: Design) -> Dict | None:
@@ -191,7 +223,7 @@ def seeds_needed_by(judged: Judged, pair: Effect, thing: str, design: Design) ->
     """Return how many seeds in all would settle a pair by the test that speaks; None over folds,
     which more seeds do not make more.
     """
-    if thing == "fold":
+    if thing == "fold" or judged.at_looks:
         return None
     if judged.pooled is None or not judged.is_pooled:
         return seeds_needed(pair, judged.family, design)
@@ -209,6 +241,10 @@ def detectable_by(
     if judged.pooled is not None and judged.is_pooled:
         return smallest_found(judged.pooled, design.delta)
     level, delta = design.alpha / judged.family, design.delta or 0.0
+    if judged.looks is not None:
+        level = level_at(judged.looks.looks, pair.n, level)
+        if not level:
+            return None
     if shared is not None:
         return detectable_over_splits(pair.sd, pair.n, shared, level, delta=delta)
     return detectable(pair.sd, pair.n, level, delta=delta)

@@ -53,6 +53,22 @@ def task_dict(judged: Judged, design: Design) -> Dict:
         "fewest_seeds": judged.fewest(design.alpha),
         "test": judged.test,
         "pooled": pooled_dict(judged.pooled),
+        "looks": looks_dict(judged, design.alpha),
+    }
+
+
+def looks_dict(judged: Judged, alpha: float) -> Dict | None:
+    """Return at which numbers of seeds a task was to be looked at, and what alpha may be spent by
+    each; None without looks.
+    """
+    if judged.looks is None:
+        return None
+    looks = judged.looks.looks
+    return {
+        "seeds": list(looks.sizes),
+        "spending": looks.spending,
+        "spent": looks.spent([alpha])[:, 0].tolist(),
+        "undeclared": sorted(judged.task.seeds - {*judged.looks.seeds}),
     }
 
 

@@ -81,6 +81,8 @@ def answer_dict(design: Design, tasks: Sequence[Judged]) -> Dict:
         "design": {
             **{name: getattr(design, name) for name in REPORTED},
             "unit": "points" if design.is_share else "",
+            "looks": list(design.looks.looks.sizes) if design.looks else None,
+            "spending": design.looks.looks.spending if design.looks else None,
             "family": family_of(tasks),
             "command": "; ".join(design.commands) or None,
         },
@@ -144,8 +146,9 @@ def missing_cells(tasks: Sequence[Judged], design: Design) -> list[str]:
     for judged in tasks:
         blocks = judged.task.blocks | declared_blocks(judged.task.blocks, design)
         prefix = f"{judged.task.name}: " if len(tasks) > 1 else ""
-        for setting in judged.task.settings:
-            lacking = ordered(blocks - setting.scores.keys())
+        for index, setting in enumerate(judged.task.settings):
+            wanted = blocks if judged.looks is None else judged.wanted(index)
+            lacking = ordered(wanted - setting.scores.keys())
             if lacking:
                 missing.append(f"{prefix}{setting.name}: {block_words(lacking)}")
     return missing
@@ -260,7 +263,24 @@ def notes_of(verdict: Dict, design: Design, tasks: Sequence[Judged]) -> list[str
         notes.append(
             f"{design.metric} also selected each run's weights, so it flatters all settings."
         )
-    return notes + notes_on_runs(tasks)
+    return notes + notes_on_looks(tasks) + notes_on_runs(tasks)
+
+
+def notes_on_looks(tasks: Sequence[Judged]) -> list[str]:
+    """Return which comparisons are between two looks, and which seeds are no part of any."""
+    notes = []
+    for judged in tasks:
+        prefix = f"{judged.task.name}: " if len(tasks) > 1 else ""
+        between: dict[tuple[int, int], list[str]] = {}
+        for (a, b), at in judged.at_looks.items():
+            if at.standing.look is not None and at.unused and at.following:
+                looks = len(at.seeds), len(at.following)
+                between.setdefault(looks, []).append(f"{judged.name(a)} against {judged.name(b)}")
+        notes += [words.between_looks(prefix, few(names), *n) for n, names in between.items()]
+        if judged.looks is not None:
+            undeclared = ordered(judged.task.seeds - {*judged.looks.seeds})
+            notes += [words.undeclared_seeds(prefix, block_words(undeclared))] if undeclared else []
+    return notes
 
 
 def notes_on_runs(tasks: Sequence[Judged]) -> list[str]:

@@ -37,9 +37,10 @@ def of_pair(pair: Dict, names: tuple[str, str], design: Design, over: str = "") 
     verdict, unit = pair["verdict"], unit_for(design, pair)
     if verdict == "withheld":
         return f"{a} against {b}: withheld, because {pair['reason']}."
+    settled = settled_at(pair)
     if verdict == "equivalent":
         comma = "," if over else ""
-        return f"{a} and {b} are equivalent within {smallest_of(design)}{comma}{over}."
+        return f"{a} and {b} are equivalent within {smallest_of(design)}{comma}{over}{settled}."
     seeds = counted(pair["n"], pair.get("thing", "seed"))
     if verdict == "inconclusive" and pair.get("reason"):
         return f"{a} against {b}: {pair['reason']}. Seen so far{over}: {seen(pair, design)}."
@@ -50,7 +51,18 @@ def of_pair(pair: Dict, names: tuple[str, str], design: Design, over: str = "") 
     # The better one comes first, and the size of the difference without a sign.
     winner, loser = names if verdict == "better" else (b, a)
     sign = -1 if (pair["difference"] or 0.0) < 0 else 1
-    return f"{winner} beats {loser} by {by_how_much(pair, unit, sign, False)}{over}, {seeds}."
+    size = by_how_much(pair, unit, sign, False)
+    return f"{winner} beats {loser} by {size}{over}{settled or f', {seeds}'}."
+
+
+def settled_at(pair: Dict) -> str:
+    """Return at which look a pair was settled; nothing where none was declared.
+
+    >>> settled_at({"look": {"settled": True, "seeds": 9}})
+    ', settled at 9 seeds'
+    """
+    look = pair.get("look")
+    return f", settled at {counted(look['seeds'], 'seed')}" if look and look["settled"] else ""
 
 
 def smallest_of(design: Design) -> str:
@@ -108,11 +120,40 @@ def why_open(pair: Dict, design: Design) -> str:
 
 def what_would_settle(pair: Dict, design: Design) -> str:
     """Return how many more seeds would settle an inconclusive pair."""
+    if look := pair.get("look"):
+        return next_look(look)
     needed = pair.get("seeds_needed")
     if needed is None:
         return ""
     size = "it" if design.delta is None else f"a difference of {smallest_of(design)}"
     return f"; about {counted(max(1, needed - pair['n']), 'more seed')} would settle {size}"
+
+
+def next_look(look: Dict) -> str:
+    """Return when an open pair is judged again.
+
+    >>> next_look({"next": 12, "last": 20}), next_look({"next": None, "last": 20})
+    ('; the next look is at 12 seeds', '; open after the last look, at 20 seeds')
+    """
+    if look["next"]:
+        return f"; the next look is at {counted(look['next'], 'seed')}"
+    return f"; open after the last look, at {counted(look['last'], 'seed')}"
+
+
+def between_looks(prefix: str, names: str, last: int, following: int) -> str:
+    """Return that a look is not complete, so that the one before it is what counts."""
+    return (
+        f"{prefix}{names}: judged at {counted(last, 'seed')}, the last look that is complete; "
+        f"later seeds count at the next one, of {following}, as each look spends alpha."
+    )
+
+
+def undeclared_seeds(prefix: str, seeds: str) -> str:
+    """Return that some seeds are no part of the looks."""
+    return (
+        f"{prefix}{seeds} were not declared with the looks: they are in the means of settings, and "
+        "in no verdict, whose level is shared out among the looks."
+    )
 
 
 def fewest_of(thing: str, family: int, alpha: float) -> int:

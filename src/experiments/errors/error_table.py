@@ -567,6 +567,16 @@ TABLE: dict[str, str] = {
     "it: sweep.test={first}.",
     "pooled_factors": "sweep.test=dunnett was declared, which is of one factor: two are tested by "
     "sign flips.",
+    "several_looks": "The sweeps were to be judged at different looks ({each}), and those of one "
+    "share the chance of a false claim among them. Compare each by itself: runs=FOLDER.",
+    "no_looks": "{path} declared no looks before its first run, so that it cannot be judged at "
+    "one. The next sweep can: sweep.until=settled.",
+    "looks_factors": "sweep.until=settled was declared, which is of one factor: two are judged "
+    "once, at the seeds that are there, and where they stopped for what was seen, p is too small.",
+    "looks_exact": "sweep.until=settled was declared with sweep.test={given}: looks are those of "
+    "the exact sign-flip test, which speaks.",
+    "unheard_looks": "{path} declared its looks when runs were there, so that they are not those "
+    "of the verdict: looks that are chosen after runs prove little.",
     "control_open": "comparisons=control: compared with which? Type control=VALUE of {factor}, or "
     "leave comparisons away to compare all pairs.",
     "factor_open": "What is compared? The runs differ in: {choices}. Type factor=KEY, or two: "

@@ -111,11 +111,7 @@ def compare_pair(
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     if a.shape != b.shape or a.ndim != 1 or np.isnan([a, b]).any():
         raise ValueError(f"A pair takes two scores of each seed, and got {a} and {b}.")
-    both = np.concatenate([a, b])
-    largest = np.abs(both[np.isfinite(both)]).max(initial=0.0)
-    with np.errstate(invalid="ignore"):
-        differences = np.where(a == b, 0.0, a - b)
-    resolution = FLOAT32 * largest
+    differences, resolution = paired_differences(a, b)
     effect = effect_of(
         differences, alpha=alpha, family=family, resolution=resolution, overlap=overlap
     )
@@ -129,6 +125,20 @@ def compare_pair(
         correlation=correlation(a, b),
         variance_ratio=variance_ratio(a, b),
     )
+
+
+def paired_differences(a: ArrayLike, b: ArrayLike) -> tuple[np.ndarray, float]:
+    """Return a minus b, two infinite scores being equal, and how far rounding may have moved it.
+
+    >>> paired_differences([1.0, np.inf], [0.5, np.inf])[0].tolist()
+    [0.5, 0.0]
+    """
+    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    both = np.concatenate([a, b])
+    largest = np.abs(both[np.isfinite(both)]).max(initial=0.0)
+    with np.errstate(invalid="ignore"):
+        differences = np.where(a == b, 0.0, a - b)
+    return differences, FLOAT32 * float(largest)
 
 
 def effect_of(
