@@ -154,7 +154,8 @@ class WindowPainter:
             paper, ink = theme.paper, theme.ink
             if is_quiet(row, column):
                 paper, ink = theme.grid, theme.quiet
-            self.axes.add_patch(
+            # add_patch would look for the limits of the axes, which are set: half the time.
+            self.axes.add_artist(
                 Rectangle((left, low), CELL, CELL, facecolor=paper, edgecolor=theme.faint, lw=0.7)
             )
             value = rows[row][column]

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from omegaconf import DictConfig
@@ -158,10 +160,12 @@ def write_animation(
     frames_folder = folder / f"{name}-frames"
     frames_folder.mkdir(exist_ok=True)
     images, paths = [], []
-    for number, data in enumerate(render_frames(animation, name, theme, dpi), start=1):
+    for number, image in enumerate(render_frames(animation, theme, dpi), start=1):
         paths.append(frames_folder / f"{number:03}.png")
-        write_atomic(paths[-1], data, is_synced=False)
-        images.append(Image.open(io.BytesIO(data)).convert("RGB"))
+        buffer = io.BytesIO()
+        image.save(buffer, "png")
+        write_atomic(paths[-1], buffer.getvalue(), is_synced=False)
+        images.append(image)
     for left_over in set(frames_folder.glob("*.png")) - set(paths):
         left_over.unlink()  # of an animation that was longer
     duration = [round(1000 * animation.seconds)] * len(images)
@@ -175,8 +179,8 @@ def write_animation(
     return [path, *paths]
 
 
-def render_frames(animation: Animation, name: str, theme: Theme, dpi: int) -> Iterator[bytes]:
-    """Yield each frame as png, its axes where those of the frame before were.
+def render_frames(animation: Animation, theme: Theme, dpi: int) -> Iterator[Image.Image]:
+    """Yield each frame, its axes where those of the frame before were.
 
     They do not jump then, nor are laid out anew: a layout takes as long as the drawing (measured).
     """
@@ -187,8 +191,18 @@ def render_frames(animation: Animation, name: str, theme: Theme, dpi: int) -> It
                 figure.set_layout_engine("none")
                 for axes, position in zip(figure.axes, positions, strict=True):
                     axes.set_position(position)
-            yield render(figure, "png", min(dpi, MOVING_DPI), name, "")
+            else:
+                figure.draw_without_rendering()
+            yield drawn_once(figure, min(dpi, MOVING_DPI))
             positions = [axes.get_position() for axes in figure.axes]
+
+
+def drawn_once(figure: Figure, dpi: int) -> Image.Image:
+    """Return a picture that is laid out: `savefig` would draw it twice, to look for its bounds."""
+    figure.set_dpi(dots_per_inch(figure, dpi))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
 @contextlib.contextmanager
