@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from scipy import stats
 
 from experiments.comparison.design import Request
 from experiments.comparison.reading import read_runs
+from experiments.comparison.tuning_price import ahead_of, price_sentences
 from experiments.comparison.verdict import answer, compared, verdict_json
 from experiments.errors.messages import UserError
 
@@ -377,6 +379,51 @@ def test_tuned_settings_may_differ_in_what_was_tuned(tmp_path: Path) -> None:
     assert relu["failed"] == [0, 0, 1]
     assert relu["tuned_minus_default"] == pytest.approx(0.1)
     assert found["confounds"]["withholding"] == []
+
+
+def test_the_price_of_tuning_is_told_for_each_setting(tmp_path: Path) -> None:
+    sweep = tuned(tmp_path / "a", 0.1)
+    for name, seconds in (("relu", 2.0), ("elu", 3.0)):
+        for lr in (0.01, 0.1, 1.0):
+            for seed in (100, 101):
+                changes = {"activation": name, "optim.lr": lr}
+                write_run(sweep / "tuning", changes, seed, 0.7, duration_seconds=seconds)
+    found = verdict(sweep)["tuning_price"]
+    assert (found["metric"], found["margin"]) == ("val/accuracy", 0.005)
+    [task] = found["tasks"]
+    relu, elu = task["settings"]
+    # Means 0.7, 0.8 and, of one run that failed, 0.3; drawn by two: 0.8 twice of three, else 0.7.
+    assert relu["expected"] == pytest.approx([0.6, (2 * 0.8 + 0.7) / 3, 0.8])
+    assert relu["low"] == pytest.approx([0.5, (2 * 0.8 + 0.7) / 3, 0.8])
+    assert relu["high"] == pytest.approx([0.7, (2 * 0.8 + 0.7) / 3, 0.8])
+    assert (relu["num_trials"], relu["num_seeds"], relu["failed"], relu["fewest"]) == (3, 2, 1, 3)
+    assert relu["default"] == pytest.approx(0.7)
+    # Two runs of each trial.
+    assert (relu["seconds_per_trial"], elu["seconds_per_trial"]) == (4.0, 6.0)
+    assert task["ahead"] == [{"from": 1, "to": 3, "name": "relu"}]
+    [sentence] = price_sentences(found)
+    assert "within 0.5 points of what all of them find, by val/accuracy: relu 3 of 3" in sentence
+    plain = write_sweep(tmp_path / "b", "activation", ARMS, range(3))
+    assert verdict(plain)["tuning_price"] is None
+
+
+def test_which_setting_is_ahead_may_depend_on_the_number_of_trials() -> None:
+    def setting(name: str, *expected: float | None) -> dict[str, Any]:
+        return {"name": name, "num_trials": len(expected), "expected": expected, "fewest": 2}
+
+    design: Any = SimpleNamespace(higher_is_better=True)
+    two = [setting("broad", 0.7, 0.74, 0.75), setting("sharp", 0.5, 0.74, 0.9)]
+    ahead = ahead_of(two, design)
+    assert [(part["from"], part["to"], part["name"]) for part in ahead] == [
+        (1, 2, "broad"),
+        (3, 3, "sharp"),
+    ]
+    tasks = [{"name": "digits", "settings": two, "ahead": ahead}]
+    [told] = price_sentences({"metric": "val/loss", "margin": None, "tasks": tasks})
+    assert told.endswith("number of trials: with 1 to 2 trials broad, with 3 trials sharp.")
+    losses: Any = SimpleNamespace(higher_is_better=False)
+    failing = [setting("fails", None, 0.1), setting("never", 0.3, 0.2)]
+    assert [part["name"] for part in ahead_of(failing, losses)] == ["never", "fails"]
 
 
 def test_an_edge_withholds(tmp_path: Path) -> None:

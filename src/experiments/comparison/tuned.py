@@ -27,6 +27,8 @@ class Tuned:
         on_edge: keys of which the smallest or largest value was chosen.
         is_climbing: the chosen runs were still getting better when their budget ended.
         default: the values of the setting's own files, and their score; None where not tried.
+        trial_seconds: what the runs of a trial took together, on average; None where they are not
+            there.
     """
 
     values: Dict
@@ -35,6 +37,7 @@ class Tuned:
     is_climbing: bool
     default: tuple[Dict, float | None] | None
     trials: list[tuple[Dict, Scores]]
+    trial_seconds: float | None = None
 
     @property
     def is_undertuned(self) -> bool:
@@ -116,7 +119,23 @@ def tuned_of(runs: Sequence[FoundRun], reading: Reading, design: Design) -> Tune
         is_still_climbing(curves, design.delta, higher_is_better=design.higher_is_better),
         None if default is None else (default, score_of(default)),
         trials,
+        seconds_of_trials(runs, entry, reading),
     )
+
+
+def seconds_of_trials(
+    runs: Sequence[FoundRun], entry: Mapping[str, Any], reading: Reading
+) -> float | None:
+    """Return what the tuning of a setting took by trial, from the runs that are there."""
+    sweeps = {run.sweep for run in runs}
+    overrides = list(map(key_and_word, entry["setting"]))
+    seconds = [
+        run.record["duration_seconds"]
+        for run in reading.tuning
+        if run.sweep in sweeps and all(is_part_of(run.config, key, word) for key, word in overrides)
+    ]
+    known = [value for value in seconds if value is not None]
+    return sum(known) / len(entry["trials"]) if known else None
 
 
 def finite_mean(scores: Scores, metric: str | Metric) -> float | None:

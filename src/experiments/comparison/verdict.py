@@ -26,6 +26,7 @@ from experiments.comparison.settings import task_dict
 from experiments.comparison.several import several_dict
 from experiments.comparison.subject import title_of
 from experiments.comparison.targets import targets_dict
+from experiments.comparison.tuning_price import price_dict
 from experiments.errors.messages import user_error
 from experiments.errors.wording import few
 from experiments.record.record import now
@@ -120,6 +121,7 @@ def verdict_dict(
         "several_tasks": several_dict(answered["tasks"], design),
         "steps_to_target": targets_dict(tasks, design),
         "sensitivity": sensitivity_dict(tasks, design),
+        "tuning_price": price_dict(tasks, design),
         "health": health_dict(tasks),
         "confounds": confound_lists(tasks),
         "missing": missing,

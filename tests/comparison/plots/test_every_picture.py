@@ -14,6 +14,7 @@ import pytest
 import vl_convert
 from comparison import verdicts
 
+from experiments.comparison.plots.best_of_trials import best_of_trials
 from experiments.comparison.plots.by_number import by_number
 from experiments.comparison.plots.critical_difference import critical_difference, placed
 from experiments.comparison.plots.differences import differences
@@ -58,7 +59,7 @@ def test_which_pictures_there_are_depends_on_the_data() -> None:
     verdict = verdicts.tuned()
     names = list(pictures_of(verdict, verdicts.curves_of(verdict)))
     assert names[:3] == ["seeds", "differences", "curves-val-accuracy"]
-    assert {"sensitivity", "steps"} < set(names)
+    assert {"sensitivity", "steps", "price"} < set(names)
     assert {"matrix", "interaction"} < set(pictures_of(verdicts.matrix()))
     assert {"ranks", "profile", "seeds-mnist"} < set(pictures_of(verdicts.several_tasks()))
 
@@ -235,6 +236,24 @@ def test_a_setting_that_never_arrives_has_words_and_no_bar() -> None:
     assert len(bars) == 5
     assert rows_of(spec)[-1]["words"].startswith("never")
     assert [row["steps"] for row in bars] == sorted(row["steps"] for row in bars)
+
+
+def test_the_price_of_tuning_is_a_line_over_trials_and_the_default_stands_before_it() -> None:
+    verdict = verdicts.tuned()
+    [task] = verdict["tasks"]
+    spec = best_of_trials(verdict, task)
+    assert spec is not None
+    [priced] = verdict["tuning_price"]["tasks"]
+    relu = [row for row in spec["data"]["values"] if row["name"] == "relu"]
+    assert [row["trials"] for row in relu] == list(range(10))
+    own = next(setting for setting in priced["settings"] if setting["name"] == "relu")
+    assert [row["line"] for row in relu] == [None, *own["expected"]]
+    assert (relu[0]["expected"], relu[0]["low"]) == (own["default"], None)
+    assert best_of_trials(verdicts.small(), task) is None
+    own["expected"][0] = own["low"][0] = own["high"][0] = None  # a loss of one that may fail
+    svg = svg_of(best_of_trials(verdict, task) or {})
+    assert "Expected best of k trials" in svg
+    assert "NaN" not in svg
 
 
 def test_ranks_are_drawn_where_they_are_and_no_line_crosses_a_name() -> None:

@@ -191,7 +191,7 @@ def test_pictures_are_described_and_their_colours_are_variables() -> None:
         assert picture["description"]
         assert picture["columns"]
     plots_ = [a for n, a in page.elements if a.get("class") == "plot"]
-    assert len(plots_) == 5
+    assert len(plots_) == 6
     assert all(a["role"] == "img" and a["aria-label"] for a in plots_)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from experiments.comparison.mean_curves import Curves
+from experiments.comparison.plots.best_of_trials import best_of_trials
 from experiments.comparison.plots.by_number import by_number
 from experiments.comparison.plots.critical_difference import critical_difference
 from experiments.comparison.plots.differences import differences
@@ -40,6 +41,7 @@ def pictures_of(verdict: Mapping[str, Any], curves: Sequence[Curves] = ()) -> di
         for metric in metrics_of(verdict, task, curves):
             curve = learning_curves(verdict, task, curves, metric)
             add(curve, "curves", f"curves-{metric}{end}", title)
+        add(best_of_trials(verdict, task), "price", f"price{end}", title)
         if verdict["steps_to_target"]:
             add(target_bars(verdict, task), "steps", f"steps{end}", title)
     if verdict["matrix"]:

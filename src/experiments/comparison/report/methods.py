@@ -69,10 +69,16 @@ def of_the_cuts(folds: Dict) -> str:
 def of_tuning(verdict: Dict) -> list[str]:
     if verdict["design"]["protocol"] != "tuned":
         return []
+    price = (
+        " The expected best of k trials is that of draws without replacement from the trials that "
+        "were made (Dodge et al. 2019, Tang et al. 2020)."
+    )
     return [
         "Each setting was tuned first, with the same number of trials over its own search space "
         "and on the same tuning seeds, by its mean validation score; the selected values ran again "
         "on fresh seeds, and only these met the test set and are reported (Schneider et al. 2019)."
+        + price
+        * bool(verdict.get("tuning_price"))
     ]
 
 

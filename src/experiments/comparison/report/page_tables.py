@@ -146,6 +146,28 @@ def tuning_table(verdict: Dict) -> Table:
     return Table("What tuning chose", [*columns, *texts("was it enough?")], rows)
 
 
+def price_table(verdict: Dict) -> Table:
+    """Return what some numbers of trials can be expected to find, and what a trial takes."""
+    price = verdict["tuning_price"]
+    unit, several = unit_of_metric(price["metric"]), len(price["tasks"]) > 1
+    most = max(s["num_trials"] for task in price["tasks"] for s in task["settings"])
+    shown = [k for k in (1, 2, 4, 8, 16, 32, 64) if k < most] + [most]
+    rows = []
+    for task in price["tasks"]:
+        for s in task["settings"]:
+            name = f"{task['name']}: {s['name']}" if several else str(s["name"])
+            best = [s["expected"][k - 1] if k <= s["num_trials"] else None for k in shown]
+            row = [name, *map(unit.value, best)]
+            enough = NOTHING if s["fewest"] is None else f"{s['fewest']} of {s['num_trials']}"
+            row += [] if price["margin"] is None else [enough]
+            rows.append([*row, s["failed"], s["seconds_per_trial"]])
+    columns = [*texts("setting"), *numbers(*(f"best of {k}" for k in shown))]
+    if price["margin"] is not None:
+        columns += numbers(f"trials to within {unit.amount(price['margin'])}")
+    columns += numbers("trials with a failed run", "seconds a trial")
+    return Table("What k trials can be expected to find", columns, rows)
+
+
 def assignments(values: Dict) -> str:
     return ", ".join(f"{key}={short(value)}" for key, value in values.items())
 

@@ -63,6 +63,15 @@ WORKS = {
   pages = {1--30},
   year = {2006}
 }""",
+    "Dodge et al. 2019": """@inproceedings{dodge2019show,
+  title = {Show Your Work: Improved Reporting of Experimental Results},
+  author = {Dodge, Jesse and Gururangan, Suchin and Card, Dallas and Schwartz, Roy and
+            Smith, Noah A.},
+  booktitle = {Proceedings of the 2019 Conference on Empirical Methods in Natural Language
+               Processing},
+  pages = {2185--2194},
+  year = {2019}
+}""",
     "Dunnett 1955": """@article{dunnett1955multiple,
   title = {A Multiple Comparison Procedure for Comparing Several Treatments with a Control},
   author = {Dunnett, Charles W.},
@@ -145,6 +154,15 @@ WORKS = {
   number = {6},
   pages = {657--680},
   year = {1987}
+}""",
+    "Tang et al. 2020": """@inproceedings{tang2020showing,
+  title = {Showing Your Work Doesn't Always Work},
+  author = {Tang, Raphael and Lee, Jaejun and Xin, Ji and Liu, Xinyu and Yu, Yaoliang and
+            Lin, Jimmy},
+  booktitle = {Proceedings of the 58th Annual Meeting of the Association for Computational
+               Linguistics},
+  pages = {2766--2772},
+  year = {2020}
 }""",
     "Tukey 1953": """@unpublished{tukey1953problem,
   title = {The Problem of Multiple Comparisons},

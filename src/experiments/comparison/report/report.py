@@ -13,7 +13,7 @@ from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 
-from experiments.comparison import lookups
+from experiments.comparison import lookups, tuning_price
 from experiments.comparison.formats import short
 from experiments.comparison.mean_curves import Curves
 from experiments.comparison.plots.every_picture import pictures_of
@@ -88,7 +88,7 @@ def page_template() -> Template:
         lstrip_blocks=True,
     )
     modules = (assumptions, lookups, methods, page_tables, point_tables, references, sentences)
-    for module in (*modules, verdict_tables):
+    for module in (*modules, verdict_tables, tuning_price):
         environment.globals[module.__name__.rpartition(".")[2]] = module
     environment.filters |= {"short": short, "pieces": pieces}
     written = {"separators": (",", ":"), "ensure_ascii": False, "allow_nan": False}

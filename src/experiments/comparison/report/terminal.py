@@ -26,6 +26,7 @@ from experiments.comparison.report.sentences import (
 )
 from experiments.comparison.report.table import Table
 from experiments.comparison.report.verdict_tables import CHANCES, task_tables
+from experiments.comparison.tuning_price import price_sentences
 from experiments.errors.wording import and_more
 
 STYLES = {
@@ -69,6 +70,8 @@ def print_verdict(verdict: Mapping[str, Any], console: Console) -> None:
     left_open = gaps(verdict)
     print_titled(console, "Withheld", left_open["Withheld"], "magenta")
     print_titled(console, "Notes", verdict["notes"])
+    prices = price_sentences(verdict.get("tuning_price"))
+    print_titled(console, "Price of tuning", prices)
     print_titled(console, "Training health", (verdict.get("health") or {}).get("in words", []))
     print_titled(console, "Missing", left_open["Missing"], "yellow")
     if verdict["missing_command"]:
