@@ -434,6 +434,9 @@ TABLE: dict[str, str] = {
     "run of {path}, and count: what is said of them now is not used. More seeds than these are no "
     "part of the verdict's level; other looks are those of another folder, "
     "hydra.sweep.dir={instead}.",
+    "looks_without_delta": "No sweep.delta is declared: a comparison can be settled as better or "
+    "worse, and one without a difference goes on to the last look.",
+    "looks_planned": "Looks at {looks} seeds: at least {least} and at most {most} runs in all.",
     "search_until": "sweep.until=settled with hydra/sweeper=optuna5: a search compares nothing. "
     "Type sweep.until=null.",
     "wandb_parameter": "{given}: a W&B sweep with a parameter of this name would lose the run's "

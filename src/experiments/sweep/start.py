@@ -26,6 +26,7 @@ from experiments.sweep.jobs.board import tell_failures
 from experiments.sweep.jobs.carrier import Carrier
 from experiments.sweep.sweep import Failures, Sweep
 from experiments.sweep.tuning import tune
+from experiments.sweep.until_settled import check_no_folds, complete, in_force, tell_plan
 from experiments.tracking import agent
 from experiments.tracking.mirror import following
 
@@ -148,6 +149,7 @@ def start_sweep(
             node, master.protocol, grid, lambda key: composer.value_of(grid.fixed, key)
         )
         check_allowed(declaration.allow, composer.options_of)
+        declaration = in_force(declaration, sweep_dir)
         retry_failed, dry_run = node["retry_failed"], node["dry_run"]
         command = command_line(*sys.argv[1:])
         sweep = Sweep(composer, carrier, declaration, sweep_dir, retry_failed, dry_run, command)
@@ -164,11 +166,13 @@ def start_sweep(
 def complete_as_given(sweep: Sweep, grid: Grid, node: Config) -> Failures:
     plan = sweep.plan(grid.cells(sweep.composer.value_of))
     sweep.settle_metric(plan)
+    if sweep.declaration.until is not None:
+        check_no_folds(plan)
     if sweep.dry_run:
-        sweep.tell_plan(plan)
+        tell_plan(sweep, plan)
         return []
     sweep.declare()
-    return sweep.complete(plan)
+    return complete(sweep, plan)
 
 
 def settle_folder(master: DictConfig, grid: Grid) -> None:

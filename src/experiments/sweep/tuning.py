@@ -34,6 +34,7 @@ from experiments.sweep.selection import (
     write_selection,
 )
 from experiments.sweep.sweep import Failures, Sweep
+from experiments.sweep.until_settled import complete
 
 FOLDER = "tuning"
 
@@ -64,7 +65,9 @@ def tune(sweep: Sweep, grid: Grid, node: Config) -> Failures:
     sweep.settle_metric(plan)
     if sweep.dry_run:
         sweep.tell_plan(plan)
-        print(f"Then {len(settings) * len(seeds)} runs with what was selected.")
+        most = "at most " if sweep.declaration.until else ""
+        number = len(settings) * len(sweep.declaration.seeds or seeds)
+        print(f"Then {most}{number} runs with what was selected.")
         return []
     sweep.declare({"tuning": node["tuning"]})
     print(f"Tuning {len(settings)} settings, {len(spaces[0])} trials each:")
@@ -97,7 +100,7 @@ def complete_with_winners(
     ]
     if final:
         print("Fresh seeds:")
-        failed += sweep.complete(sweep.plan(final))
+        failed += complete(sweep, sweep.plan(final))
     return failed
 
 
