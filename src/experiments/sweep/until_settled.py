@@ -195,9 +195,8 @@ class LookByLook:
                 self.sweep.tell_plan(part)
                 break
             self.look(part, seeds)
-            if not self.going_on:
-                print("Nothing is left to be settled.")
-                break
+        if not self.going_on or is_over(self.part(self.looks[-1])):
+            print("Nothing is missing.")
         print(TABLE["looks_planned"].format(looks=spelled(self.looks), least=least, most=most))
 
 
