@@ -16,9 +16,9 @@ from experiments.config.composer import Composer
 from experiments.config.schema import SPENDING
 from experiments.errors.messages import UserError
 from experiments.record.folder import write_config
-from experiments.record.record import now, read_record, write_record
+from experiments.record.record import now, write_record
 from experiments.sweep.declaration import Declaration, read_declarations
-from experiments.sweep.grid import Grid, grid_of
+from experiments.sweep.grid import grid_of
 from experiments.sweep.jobs.board import Board
 from experiments.sweep.jobs.job import Result
 from experiments.sweep.jobs.source import JobSource

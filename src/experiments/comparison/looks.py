@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from experiments.comparison.at_looks import PairAtLook
 from experiments.comparison.declared_looks import looks_of
 from experiments.comparison.design import Request
 from experiments.comparison.judged import Judged
@@ -20,7 +21,8 @@ class Opened:
 
     Attributes:
         settings: what the records of runs have as `setting`, of all that a sweep goes on with:
-            those of open comparisons, and what they are compared with. Empty where all is settled.
+            those of open comparisons that reached this look, and what they are compared with. Empty
+            where all is settled.
         settled: a sentence for each comparison that is settled, at this look or before it.
         still_open: a sentence for each that is not.
         incomplete: how many of them the look could not judge, as seeds are missing; those with a
@@ -62,7 +64,7 @@ def open_settings(runs_folder: Path, seeds: int | None = None) -> Opened:
             sentence = prefix + pair["sentence"]
             (settled if pair["look"]["settled"] else still_open).append(sentence)
             incomplete += not pair["look"]["settled"] and pair["look"]["seeds"] != looks[-1]
-    going_on = frozenset(name for judged in tasks for name in open_in(judged))
+    going_on = frozenset(name for judged in tasks for name in open_in(judged, seeds))
     return Opened(going_on, settled, still_open, incomplete)
 
 
@@ -75,12 +77,19 @@ def up_to(reading: Reading, seeds: int) -> Reading:
     return replace(reading, runs=[run for run in reading.runs if run.record["seed"] in known])
 
 
-def open_in(judged: Judged) -> set[str]:
-    """Return what the records of a task call the settings that its open pairs are of."""
+def open_in(judged: Judged, seeds: int | None) -> set[str]:
+    """Return what the records of a task call the settings that its open pairs are of, but of those
+    that did not reach the look at so many seeds: no later one can judge them.
+    """
     return {
         scored.run.record["setting"]
         for indices, at in judged.at_looks.items()
-        if not at.standing.is_settled
+        if not at.standing.is_settled and (seeds is None or reached(at, judged, seeds))
         for index in indices
         for scored in judged.task.settings[index].every
     }
+
+
+def reached(at: PairAtLook, judged: Judged, seeds: int) -> bool:
+    look = at.standing.look
+    return look is not None and judged.looks is not None and judged.looks.looks.sizes[look] == seeds

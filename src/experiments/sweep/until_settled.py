@@ -156,13 +156,12 @@ class LookByLook:
 
     def look(self, part: SweepPlan, seeds: int) -> None:
         """Judge a look, after whose runs only what is not settled goes on."""
-        stuck = {group_of(job) for job in part.jobs if part.state(job) not in FINISHED}
         try:
             looked = self.judge(self.sweep.sweep_dir, seeds)
         except UserError:
-            if not stuck:
+            if is_over(part):
                 raise
-            self.going_on = set()  # nothing is left to be compared
+            self.going_on = set()  # so many have failed that nothing is left to be compared
             return
         for sentence in looked.settled:
             if sentence not in self.told:
@@ -172,7 +171,7 @@ class LookByLook:
         for job in self.plan.jobs:
             # Runs that count with other code have hashes of their own.
             hashes.setdefault(group_of(job), set()).add(job.setting)
-        self.going_on = {group for group, own in hashes.items() if own & looked.settings} - stuck
+        self.going_on = {group for group, own in hashes.items() if own & looked.settings}
 
     def tell_end(self) -> None:
         """Say how many runs it took, and what all seeds of all settings would have."""
