@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy.stats import norm
 
 from experiments.errors.messages import UserError
 from experiments.sweep.declaration import Declaration, declare, read_declarations
@@ -32,17 +35,44 @@ def declared(*typed: str, **node: Any) -> Declaration:
     return Declaration.of(node, "fixed", grid, lambda key: None)
 
 
-def test_looks_go_from_the_first_that_can_show_a_difference_to_the_most_seeds() -> None:
-    # 2 / 2^6 < 0.05; of 6 comparisons 2 / 2^8 < 0.05 / 6.
-    assert default_looks(1, 20) == [6, 9, 13, 16, 20]
-    assert default_looks(6, 20)[0] == 8
-    assert default_looks(6, 10) == [8, 9, 10]
-    two = declared("activation=relu,tanh", control="relu")
-    assert (two.looks, two.max_seeds, two.seeds) == ([6, 9, 13, 16, 20], 20, [*range(20)])
-    # Four settings: against a control three comparisons, all pairs six.
-    four = "activation=relu,tanh,elu,gelu"
-    assert [declared(four, control=c).looks[0] for c in ("relu", None)] == [7, 8]
-    assert declared(four, control="relu", comparisons="all_pairs").looks[0] == 8
+def claims(n: int, last: int, family: int, spending: str) -> bool:
+    """Return whether n seeds that all differ in one direction are a claim: p is 2 / 2^n."""
+    t, alpha = n / last, 0.05 / family
+    may_spend = {
+        "obrien_fleming": 2 * norm.sf(norm.isf(alpha / 2) / math.sqrt(t)),
+        "pocock": alpha * math.log(1 + (math.e - 1) * t),
+    }
+    return 2 / 2**n <= may_spend[spending]
+
+
+@pytest.mark.parametrize("spending", ["obrien_fleming", "pocock"])
+@pytest.mark.parametrize(("family", "last"), [(1, 20), (6, 20), (1, 7), (10, 40)])
+def test_looks_go_from_the_first_that_can_show_a_difference_to_the_most_seeds(
+    family: int, last: int, spending: str
+) -> None:
+    first, *others = default_looks(family, last, spending)
+    assert claims(first, last, family, spending)
+    assert not claims(first - 1, last, family, spending)
+    looks = [first, *others]
+    assert looks[-1] == last
+    assert 2 <= len(looks) <= 5
+    steps = [after - before for before, after in itertools.pairwise(looks)]
+    assert max(steps) - min(steps) <= 1
+
+
+def test_looks_are_of_as_many_comparisons_as_there_are() -> None:
+    four, pocock = "activation=relu,tanh,elu,gelu", {"spending": "pocock"}
+    assert default_looks(1, 20, "pocock") == [7, 10, 13, 16, 20]
+    two = declared("activation=relu,tanh", control="relu", **pocock)
+    assert (two.looks, two.max_seeds, two.seeds) == ([7, 10, 13, 16, 20], 20, [*range(20)])
+    # Against a control three comparisons, of all pairs six.
+    against, pairs = default_looks(3, 20, "pocock"), default_looks(6, 20, "pocock")
+    assert against != pairs
+    assert declared(four, control="relu", **pocock).looks == against
+    assert declared(four, **pocock).looks == pairs
+    assert declared(four, control="relu", comparisons="all_pairs", **pocock).looks == pairs
+    # Data sets are questions of their own.
+    assert declared(four, "data=moons,xor", control="relu", **pocock).looks == against
 
 
 def test_the_last_look_has_the_most_seeds() -> None:

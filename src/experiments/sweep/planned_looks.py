@@ -68,7 +68,7 @@ def planned_looks(
     last = looks[-1] if looks is not None else most or num_seeds
     if last > num_seeds:
         raise user_error("looks_beyond", last=last, number=num_seeds)
-    return looks or default_looks(family, last)
+    return looks or default_looks(family, last, str(node.get("spending") or SPENDING))
 
 
 def check_nothing_is_planned(node: Node) -> None:
@@ -90,19 +90,26 @@ def num_settings(factor: Sequence[str], grid: Grid) -> int:
     return prod(counts)
 
 
-def default_looks(family: int, last: int) -> list[int]:
-    """Return looks from the first at which a difference can be shown, evenly to the last.
+def default_looks(family: int, last: int, spending: str) -> list[int]:
+    """Return looks from the first that can show a difference, evenly to the last.
+
+    Args:
+        family: how many comparisons share the chance of a false claim.
 
     Raises:
         UserError: that one is no earlier than the last.
     """
     # With numpy and scipy, which no other sweep waits for.
     from experiments.comparison.statistics.planning import fewest_seeds
+    from experiments.comparison.statistics.spending import Looks
 
-    first = fewest_seeds(family, ALPHA)
-    if first >= last:
+    level = ALPHA / family
+    numbers = range(2, last)
+    first = next((n for n in numbers if Looks((n, last), spending).first_claim(level) == n), None)
+    if first is None:
+        fewest = fewest_seeds(family, ALPHA)
         counted = f"{family} comparison{'s' if family > 1 else ''}"
-        words = {"family": counted, "first": first, "last": last}
-        raise user_error("looks_too_few", **words, more=max(MOST_SEEDS, 2 * first))
+        more = max(MOST_SEEDS, 2 * fewest)
+        raise user_error("looks_too_few", family=counted, first=fewest, last=last, more=more)
     steps = range(NUM_LOOKS)
     return list(dict.fromkeys(first + (last - first) * i // (NUM_LOOKS - 1) for i in steps))
