@@ -23,6 +23,8 @@ class WorkersConfig:
         workers: how many jobs at once; auto: one for each core, or jobs_per_device for each GPU.
         jobs_per_device: how many jobs share a GPU.
         job_timeout: seconds after which a job is ended as failed; null: no limit.
+        population: how many jobs that differ only in seeds and numbers are trained together in one
+            process at most; auto: as many as that pays for, as measured here; off: each alone.
         start: fork, spawn (each job imports torch anew), or auto: fork where that is safe.
     """
 
@@ -30,6 +32,7 @@ class WorkersConfig:
     workers: Any = "auto"
     jobs_per_device: int = 1
     job_timeout: Optional[float] = None  # noqa: UP045
+    population: Any = "auto"
     start: str = "auto"
 
 
@@ -39,17 +42,25 @@ ConfigStore.instance().store(group="hydra/launcher", name="workers", node=Worker
 class WorkersLauncher(PlanLauncher):
     def check(self) -> None:
         from experiments.errors.messages import check_choice
+        from experiments.sweep.jobs.populations import size_of
         from experiments.sweep.jobs.workers import check_numbers
 
-        start = self.options["start"]
-        check_choice("hydra.launcher.start", start, ("auto", "fork", "spawn"))
-        check_numbers(**{key: value for key, value in self.options.items() if key != "start"})
+        numbers = dict(self.options)
+        check_choice("hydra.launcher.start", numbers.pop("start"), ("auto", "fork", "spawn"))
+        size_of(numbers.pop("population"))
+        check_numbers(**numbers)
 
     @contextmanager
     def carrier(self, composer: "Composer") -> Iterator[Any]:
+        from experiments.sweep.jobs.populations import Populations, size_of
         from experiments.sweep.jobs.server import ServerProcess
         from experiments.sweep.jobs.workers import Workers
 
         options = dict(self.options)
+        size = size_of(options.pop("population"))
+        # Jobs of one process stand in one folder and have one environment.
+        own = composer.master.hydra.job
+        is_allowed = not (own.chdir or own.env_set)
         with ServerProcess(options.pop("start")) as server:
-            yield Workers(server, composer, self.retry_failed, **options)
+            populations = Populations(size, server.member_costs, is_allowed)
+            yield Workers(server, composer, self.retry_failed, populations=populations, **options)

@@ -48,6 +48,8 @@ class Launch:
         write_data: writes the arrays that the run was given in Python into a file; None where it
             was given none.
         in_folder: the process stands in the run's folder while it trains (hydra.job.chdir).
+        announce: has Hydra know the config of this job; None where it knows, as a process of one
+            job does.
     """
 
     overrides: list[str]
@@ -61,6 +63,7 @@ class Launch:
     in_folder: bool = False
     code: dict[str, str] | None = None
     write_data: Callable[[Path], None] | None = None
+    announce: Callable[[], object] | None = None
 
     @classmethod
     def from_hydra(cls) -> Launch:
@@ -135,12 +138,14 @@ def open_folder(launch: Launch, config: dict[str, Any], identity: str) -> Path:
     launch.keep_data(folder, config)
     write_config(folder, config)
     (folder / CHECKPOINTS).mkdir()
-    save_hydra(folder, config)
+    save_hydra(folder, config, launch)
     return folder
 
 
-def save_hydra(folder: Path, config: dict[str, Any]) -> None:
+def save_hydra(folder: Path, config: dict[str, Any], launch: Launch) -> None:
     """Write `.hydra/`, which --experimental-rerun reads, as Hydra would have done."""
+    if launch.announce is not None:
+        launch.announce()
     if not HydraConfig.initialized():
         return
     # Whoever asks Hydra for the output folder shall hear of the one that was claimed.

@@ -187,6 +187,8 @@ def choices_beside(group: str, text: str) -> list[str]:
 def unknown_node_key(error: BaseException, cause: OmegaConfBaseException) -> UserError:
     """An unknown key, as in optim.lrr=0.1."""
     full_key = str(cause.full_key)
+    if full_key == "hydra.launcher.population":
+        return user_error("population_launcher")
     parent_key, _, word = full_key.rpartition(".")
     parent = cause.parent_node
     choices = sorted(str(key) for key in parent) if isinstance(parent, Container) else []

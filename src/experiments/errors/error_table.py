@@ -473,6 +473,10 @@ TABLE: dict[str, str] = {
     "stands above. Runs that were under way go on with the same command.",
     "control_default": "sweep.control=default stands for {key}={own}, and this sweep has other "
     "values ({choices}). Add it, or type sweep.control=VALUE, or sweep.control=null.",
+    "population_launcher": "hydra.launcher.population: this launcher trains each job by itself. "
+    "Leave it away, or type hydra/launcher=workers, which trains jobs together.",
+    "population_died": "{number} runs that were trained together: {reason}. Those that had not "
+    "ended go on one by one from their last checkpoints.",
     "no_trial": "no trial came to a result: every one diverged, or measured nothing. Try other "
     "values: optim.search={{lr:[...]}}",
     "foreign_sweeper": "hydra/launcher=workers carries out the jobs of hydra/sweeper=grid and "

@@ -87,6 +87,13 @@ class TorchExaminer:
     def measures(self, config: Config) -> list[str]:
         return [*measured_on(data_of(config).task), *numbers_of(config.get("metrics"))]
 
+    def member_costs(self, config: Config, cores: int, differ: bool) -> Any:
+        """Return what members of a config's population cost, by a measurement on so many cores."""
+        from experiments.training.population.measured_costs import costs_on_this_machine
+
+        with apart():
+            return costs_on_this_machine(config, cores, differ=differ)
+
 
 def data_of(config: Config) -> Any:
     from experiments.training.build import load_data

@@ -29,6 +29,7 @@ from experiments.record.record import read_record
 from experiments.sweep.grid import Cell
 from experiments.sweep.jobs.deaths import record_death
 from experiments.sweep.jobs.job import Assignment, Result
+from experiments.sweep.jobs.populations import Populations
 from experiments.sweep.jobs.server import EndedJob, ServerProcess
 from experiments.sweep.jobs.source import ListedJobs
 from experiments.sweep.jobs.workers import Workers
@@ -88,7 +89,8 @@ def test_a_multirun_is_carried_out_and_the_same_command_does_nothing(command: Co
     records = [load_run(f).record for f in folders]
     assert all(r["status"] == "completed" for r in records)
     assert all(f.name.endswith(r["identity"][:8]) for f, r in zip(folders, records, strict=True))
-    assert len({r["environment"]["pid"] for r in records}) == 4
+    # In processes of their own, or of two seeds that are trained together.
+    assert len({r["environment"]["pid"] for r in records} - {os.getpid()}) in (2, 3, 4)
     again = command(*reversed(typed))
     assert "4 jobs: 4 completed; nothing is missing." in again.out
     assert ends_with_its_answer(again.out, num_seeds=2)
@@ -164,6 +166,8 @@ class HangingServer:
 
     def start_job(self, assignment: Assignment) -> None: ...
 
+    def member_costs(self, *unused: object) -> Any: ...
+
     def stop_job(self, number: int, how: signal.Signals) -> None:
         self.killed.append(EndedJob(number, None, -how, "a last word"))
 
@@ -179,7 +183,8 @@ def test_a_job_that_hangs_is_killed_and_recorded(tmp_path: Path) -> None:
     source = ListedJobs([job])
     with composer_of() as composer:
         server: Any = HangingServer()
-        carrier = Workers(server, composer, False, 0.02, workers=1, jobs_per_device=1)
+        alone: dict[str, Any] = {"populations": Populations(1, server.member_costs)}
+        carrier = Workers(server, composer, False, 0.02, workers=1, jobs_per_device=1, **alone)
         carrier.run_jobs(source, FakeBoard())  # type: ignore[arg-type]
     reason = "took longer than hydra.launcher.job_timeout=0.02 seconds"
     assert source.results[job.identity] == Result("failed", str(folder), reason)

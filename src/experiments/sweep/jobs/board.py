@@ -70,7 +70,7 @@ class Board:
             self.tell(f"{'':{2 * width + 3}} · taken      {name}")
             return
         self.ended_jobs.append((name, result))
-        self.seconds.append(running.seconds)
+        self.seconds.append(running.own_seconds)
         value = metric_of(result, self.metric)
         if value is not None and (self.best is None or self.is_better(value, self.best[0])):
             self.best = value, name
@@ -101,8 +101,10 @@ class Board:
         table.add_column(overflow="ellipsis", no_wrap=True, ratio=1)
         table.add_column(justify="right", no_wrap=True)
         table.add_column(justify="right", no_wrap=True)
-        for each in running:
-            table.add_row(escape(each.job.name), progress_of(each), f"{each.seconds:.0f} s")
+        for group in by_process(running):
+            first, *others = group
+            name = f"{escape(first.job.name)}{and_more(len(others))}"
+            table.add_row(name, progress_of(first), f"{first.seconds:.0f} s")
         counts = Counter(result.outcome for _, result in self.ended_jobs)
         words = [f"{len(running)} running"]
         words += [f"{number} {outcome}" for outcome, number in counts.items()]
@@ -120,8 +122,16 @@ class Board:
             return self.plan.expected_seconds(self.at_once)
         mean = sum(self.seconds) / len(self.seconds)
         waiting = self.to_do - len(self.ended_jobs) - len(running)
-        begun = sum(max(0.0, mean - each.seconds) for each in running)
+        begun = sum(max(0.0, mean - each.own_seconds) for each in running)
         return (waiting * mean + begun) / self.at_once
+
+
+def by_process(running: Sequence[RunningJob]) -> list[list[RunningJob]]:
+    """Return jobs at work by the process that trains them."""
+    processes: dict[int, list[RunningJob]] = {}
+    for each in running:
+        processes.setdefault(each.first, []).append(each)
+    return list(processes.values())
 
 
 def metric_of(result: Result, metric: str) -> float | None:

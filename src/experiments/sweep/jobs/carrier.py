@@ -25,7 +25,11 @@ class Carrier(Protocol):
 
     @property
     def at_once(self) -> int:
-        """How many jobs work side by side."""
+        """How many jobs, or populations of them, work side by side."""
+
+    @property
+    def most_together(self) -> int:
+        """How many jobs are trained together at most, as a population."""
 
     def run_jobs(self, source: JobSource, board: Board) -> None:
         """Carry out all jobs that a source gives, and tell the board of them."""
@@ -53,7 +57,11 @@ class WatchingCarrier(ABC):
     @property
     @abstractmethod
     def at_once(self) -> int:
-        """How many jobs work side by side."""
+        """How many jobs, or populations of them, work side by side."""
+
+    @property
+    def most_together(self) -> int:
+        return 1
 
     def run_jobs(self, source: JobSource, board: Board) -> None:
         """Carry out all jobs that a source gives; those at work at a Ctrl-C are interrupted."""

@@ -25,7 +25,7 @@ WAIT_SECONDS = 0.5
 class HydraCarrier:
     """Hands batches of jobs to a launcher, which composes each job for itself."""
 
-    at_once = 1
+    at_once = most_together = 1
     examiner = TorchExaminer()
 
     def __init__(self, launcher: Launcher) -> None:

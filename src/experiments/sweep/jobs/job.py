@@ -1,11 +1,13 @@
-"""One job of a sweep, trained in a process of its own, whoever started that."""
+"""The jobs of a process: one, or a population of jobs that are trained together."""
 
 from __future__ import annotations
 
+import functools
 import os
 import pickle
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hydra._internal.callbacks import Callbacks
@@ -15,7 +17,7 @@ from omegaconf import open_dict, read_write
 
 from experiments.config.launch import Launch
 from experiments.errors.messages import RunFailed, UserError
-from experiments.record.claim import FINISHED
+from experiments.record.claim import FINISHED, Known
 from experiments.record.host import SHARE
 from experiments.sweep.plan import Job
 
@@ -67,42 +69,114 @@ class Result:
 
 @dataclass
 class RunningJob:
-    """A job at work, as its launcher sees it, and when it was started by the monotonic clock."""
+    """A job at work, as its launcher sees it.
+
+    Attributes:
+        started: when, by the monotonic clock.
+        group: the numbers of all jobs of its process, its own among them, the first of which is
+            what the process is known by; empty where it is the only one.
+    """
 
     job: Job
     started: float = field(default_factory=time.monotonic)
+    group: tuple[int, ...] = ()
 
     @property
     def seconds(self) -> float:
         return time.monotonic() - self.started
 
+    @property
+    def first(self) -> int:
+        """The number that its process is known by."""
+        return self.group[0] if self.group else self.job.number
 
-def train_job(assignment: Assignment) -> Result:
-    """Train a job in this process and say what became of it; nothing is raised but an end."""
-    os.chdir(assignment.cwd)
-    os.environ.update(assignment.environment)
-    os.environ[SHARE] = str(assignment.cores)
+    @property
+    def own_seconds(self) -> float:
+        """Its share of the time that its process has taken."""
+        return self.seconds / max(1, len(self.group))
+
+
+Tell = Callable[[int, Result], None]
+"""Hears what became of the job of a number, as soon as that is known."""
+
+
+def train_jobs(assignments: Sequence[Assignment], tell: Tell) -> None:
+    """Train the jobs of this process and say what became of each; nothing is raised but an end."""
+    first = assignments[0]
+    os.chdir(first.cwd)
+    os.environ.update(first.environment)
+    os.environ[SHARE] = str(first.cores)
+    job_ends = [begin(assignment) for assignment in assignments]
+    numbers = [assignment.job.number for assignment in assignments]
+
+    def ended(index: int, outcome: Any) -> None:
+        result = result_of(outcome)
+        job_ends[index](result)
+        tell(numbers[index], result)
+
+    if len(assignments) == 1:
+        ended(0, outcome_of_training(first))
+    else:
+        train_population(assignments, ended)
+
+
+def begin(assignment: Assignment) -> Callable[[Result], None]:
+    """Tell Hydra's callbacks that a job begins, and return what tells them of its end."""
     config = announce_to_hydra(assignment)
-    # None for most, and each would read the whole config of Hydra.
-    callbacks = Callbacks(config) if config.hydra.callbacks else None
-    if callbacks:
-        callbacks.on_job_start(config=config, task_function=lambda _: None)
-    result = result_of_training(assignment)
-    if callbacks:
+    if not config.hydra.callbacks:  # as in most; each would read the whole config of Hydra
+        return lambda result: None
+    callbacks = Callbacks(config)
+    callbacks.on_job_start(config=config, task_function=lambda _: None)
+
+    def end(result: Result) -> None:
         status = JobStatus.COMPLETED if result.outcome in FINISHED else JobStatus.FAILED
         overrides = assignment.job.cell.overrides
         job_return = JobReturn(overrides=overrides, cfg=config, status=status)
         callbacks.on_job_end(config=config, job_return=job_return)
-    return result
+
+    return end
 
 
-def result_of_training(assignment: Assignment) -> Result:
-    """Train the run of a job, and say what became of it."""
+def outcome_of_training(assignment: Assignment) -> Any:
+    """Train the run of a job, and return the run, None, or what was raised."""
     from experiments.training.run import train
 
+    try:
+        return train(assignment.job.config, launch_of(assignment))
+    except (UserError, RunFailed, KeyboardInterrupt, SystemExit) as error:
+        return error
+
+
+def train_population(assignments: Sequence[Assignment], ended: Callable[[int, Any], None]) -> None:
+    """Train jobs together, telling of each as soon as its record is written."""
+    from experiments.training.population.train_members import train_members
+
+    told: set[int] = set()
+
+    def ended_once(index: int, outcome: Any) -> None:
+        if index not in told:
+            told.add(index)
+            ended(index, outcome)
+
+    # Where a member's folder is made, Hydra must know that job's config and no other's.
+    launches = [
+        replace(launch_of(each), announce=functools.partial(announce_to_hydra, each))
+        for each in assignments
+    ]
+    configs = [assignment.job.config for assignment in assignments]
+    outcomes: Sequence[Any] = []
+    try:
+        outcomes = train_members(configs, launches, ended=ended_once)
+    except (KeyboardInterrupt, SystemExit) as error:
+        outcomes = [error] * len(assignments)
+    for index, outcome in enumerate(outcomes):
+        ended_once(index, outcome)
+
+
+def launch_of(assignment: Assignment) -> Launch:
     job = assignment.job
     in_folder = bool(HydraConfig.get().job.chdir)
-    launch = Launch(
+    return Launch(
         job.cell.overrides,
         sweep_dir=job.sweep_dir.absolute() if in_folder else job.sweep_dir,
         swept=list(job.cell.swept),
@@ -111,18 +185,20 @@ def result_of_training(assignment: Assignment) -> Result:
         in_folder=in_folder,
         code=job.code,
     )
-    try:
-        known = train(job.config, launch)
-    except UserError as error:
-        return Result("refused", message=str(error))
-    except RunFailed as error:
-        return Result("failed", message=str(error))
-    except (KeyboardInterrupt, SystemExit):
-        return Result("interrupted")
-    if known is None:
+
+
+def result_of(outcome: Known | BaseException | None) -> Result:
+    """Return what became of a job, from what its training has returned or raised."""
+    if outcome is None:
         return Result("taken")
-    record = known.record
-    return Result(record["status"], str(known.folder), record["error"])
+    if isinstance(outcome, Known):
+        record = outcome.record
+        return Result(record["status"], str(outcome.folder), record["error"])
+    if isinstance(outcome, UserError):
+        return Result("refused", message=str(outcome))
+    if isinstance(outcome, RunFailed):
+        return Result("failed", message=str(outcome))
+    return Result("interrupted")
 
 
 def announce_to_hydra(assignment: Assignment) -> Any:

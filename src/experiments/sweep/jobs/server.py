@@ -19,8 +19,10 @@ Requests are tuples, and so are answers:
     ("code", config)             -> ("answer", texts by module) or ("refused", message)
     ("num_points", config)       -> ("answer", number) or ("refused", message)
     ("measures", config)         -> ("answer", names) or ("refused", message)
-    ("start", assignment)        -> ("ended", number, result, exit code, the end of its output)
-    ("stop", number, signal)     -> none; the job ends
+    ("member_costs", config, cores, differ) -> ("answer", MemberCosts) or ("refused", message)
+    ("start", assignments)       -> ("ended", number, result, exit code, the end of the output), for
+                                    each of the jobs, which share a process
+    ("stop", number, signal)     -> none; the process whose first job this is ends
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ from experiments.errors.messages import RunFailed, UserError, user_error
 from experiments.sweep.examiner import TorchExaminer
 from experiments.sweep.jobs.job import Assignment, Result
 from experiments.sweep.jobs.job_process import LOOK_SECONDS, JobProcess, work
+from experiments.training.population.member_costs import MemberCosts
 
 PATIENCE_SECONDS = 30.0
 """After which a user hears which config is being looked at: a constructor may never return."""
@@ -57,7 +60,7 @@ class EndedJob:
 
     Attributes:
         result: what it says became of it; None where its process died.
-        code: the exit code of its process, negative for a signal.
+        code: the exit code of its process, negative for a signal; 0 while others of it go on.
         output: the end of what it has printed.
     """
 
@@ -86,6 +89,7 @@ class ServerProcess:
             )
         self.connection = Connection(ours.detach())
         self._ready: dict[str, Any] | None = None
+        self._heard: list[EndedJob] = []  # while an answer was waited for
 
     def __enter__(self) -> ServerProcess:
         return self
@@ -123,15 +127,24 @@ class ServerProcess:
     def measures(self, config: dict[str, Any]) -> list[str]:
         return list(self._ask("measures", config))
 
-    def start_job(self, assignment: Assignment) -> None:
-        self.connection.send(("start", assignment))
+    def member_costs(self, config: dict[str, Any], cores: int, differ: bool) -> MemberCosts:
+        # What is measured is kept there, and the server may stand elsewhere.
+        root = os.path.abspath(config["data"].get("root", "data"))
+        config = {**config, "data": {**config["data"], "root": root}}
+        costs: MemberCosts = self._ask("member_costs", config, cores, differ)
+        return costs
+
+    def start_job(self, *assignments: Assignment) -> None:
+        """Have a job trained, or several as a population, in a process of their own."""
+        self.connection.send(("start", assignments))
 
     def stop_job(self, number: int, how: signal.Signals) -> None:
+        """Send a signal to a process, which is known by the number of its first job."""
         self.connection.send(("stop", number, how))
 
     def ended_jobs(self, timeout: float) -> list[EndedJob]:
         """Return the jobs that have ended, waiting for one at most `timeout` seconds."""
-        ended: list[EndedJob] = []
+        ended, self._heard = self._heard, []
         while wait([self.connection], timeout if not ended else 0):
             _, *rest = self._receive()
             ended.append(EndedJob(*rest))
@@ -142,7 +155,11 @@ class ServerProcess:
         self.connection.send(question)
         if not wait([self.connection], PATIENCE_SECONDS):
             tell_delay(question[1])
-        word, answer = self._receive()
+        word, *rest = self._receive()
+        while word == "ended":
+            self._heard.append(EndedJob(*rest))
+            word, *rest = self._receive()
+        [answer] = rest
         if word == "refused":
             raise UserError(answer)
         return answer
@@ -188,7 +205,7 @@ class JobServer:
 
     def answer(self, word: str, *arguments: Any) -> None:
         if word == "start":
-            self.start_job(*arguments)
+            self.start_jobs(*arguments)
         elif word == "stop":
             number, how = arguments
             if number in self.jobs:
@@ -200,10 +217,11 @@ class JobServer:
         """Return the answer to a question about a config.
 
         One of somebody else's code is answered in a process of its own: what that code changes,
-        keeps or prints would be in every job that is forked afterwards.
+        keeps or prints would be in every job that is forked afterwards. So is one that computes,
+        after which a process with a GPU could not be forked.
         """
         named = [key for key, path in targets_in(arguments[0], "") if is_of_others(path)]
-        if not named or self.method != "fork":
+        if not (named or word == "member_costs") or self.method != "fork":
             return answer_of(self.examiner, word, arguments)
         if word == "check_values" and not {"data", "loss"} & set(named):
             answer_of(self.examiner, "spec_of", arguments[:1])  # read once for all
@@ -222,27 +240,34 @@ class JobServer:
             answer: tuple[str, Any] = ours.recv()
         except EOFError:
             process.join()
-            message = str(user_error("examined", key=named[0], code=process.exitcode))
+            key = named[0] if named else "hydra.launcher.population"
+            message = str(user_error("examined", key=key, code=process.exitcode))
             answer = "refused", message
         process.join()
         return answer
 
-    def start_job(self, assignment: Assignment) -> None:
-        number = assignment.job.number
+    def start_jobs(self, assignments: Sequence[Assignment]) -> None:
+        numbers = [assignment.job.number for assignment in assignments]
+        number = numbers[0]
         folder = self.folder / str(number)
         folder.mkdir()
         context: Any = multiprocessing.get_context(self.method)
-        process = context.Process(target=work, args=(assignment, folder, os.getpid()))
+        process = context.Process(target=work, args=(assignments, folder, os.getpid()))
         process.start()
         with contextlib.suppress(OSError):  # else a signal to the group might come too early
             os.setpgid(process.pid, process.pid)
-        self.jobs[number] = JobProcess(process, folder)
+        self.jobs[number] = JobProcess(process, folder, numbers)
 
     def tell_of_ended(self) -> None:
-        for number, job in list(self.jobs.items()):
-            if job.process.exitcode is not None:
-                del self.jobs[number]
-                self.connection.send(("ended", number, *job.collect()))
+        for first, job in list(self.jobs.items()):
+            if job.process.exitcode is None:
+                for number, result in job.results():
+                    self.connection.send(("ended", number, result, 0, ""))
+                continue
+            del self.jobs[first]
+            results, code, output = job.collect()
+            for number, told in results:
+                self.connection.send(("ended", number, told, code, output))
 
 
 def tell_delay(config: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ Optuna is not imported here, so that its absence can be told.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -18,6 +19,8 @@ WILCOXON = "wilcoxon"
 """The pruner that compares trials by their seeds, where the others do by their epochs."""
 P_THRESHOLD, SEEDS_BEFORE = 0.1, 2
 """Optuna's own values of `p_threshold` and `prune_after_seeds`."""
+AT_RANDOM: dict[str, float] = {"random": math.inf, "grid": math.inf, "tpe": 10, "gp": 10}
+"""How many trials a sampler of Optuna draws before it learns from any."""
 NEEDS_A_FIXED_SPACE = ("cmaes", "gp")
 """Samplers that learn of parameters only if every trial has them."""
 LEAST = {
@@ -81,6 +84,13 @@ class Options:
         """Return all of them; what came later and was not asked for is left out."""
         every = asdict(self)
         return {k: v for k, v in every.items() if k not in LATER or v is not None}
+
+    @property
+    def num_at_random(self) -> float:
+        """How many trials come first that depend on no other's result."""
+        drawn = AT_RANDOM.get(self.sampler, 1)
+        is_set = self.startup_trials is not None and math.isfinite(drawn)
+        return drawn if not is_set else self.startup_trials or 0
 
     def check(self) -> None:
         """Raise UserError for an option that is none, or has no effect."""

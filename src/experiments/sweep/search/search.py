@@ -121,10 +121,13 @@ class Search:
             sweep.carrier, HydraCarrier
         ):
             print(TABLE["pruner_waits"].format(pruner=spec.options.pruner))
+        # Who prunes wants runs one after the other: the next one learns from those before it.
+        together = sweep.carrier.most_together if spec.options.pruner == "none" else 1
+        at_once = sweep.carrier.at_once
         board = Board(
             SweepPlan([], {}),
             spec.metric,
-            sweep.carrier.at_once,
+            at_once,
             is_higher_better=spec.higher,
         )
         source = TrialSource(
@@ -132,8 +135,9 @@ class Search:
             study,
             sweep.sweep_dir,
             jobs_of,
-            sweep.carrier.at_once,
+            at_once * min(together, len(self.seeds)),
             board.tell,
+            at_once * together,
         )
         board.to_do = max(0, spec.num_missing(source.of_study())) * len(self.seeds)
         report = SearchReport(spec, study, sweep, self.cells, self.seeds)

@@ -48,6 +48,7 @@ class TrialSource:
             cannot while other jobs are at work, of which it is told.
         at_once: how many jobs may be at work.
         tell: prints a line.
+        at_once_at_random: the same while trials are drawn that depend on no other's result.
         left: the numbers of interrupted trials, for the next launcher.
     """
 
@@ -57,6 +58,7 @@ class TrialSource:
     jobs_of: Callable[[tuple[str, ...], bool], list[Job] | None]
     at_once: int
     tell: Callable[[str], None] = print
+    at_once_at_random: int = 0
     trials: list[ClaimedTrial] = field(default_factory=list, init=False)
     left: set[int] = field(default_factory=set, init=False)
     failed: list[tuple[str, Result]] = field(default_factory=list, init=False)
@@ -91,7 +93,7 @@ class TrialSource:
 
     def take(self) -> Job | None:
         """Return the next job, beginning a trial where those at work have none left."""
-        if len(self.working) >= self.at_once:
+        if len(self.working) >= self.room:
             return None
         while True:
             for trial in self.trials:
@@ -101,6 +103,14 @@ class TrialSource:
                         return run.job
             if not self.begin():
                 return None
+
+    @property
+    def room(self) -> int:
+        """How many jobs may be at work now: a sampler that learns waits for what it learns from."""
+        if self.at_once_at_random <= self.at_once:
+            return self.at_once
+        is_at_random = len(counted(self.of_study())) < self.spec.options.num_at_random
+        return self.at_once_at_random if is_at_random else self.at_once
 
     def put_back(self, job: Job) -> None:
         for _, run in self.runs_of(job.identity):
