@@ -85,10 +85,8 @@ def reasons(config: Config) -> Iterator[str]:
     yield from reasons_of_trainer(config["trainer"])
     if config.get("compile"):
         yield "compile=true compiles a network of one member"
-    if any((config["data"].get("augment") or {}).values()):
-        yield "data.augment changes the points of each run by a stream of its own"
-    if config.get("log_full_loss"):
-        yield "log_full_loss=true passes over all training points"
+    if config.get("resume") is not None:
+        yield "resume names the folder of a single run"
     for name, node in (config.get("callbacks") or {}).items():
         if not isinstance(node, Mapping) or node.get("_target_") not in CALLBACKS:
             yield f"callbacks.{name} looks at a single run"
@@ -134,7 +132,8 @@ def reasons_of_trainer(trainer: Config) -> Iterator[str]:
         ("max_time", None, "is the time of a run that is alone"),
         ("profiler", None, "looks at a single run"),
         ("detect_anomaly", False, "looks at a single run"),
-        ("accumulate_grad_batches", 1, "makes a step of several batches of one run"),
+        ("overfit_batches", 0, "is for a look at a single run"),
+        ("limit_test_batches", None, "is for a look at a single run"),
     ):
         if trainer.get(key, off) != off:
             yield f"trainer.{key}={trainer[key]} {why}"

@@ -9,19 +9,18 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn.utils import clip_grad_value_
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from experiments.config.entries import Config
 from experiments.training.module import ExperimentModule
 from experiments.training.population.membership import numbers_of
 from experiments.training.population.rows import layout_of, row_of, views_of
-from experiments.training.population.stacked_loss import StackedLoss, stacked_loss
-from experiments.training.population.stacked_network import StackedNetwork
+from experiments.training.population.stacked_loss import Losses
+from experiments.training.population.stacked_network import networks_of
 from experiments.training.population.stacked_optimizer import (
     Cohort,
     CohortOfOne,
@@ -40,14 +39,6 @@ class Member(Protocol):
 
     @property
     def module(self) -> ExperimentModule: ...
-
-
-class Block(NamedTuple):
-    """Rows that lie together, and the loss that they have."""
-
-    start: int
-    end: int
-    loss: StackedLoss
 
 
 class Stack:
@@ -73,7 +64,6 @@ class Stack:
         self.active = sorted(range(len(self.members)), key=lambda i: (*self.numbers[i], i))
         first = self.members[self.active[0]].module
         self.rules = first.rules
-        self.network = StackedNetwork(first.network)
         own = recipe_of(first).optimizer.make(first.network)
         self.is_elementwise = is_elementwise(own)
         self.layout = layout_of(
@@ -85,7 +75,7 @@ class Stack:
         networks = [self.members[i].module.network for i in self.active]
         tensors = [dict(network.named_parameters()) for network in networks]
         self.weights = [
-            torch.stack([row_of(of_member, columns) for of_member in tensors]).requires_grad_()
+            torch.stack([row_of(of_member, columns) for of_member in tensors])
             for columns in self.layout
         ]
         statistics = [dict(network.named_buffers()) for network in networks]
@@ -94,10 +84,16 @@ class Stack:
             for name in statistics[0]
         }
         self.cohorts = self._cohorts(num_total)
-        self._losses = {self.numbers[i][0]: self.members[i].module.loss for i in self.active}
-        self.blocks = self._blocks()
+        self.networks = networks_of(first.network, self.layout)
         self.gradients: list[Tensor] = []
         self._left: dict[int, tuple[State, State]] = {}
+        self._bind()
+
+    def _bind(self) -> None:
+        """Let networks and losses be those of the rows that there are now."""
+        self.networks.bind(self.weights, self.buffers)
+        losses = [self.members[i].module.loss for i in self.active]
+        self.losses = Losses(losses, [self.numbers[i][0] for i in self.active])
 
     def _cohorts(self, num_total: int) -> list[Cohort]:
         first = self.members[self.active[0]].module
@@ -108,7 +104,7 @@ class Stack:
         start = 0
         for _, grouped in groupby(self.active, lambda i: self.numbers[i] if is_shared else i):
             members = list(grouped)
-            rows = [weights.detach()[start : start + len(members)] for weights in self.weights]
+            rows = [weights[start : start + len(members)] for weights in self.weights]
             start += len(members)
             module = self.members[members[0]].module
             recipe, network = recipe_of(module), module.network
@@ -123,14 +119,6 @@ class Stack:
                 )
         return cohorts
 
-    def _blocks(self) -> list[Block]:
-        blocks: list[Block] = []
-        for key, grouped in groupby(self.active, lambda i: self.numbers[i][0]):
-            start = blocks[-1].end if blocks else 0
-            end = start + len(list(grouped))
-            blocks.append(Block(start, end, stacked_loss(self._losses[key])))
-        return blocks
-
     def backward(
         self, inputs: Tensor, targets: Tensor, share: float = 1.0, begins: bool = True
     ) -> tuple[Tensor, Tensor]:
@@ -143,38 +131,34 @@ class Stack:
             begins: it is the first of its step.
 
         Returns:
-            The mean losses over the batches, and the outputs; detached.
+            The mean losses over the batches, and the outputs.
 
         Shapes: (A, B, *), (A, B) or (A, B, K) -> (A,), (A, B, K).
         """
-        with torch.enable_grad():
-            self._set_tensors(self.weights)
-            outputs = self.network(inputs)
-            losses = self.loss_of(outputs, targets)
-            total = losses.sum() if share == 1 else losses.sum() * share
-            gradients = torch.autograd.grad(total, self.weights)
-        if begins:
-            self.gradients = list(gradients)
-        else:
-            for gathered, gradient in zip(self.gradients, gradients, strict=True):
-                gathered += gradient
-        return losses.detach(), outputs.detach()
+        losses, outputs, gradients = self.networks.backward(inputs, targets, self.losses)
+        if share != 1:
+            for gradient in gradients:
+                gradient *= share
+        if not begins:
+            for gradient, gathered in zip(gradients, self.gradients, strict=True):
+                gradient += gathered
+        self.gradients = gradients
+        return losses, outputs
 
+    @torch.no_grad()
     def loss_of(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Return the mean loss of each active member.
 
-        Shapes: outputs (A, B, K), targets (A, B) or (A, B, K) -> (A,).
+        Shapes: outputs (A, N, K); targets (N,) or (N, K), the same for all -> (A,).
         """
-        if len(self.blocks) == 1:
-            return self.blocks[0].loss(outputs, targets)
-        parts = [b.loss(outputs[b.start : b.end], targets[b.start : b.end]) for b in self.blocks]
-        return torch.cat(parts)
+        return self.losses(outputs, targets.expand(len(outputs), *targets.shape))
 
-    def _set_tensors(self, weights: Sequence[Tensor]) -> None:
-        tensors = dict(self.buffers)
-        for rows, columns in zip(weights, self.layout, strict=True):
-            tensors |= views_of(rows, columns)
-        self.network.set(tensors)
+    def evaluate(self, inputs: Tensor) -> Tensor:
+        """Return the outputs of all active members for the same points, which are normalised.
+
+        Shapes: (N, *) -> (A, N, K).
+        """
+        return self.networks.evaluate(inputs)
 
     @torch.no_grad()
     def update(self) -> None:
@@ -195,13 +179,10 @@ class Stack:
         if limit is None:
             return
         if self.rules.clip_algorithm == "value":
-            for weights, gradient in zip(self.weights, self.gradients, strict=True):
-                weights.grad = gradient
-            clip_grad_value_(self.weights, limit)
-            for weights in self.weights:
-                weights.grad = None
+            for gradient in self.gradients:
+                gradient.clamp_(-limit, limit)
             return
-        # As torch.nn.utils.clip_grad_norm_, each member by its own norm.
+        # As torch.nn.utils.clip_grad_norm_ and clip_grad_value_, each member by its own norm.
         norms = torch.linalg.vector_norm(
             torch.stack([torch.linalg.vector_norm(g, dim=1) for g in self.gradients]), dim=0
         )
@@ -235,18 +216,6 @@ class Stack:
         if self.rules.switched:
             for cohort in self.cohorts:
                 cohort.optimizer.eval()  # type: ignore[attr-defined]
-
-    @torch.no_grad()
-    def evaluate(self, inputs: Tensor) -> Tensor:
-        """Return the outputs of all active members for the same points, which are normalised.
-
-        Shapes: (N, *) -> (A, N, K).
-        """
-        self._set_tensors(self.weights)
-        self.network.train(False)
-        outputs = self.network(inputs.expand(len(self.active), *inputs.shape))
-        self.network.train(True)
-        return outputs
 
     @torch.no_grad()
     def unstack(self, member: int) -> None:
@@ -296,7 +265,7 @@ class Stack:
         kept = [row for row, other in enumerate(self.active) if other != member]
         self.active.remove(member)
         rows = torch.tensor(kept, dtype=torch.int64, device=self.weights[0].device)
-        self.weights = [w.detach()[rows].requires_grad_() for w in self.weights]
+        self.weights = [weights[rows] for weights in self.weights]
         self.buffers = {name: buffer[rows] for name, buffer in self.buffers.items()}
         self.gradients = [gradient[rows] for gradient in self.gradients]
         start, cohorts = 0, self.cohorts
@@ -305,10 +274,10 @@ class Stack:
             left = [m for m in cohort.members if m != member]
             if left:
                 part = slice(start, start + len(left))
-                cohort.keep(left, [weights.detach()[part] for weights in self.weights])
+                cohort.keep(left, [weights[part] for weights in self.weights])
                 self.cohorts.append(cohort)
             start += len(left)
-        self.blocks = self._blocks()
+        self._bind()
 
     def _cohort_of(self, member: int) -> Cohort:
         return next(cohort for cohort in self.cohorts if member in cohort.members)

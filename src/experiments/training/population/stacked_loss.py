@@ -6,7 +6,8 @@ Shape letters: A members, B batch, K classes or regression targets.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -34,3 +35,32 @@ def stacked_loss(loss: nn.Module) -> StackedLoss:
         return by_point.view(outputs.shape[:2]).mean(1)
 
     return losses
+
+
+class Losses:
+    """The losses of members, of which those with equal numbers lie together.
+
+    Args:
+        losses: of each row.
+        names: equal for equal losses.
+    """
+
+    def __init__(self, losses: Sequence[nn.Module], names: Sequence[str]) -> None:
+        self.losses = list(losses)
+        self.blocks: list[tuple[slice, StackedLoss]] = []
+        for _, grouped in groupby(enumerate(names), lambda numbered: numbered[1]):
+            rows = [row for row, _ in grouped]
+            block = slice(rows[0], rows[-1] + 1)
+            self.blocks.append((block, stacked_loss(self.losses[rows[0]])))
+
+    def of_row(self, row: int) -> nn.Module:
+        return self.losses[row]
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the mean loss of each member over its points.
+
+        Shapes: outputs (A, B, K), targets (A, B) or (A, B, K) -> (A,).
+        """
+        if len(self.blocks) == 1:
+            return self.blocks[0][1](outputs, targets)
+        return torch.cat([loss(outputs[rows], targets[rows]) for rows, loss in self.blocks])

@@ -1,8 +1,8 @@
-"""One network that has the weights of many members, and reads the batches of all as one batch.
+"""The networks of many members: as one that reads the batches of all, or one after the other.
 
-Members lie one after the other along the first dimension, (A B, *). What treats each point by
-itself (an activation, a pool, a sum with a shortcut) is called once for the points of all; only
-layers with weights, or with statistics of a batch, know of members.
+In the one, members lie along the first dimension, (A B, *). What treats each point by itself (an
+activation, a pool, a sum with a shortcut) is called once for the points of all; only layers with
+weights, or with statistics of a batch, know of members.
 
 Shape letters: A members, B batch, F features, O outputs of a layer.
 """
@@ -10,16 +10,27 @@ Shape letters: A members, B batch, F features, O outputs of a layer.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-ALIKE = (nn.Linear,)
-"""Layers that have a product of matrices for all members at once."""
-ONE_BY_ONE = (nn.RNNBase,)
-"""Layers that torch.func.vmap knows no rule for."""
+from experiments.catalogue.models.cnn import CONVOLUTIONS
+from experiments.training.population.rows import Layout, views_of
+from experiments.training.population.stacked_loss import Losses
+
+
+class Pass(NamedTuple):
+    """What a forward and a backward pass give, all without a graph.
+
+    Shapes: losses (A,), outputs (A, B, K), gradients (A, P) of each group of parameters.
+    """
+
+    losses: Tensor
+    outputs: Tensor
+    gradients: list[Tensor]
 
 
 class StackedLayer(nn.Module):
@@ -92,48 +103,135 @@ class StackedByVmap(StackedLayer):
         return vmap(call)(self.tensors, self.by_member(x)).flatten(0, 1)
 
 
-class StackedByLoop(StackedLayer):
-    """Any layer, called once for each member: `torch.nn.GRU` gives two results, kept apart."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        outputs = [
-            functional_call(self.layer, {n: t[a] for n, t in self.tensors.items()}, (points,))
-            for a, points in enumerate(self.by_member(x))
-        ]
-        if isinstance(outputs[0], Tensor):
-            return torch.cat(outputs)
-        # Of a recurrent layer: (B, T, F), and the last hidden states (layers and ways, B, H).
-        steps, last = zip(*outputs, strict=True)
-        return torch.cat(steps), torch.cat(last, dim=1)  # type: ignore[return-value]
-
-
 class StackedNetwork:
-    """A network that computes the outputs of all members.
+    """One network that computes the outputs of all members.
 
     Args:
         network: of one member, copied; its class is of this package, or torch's, such that what
             has no weights of its own treats each point by itself.
+        layout: which parameters lie in the rows of weights.
     """
 
-    def __init__(self, network: nn.Module) -> None:
-        self.network = with_stacked_layers(copy.deepcopy(network))
+    def __init__(self, network: nn.Module, layout: Layout) -> None:
+        self.network = with_stacked_layers(copy.deepcopy(network)).train()
         self.layers = [m for m in self.network.modules() if isinstance(m, StackedLayer)]
+        self.layout = layout
+        self.weights: list[Tensor] = []
+        self.buffers: dict[str, Tensor] = {}
 
-    def set(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take weights and statistics, (A, *shape), by their names in the network."""
+    def bind(self, weights: Sequence[Tensor], buffers: Mapping[str, Tensor]) -> None:
+        """Compute with these weights, (A, P) of each group, and statistics from now on."""
+        self.weights = [rows.detach().requires_grad_() for rows in weights]
+        self.buffers = dict(buffers)
+
+    def outputs(self, inputs: Tensor) -> Tensor:
+        """Return all members' outputs: (A, B, *) -> (A, B, K)."""
+        tensors = dict(self.buffers)
+        for rows, columns in zip(self.weights, self.layout, strict=True):
+            tensors |= views_of(rows, columns)
         for layer in self.layers:
             layer.set(tensors)
-
-    def train(self, mode: bool = True) -> None:
-        self.network.train(mode)
-
-    def __call__(self, inputs: Tensor) -> Tensor:
-        """Return all members' outputs.
-
-        Shapes: (A, B, *) -> (A, B, K).
-        """
         outputs: Tensor = self.network(inputs.flatten(0, 1))
         return outputs.view(*inputs.shape[:2], *outputs.shape[1:])
+
+    def backward(self, inputs: Tensor, targets: Tensor, losses: Losses) -> Pass:
+        """Return losses, outputs and gradients of a batch of each member."""
+        with torch.enable_grad():
+            outputs = self.outputs(inputs)
+            by_member = losses(outputs, targets)
+            # Each member's own: no loss depends on another's weights.
+            gradients = torch.autograd.grad(by_member.sum(), self.weights)
+        return Pass(by_member.detach(), outputs.detach(), list(gradients))
+
+    @torch.no_grad()
+    def evaluate(self, inputs: Tensor) -> Tensor:
+        """Return the outputs for the same points, as in evaluation: (N, *) -> (A, N, K)."""
+        self.network.eval()
+        outputs = self.outputs(inputs.expand(len(self.weights[0]), *inputs.shape))
+        self.network.train()
+        return outputs
+
+
+class NetworksInTurn:
+    """A network for each member, called one after the other, whose weights are views of its row.
+
+    So it is where a layer has no kernel that is faster for many members than for one: vmap makes
+    a grouped convolution, which takes three times as long on a CPU as the convolutions by
+    themselves, and it has no rule for a recurrent layer.
+
+    Args:
+        network: of one member, copied.
+        layout: which parameters lie in the rows of weights.
+    """
+
+    def __init__(self, network: nn.Module, layout: Layout) -> None:
+        self.network = copy.deepcopy(network).train()
+        self.layout = layout
+        self.networks: list[nn.Module] = []
+        self.parameters: list[list[nn.Parameter]] = []
+
+    def bind(self, weights: Sequence[Tensor], buffers: Mapping[str, Tensor]) -> None:
+        """Compute with these weights, (A, P) of each group, and statistics from now on."""
+        num_members = len(weights[0])
+        for _ in range(len(self.networks), num_members):
+            self.networks.append(copy.deepcopy(self.network))
+        del self.networks[num_members:]
+        self.parameters = []
+        for row, network in enumerate(self.networks):
+            parameters, own = dict(network.named_parameters()), dict(network.named_buffers())
+            for rows, columns in zip(weights, self.layout, strict=True):
+                for name, view in views_of(rows.detach()[row : row + 1], columns).items():
+                    parameters[name].data = view[0]
+            for name, stacked in buffers.items():
+                own[name].data = stacked[row]
+            names = [column.name for columns in self.layout for column in columns]
+            self.parameters.append([parameters[name] for name in names])
+
+    def backward(self, inputs: Tensor, targets: Tensor, losses: Losses) -> Pass:
+        """Return losses, outputs and gradients of a batch of each member."""
+        passes = [
+            self.backward_of(row, network, inputs[row], targets[row], losses)
+            for row, network in enumerate(self.networks)
+        ]
+        by_member, outputs, rows = zip(*passes, strict=True)
+        gradients = [torch.stack(group) for group in zip(*rows, strict=True)]
+        return Pass(torch.stack(by_member), torch.stack(outputs), gradients)
+
+    def backward_of(
+        self, row: int, network: nn.Module, inputs: Tensor, targets: Tensor, losses: Losses
+    ) -> Pass:
+        """Return loss, outputs and gradients of one member."""
+        with torch.enable_grad():
+            outputs = network(inputs)
+            loss = losses.of_row(row)(outputs, targets)
+            gradients = iter(torch.autograd.grad(loss, self.parameters[row]))
+        rows = [
+            torch.cat([column.row_of(next(gradients)) for column in columns])
+            for columns in self.layout
+        ]
+        return Pass(loss.detach(), outputs.detach(), rows)
+
+    @torch.no_grad()
+    def evaluate(self, inputs: Tensor) -> Tensor:
+        """Return the outputs for the same points, as in evaluation: (N, *) -> (A, N, K)."""
+        outputs = []
+        for network in self.networks:
+            outputs.append(network.eval()(inputs))
+            network.train()
+        return torch.stack(outputs)
+
+
+Networks = StackedNetwork | NetworksInTurn
+
+
+def networks_of(network: nn.Module, layout: Layout) -> Networks:
+    """Return what computes the outputs of many members, in the way that is faster."""
+    device = next(network.parameters()).device
+    in_turn: tuple[type[nn.Module], ...] = (nn.RNNBase,)
+    if device.type == "cpu":
+        in_turn += CONVOLUTIONS
+    is_in_turn = any(isinstance(module, in_turn) for module in network.modules())
+    return NetworksInTurn(network, layout) if is_in_turn else StackedNetwork(network, layout)
 
 
 def with_stacked_layers(network: nn.Module, prefix: str = "") -> nn.Module:
@@ -143,9 +241,7 @@ def with_stacked_layers(network: nn.Module, prefix: str = "") -> nn.Module:
     is one for all.
     """
     if any(True for _ in network.parameters(recurse=False)) or is_batch_norm(network):
-        if isinstance(network, ALIKE):
-            return StackedLinear(network, prefix)
-        kind = StackedByLoop if isinstance(network, ONE_BY_ONE) else StackedByVmap
+        kind = StackedLinear if type(network) is nn.Linear else StackedByVmap
         return kind(network, prefix)
     for name, child in list(network.named_children()):
         path = f"{prefix}.{name}" if prefix else name
