@@ -9,7 +9,7 @@ from statistics import NormalDist
 from typing import Any
 
 import pytest
-from comparison.sweeps import declare, write_run, write_sweep
+from comparison.sweeps import ENVIRONMENT, declare, write_run, write_sweep
 
 from experiments.comparison.design import Request
 from experiments.comparison.looks import Opened, open_settings
@@ -51,7 +51,7 @@ def sweep_of(folder: Path, seeds: Mapping[str, Sequence[int]], **declared: Any) 
         for seed in own:
             write_run(folder, {"activation": name}, seed, ARMS[name](seed))
     said = {"until": "settled", "looks": LOOKS, "spending": "obrien_fleming", "seeds": range(12)}
-    said = {**said, **declared, "values": {"activation": list(seeds)}}
+    said = {**said, "values": {"activation": list(seeds)}, **declared}
     said["seeds"] = list(said["seeds"])
     declare(folder, **said)
     return folder
@@ -107,6 +107,29 @@ def test_without_an_open_comparison_nothing_goes_on(tmp_path: Path) -> None:
     assert opened.settings == frozenset()
     assert opened.still_open == []
     assert any("tanh beats relu" in s and "settled at 10 seeds" in s for s in opened.settled)
+
+
+def test_a_commit_after_a_settled_look_withholds_nothing(tmp_path: Path) -> None:
+    seeds = {"tanh": range(10), "elu": range(6)}
+    sweep = sweep_of(tmp_path, seeds, values={"activation": list(ARMS)})
+    later = {**ENVIRONMENT, "commit": "def"}
+    for name, own in (("relu", range(12)), ("gelu", range(12))):
+        for seed in own:
+            environment = later if seed >= 10 else ENVIRONMENT
+            score = ARMS[name](seed)
+            write_run(sweep, {"activation": name}, seed, score, environment=environment)
+    verdict = verdict_on(sweep)
+    verdicts = {name: pair["verdict"] for name, pair in pairs_of(verdict).items()}
+    assert verdicts == {"tanh": "better", "elu": "equivalent", "gelu": "inconclusive"}
+    assert verdict["confounds"]["withholding"] == []
+    assert verdict["confounds"]["listed"] == ["environment.commit: abc and def"]
+    # A look whose own runs differ is another matter.
+    for seed in range(10):
+        write_run(sweep, {"activation": "swish"}, seed, 0.5, environment=later)
+    verdict = verdict_on(sweep)
+    assert pairs_of(verdict)["swish"]["verdict"] == "withheld"
+    assert pairs_of(verdict)["tanh"]["verdict"] == "better"
+    assert len(verdict["confounds"]["withholding"]) == 1
 
 
 def test_seeds_after_a_settled_look_change_no_verdict(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ mean over both answers no question.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from experiments.comparison.design import Design
 from experiments.comparison.reading import distinct_configs
@@ -27,6 +27,7 @@ CONTENT = "data_checksum"
 CODE = "code."
 """A mixture of these withholds also where all settings have the same one: a mean over two contents
 is that of no data set, and one over two texts of a class that of no class."""
+Pair = tuple[int, int]
 AFTER = " after "
 ABSENT = "(none)"
 
@@ -75,6 +76,41 @@ def confounds_of(task: Task, design: Design) -> Confounds:
             if is_accident:
                 differing.undeclared.add(key)
     return differing
+
+
+def at_looks(
+    whole: Confounds, task: Task, seeds: Mapping[Pair, Sequence[int]], design: Design
+) -> tuple[Confounds, dict[Pair, Confounds]]:
+    """Return what differs by the seeds that each pair is judged by, of the whole task and by pair.
+
+    A setting that was settled early has runs of before a commit, where its control has some of
+    after it too; of the seeds that the two are compared by, they are alike.
+    """
+    if not whole.between or not seeds:
+        return whole, {}
+    by_pair = {pair: confounds_of(only(task, pair, own), design) for pair, own in seeds.items()}
+    withholding = {key for own in by_pair.values() for key in own.between}
+    told = {
+        key: frozenset().union(*values.values())
+        for key, values in whole.between.items()
+        if key not in withholding
+    }
+    between = {key: values for key, values in whole.between.items() if key in withholding}
+    undeclared = whole.undeclared & withholding
+    alike = {**whole.alike, **told}
+    return replace(whole, between=between, alike=alike, undeclared=undeclared), by_pair
+
+
+def only(task: Task, pair: Pair, seeds: Sequence[int]) -> Task:
+    """Return a task of the runs of two settings with these seeds, at their indices."""
+    runs = [
+        {block: own for block, own in setting.runs.items() if index in pair and block in seeds}
+        for index, setting in enumerate(task.settings)
+    ]
+    settings = [
+        replace(setting, runs=own) for setting, own in zip(task.settings, runs, strict=True)
+    ]
+    return replace(task, settings=settings)
 
 
 def facts_of(setting: Setting, design: Design) -> dict[str, set[str]]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from experiments.comparison.at_looks import PairAtLook, pairs_at_looks
 from experiments.comparison.blocks import Block, ordered
-from experiments.comparison.confounds import Confounds, confounds_of
+from experiments.comparison.confounds import Confounds, at_looks, confounds_of
 from experiments.comparison.declared_looks import DeclaredLooks
 from experiments.comparison.design import Design
 from experiments.comparison.pair_tests import CORRECTED, SEQUENTIAL
@@ -33,6 +33,7 @@ class Judged:
         pooled: the error that all settings share, where the sweep declared to pool it.
         looks: those that the sweep declared, None where it is judged once.
         at_looks: where each pair stands then.
+        confounds_at_looks: what differs by the seeds that a pair stands at.
     """
 
     task: Task
@@ -43,6 +44,11 @@ class Judged:
     pooled: Pooled | None = None
     looks: DeclaredLooks | None = None
     at_looks: dict[tuple[int, int], PairAtLook] = field(default_factory=dict)
+    confounds_at_looks: dict[tuple[int, int], Confounds] = field(default_factory=dict)
+
+    def confounds_of(self, a: int, b: int) -> Confounds:
+        """Return what differs between settings in the runs that two of them are judged by."""
+        return self.confounds_at_looks.get((a, b), self.confounds)
 
     @property
     def test(self) -> str:
@@ -124,6 +130,8 @@ def judge(task: Task, reading: Reading, design: Design) -> Judged:
         design.looks if task.overlap is None else None,
     )
     judged.at_looks = pairs_at_looks(task, judged.compared, judged.family, design)
+    seeds = {pair: at.seeds for pair, at in judged.at_looks.items()}
+    judged.confounds, judged.confounds_at_looks = at_looks(judged.confounds, task, seeds, design)
     return judged
 
 

@@ -267,7 +267,8 @@ def are_different(key: str, values: Mapping[int, frozenset[str]], a: int, b: int
 
 def gaps_of(judged: Judged, a: int, b: int) -> list[Gap]:
     """Return why nothing may be said of a pair, whatever its numbers."""
-    between = judged.confounds.between
+    confounds = judged.confounds_of(a, b)
+    between = confounds.between
     keys = [key for key, values in between.items() if are_different(key, values, a, b)]
     gaps = []
     if keys:
@@ -279,7 +280,7 @@ def gaps_of(judged: Judged, a: int, b: int) -> list[Gap]:
         gaps.append(Gap(reason, "runs on one content, in a folder of their own"))
     mixed = {
         key: sorted({*between[key].get(a, ()), *between[key].get(b, ())}, key=number_or_word)
-        for key in judged.confounds.undeclared - {CONTENT}
+        for key in confounds.undeclared - {CONTENT}
     }
     several = {k: v for k, v in sorted(mixed.items()) if is_mixed(frozenset(v))}
     if several and not keys:

@@ -14,7 +14,7 @@ from experiments.errors.wording import few
 BOLD = "Bold: beats each of the others by the verdict."
 CONFOUNDS = {
     "withholding": "Withholds the verdict",
-    "listed": "Differs, but alike in all settings",
+    "listed": "Differs, but alike in what is compared",
     "allowed": "Allowed to differ by name",
 }
 """The kinds of confounds, and the words above each."""
