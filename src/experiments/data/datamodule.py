@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import math
 from dataclasses import replace
@@ -166,14 +167,23 @@ class DataModule(L.LightningDataModule):
             rank, num_ranks = self.trainer.global_rank, self.trainer.world_size
         return BatchOrder(len(points), batch_size, seed, rank, num_ranks, self.overfit, draws)
 
+    def training_order(self) -> BatchOrder:
+        draws = EvenDraws(self.train.targets) if self.sampler == BALANCED else None
+        return self._order(self.train, self.batch_size, self.seed, draws)
+
+    def with_seed(self, seed: int) -> DataModule:
+        """Return the same parts of the same data, in the batch order of another seed."""
+        other = copy.copy(self)
+        other.seed = seed
+        return other
+
     def train_dataloader(self) -> TrainingLoader:
         if not self.fits_in_memory:
             values = {"size": self.gigabytes, "given": self.memory_limit}
             log.info(TABLE["memory_limit"].format(**values, num_workers=self.num_workers))
-        draws = EvenDraws(self.train.targets) if self.sampler == BALANCED else None
         return TrainingLoader(
             self._fetch(self.train),
-            self._order(self.train, self.batch_size, self.seed, draws),
+            self.training_order(),
             self.augmentation or None,
             at_once=self.at_once,
             hand_out=self.hand_out,

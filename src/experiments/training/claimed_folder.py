@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from experiments.training.resume import Resumed
 from experiments.training.run_parts import RunParts
 
 log = logging.getLogger(__name__)
+
+KeepingLog = Callable[[Path], contextlib.AbstractContextManager[None]]
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,13 @@ def check_planned_code(launch: Launch, parts: RunParts) -> None:
 
 @contextlib.contextmanager
 def claimed_folder(
-    parts: RunParts, launch: Launch, resumed: Resumed | None
+    parts: RunParts, launch: Launch, resumed: Resumed | None, keeping_log: KeepingLog = logging_to
 ) -> Iterator[tuple[Path | None, Claim]]:
     """Claim a run and its folder for the length of the block, whose log goes to train.log.
 
     Args:
         resumed: the run that was asked to be continued.
+        keeping_log: what writes the log of a block into a folder.
 
     Returns:
         The folder, None where there is nothing to train, and the claim.
@@ -69,7 +72,7 @@ def claimed_folder(
         folder = folder_of(parts, launch, claim.resumed)
         # A folder of hydra.run.dir may lie on another disk than paths.output.
         of_disk = folder if launch.run_dir else output
-        with refusals_told(of_disk), holding(folder), logging_to(folder):
+        with refusals_told(of_disk), holding(folder), keeping_log(folder):
             if claim.resumed is not None:
                 resume.check_unchanged(claim.resumed)
                 launch.keep_data(folder, parts.config)

@@ -97,18 +97,28 @@ def quiet_lightning() -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
+def log_file(folder: Path) -> logging.Handler:
+    """Return what writes the log of a run into its folder."""
+    kept = LogFile(folder / LOG, encoding="utf-8")
+    kept.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    return kept
+
+
 @contextlib.contextmanager
 def logging_to(folder: Path | None) -> Iterator[None]:
     """Send this package's log to the terminal and to train.log, and warnings to train.log."""
+    with logging_by(*([] if folder is None else [log_file(folder)])):
+        yield
+
+
+@contextlib.contextmanager
+def logging_by(*kept: logging.Handler) -> Iterator[None]:
+    """Send this package's log to the terminal and to handlers, which get warnings too."""
     root = logging.getLogger()
     shown = logging.StreamHandler(sys.stdout)
     shown.setFormatter(logging.Formatter("%(message)s"))
     shown.addFilter(is_for_the_user)
-    handlers: list[logging.Handler] = [shown]
-    if folder is not None:
-        kept = LogFile(folder / LOG, encoding="utf-8")
-        kept.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        handlers.append(kept)
+    handlers: list[logging.Handler] = [shown, *kept]
     level = log.level
     log.setLevel(logging.INFO)
     for handler in handlers:

@@ -51,6 +51,9 @@ class ExperimentModule(L.LightningModule):
 
     Attributes:
         tested: gathers what is told of each test point; None where that is not kept.
+        member_metrics: where a member of a population, which no Trainer of its own trains, logs
+            what it measures; None for the Trainer.
+        member_broken: the step that ended the training of a member.
 
     Optimization is manual, in Lightning's words: the loop over steps, accumulation, clipping,
     averaging and schedules are here and not in the Trainer, which hears of many steps at once.
@@ -89,6 +92,8 @@ class ExperimentModule(L.LightningModule):
         self.means = RunningMeans(spec.task, spec.num_outputs, self.mass)
         self.evaluation = Evaluation(spec.task, spec.num_outputs, added, self.mass)
         self.tested: ToldPoints | None = None
+        self.member_metrics: dict[str, Tensor] | None = None
+        self.member_broken: BrokenStep | None = None
         self._steps: Steps | None = None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -173,13 +178,21 @@ class ExperimentModule(L.LightningModule):
 
     def _measure(self, batch: Batch) -> Tensor:
         """Count a batch of validation or test, and return its outputs (B, K)."""
-        outputs = self(batch.inputs)
+        outputs: Tensor = self(batch.inputs)
         targets, measured = self.standardized(batch.targets)
+        self.count(batch, self.loss(outputs, targets), outputs, measured)
+        return outputs
+
+    def count(self, batch: Batch, loss: Tensor, outputs: Tensor, measured: Tensor) -> None:
+        """Count a batch of validation or test, under its mean loss.
+
+        Args:
+            measured: the targets, as `standardized` gives them to be measured.
+        """
         seen = None if batch.weight else 0  # a rank without a point of its own has one to spare
-        self.evaluation.update(self.loss(outputs, targets), outputs[:seen], measured[:seen])
+        self.evaluation.update(loss, outputs[:seen], measured[:seen])
         if self.evaluation.added:
             self.evaluation.update_added(self.shown(outputs[:seen]), batch.targets[:seen])
-        return outputs
 
     def on_validation_epoch_start(self) -> None:
         self.evaluation.reset(self.device)
@@ -213,6 +226,9 @@ class ExperimentModule(L.LightningModule):
 
     def log_of_epoch(self, name: str, value: Tensor, prog_bar: bool = False) -> None:
         """Log a value of the whole epoch, the same on all ranks."""
+        if self.member_metrics is not None:
+            self.member_metrics[name] = value.detach()
+            return
         # sync_dist keeps Lightning from warning that it might not be. Loggers get whole rows from
         # callbacks/history_rows.py.
         is_shared = is_group_of_ranks()  # by ddp for a single process, too
@@ -258,7 +274,7 @@ class ExperimentModule(L.LightningModule):
     @property
     def broken_step(self) -> BrokenStep | None:
         """The step that ended the training, as its loss is not finite; None while all is well."""
-        return self._steps.broken if self._steps is not None else None
+        return self._steps.broken if self._steps is not None else self.member_broken
 
     def on_train_end(self) -> None:
         self._steps = None
@@ -271,7 +287,7 @@ class ExperimentModule(L.LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         assert self.recipe is not None, "a module that only predicts has nothing to train with"
         optimizer = self.recipe.optimizer.make(self.network)
-        scheduler = self.recipe.make_scheduler(optimizer, self._num_total())
+        scheduler = self.recipe.make_scheduler(optimizer, self.num_total())
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": self.rules.interval},
@@ -284,7 +300,7 @@ class ExperimentModule(L.LightningModule):
         except RuntimeError:  # its words for none
             return False
 
-    def _num_total(self) -> int:
+    def num_total(self) -> int:
         """Return how often the schedule is advanced; 1 where only the clock ends the run."""
         trainer = self.trainer
         # Without it the Trainer has not counted its batches yet.

@@ -64,19 +64,26 @@ class Recorder:
 
     Args:
         resumed: the run that is continued; None where it begins.
+        population: what the record says of a run that is trained together with others.
 
     Raises:
         RunFailed: the block broke off with an error that the user has not been told of yet.
     """
 
     def __init__(
-        self, parts: RunParts, launch: Launch, folder: Path, resumed: Resumed | None
+        self,
+        parts: RunParts,
+        launch: Launch,
+        folder: Path,
+        resumed: Resumed | None,
+        population: dict[str, int] | None = None,
     ) -> None:
         self.trainer, self.folder = parts.trainer, folder
         self.output = Path(parts.config["paths"]["output"])
         self.is_resumed = resumed is not None
         self.is_in_sweep = launch.sweep_dir is not None
         self.record = new_record(parts, launch, resumed.record if resumed else None)
+        self.record["population"] = population
         self.outcome = Outcome()
 
     def __enter__(self) -> Recorder:
@@ -99,7 +106,7 @@ class Recorder:
     def finish(self) -> None:
         """Note what came out of a run that has done all it was to do."""
         record, watch, outcome = self.record, self.trainer.watch, self.outcome
-        metrics, best_epoch = selected_metrics(self._count(), self.trainer.best_path)
+        metrics, best_epoch = selected_metrics(self._count(), self.trainer.selected())
         record["metrics"] = {**metrics, **outcome.test_metrics}
         record["best_epoch"] = best_epoch
         diverged, pruned = watch.divergence.diverged, watch.pruning.pruned
@@ -260,17 +267,18 @@ def wandb_id_of(parts: RunParts, launch: Launch, before: Record | None) -> str |
     return names.new_id(parts.config, launch.overrides, launch.swept)
 
 
-def selected_metrics(rows: list[Row], best_path: str) -> tuple[Row, int | None]:
+def selected_metrics(
+    rows: list[Row], selected: tuple[int, int] | None
+) -> tuple[Row, int | None]:
     """Return train/* and val/* of the epoch whose weights were selected, and that epoch.
 
     Args:
         rows: history.csv.
-        best_path: the selected checkpoint; "" where none was written.
+        selected: epoch and step of the selected weights; None where no checkpoint was written.
     """
-    if not best_path:
+    if selected is None:
         return {}, None
-    checkpoint = torch.load(best_path, map_location="cpu", weights_only=True)
-    best_epoch, best_step = int(checkpoint["epoch"]) + 1, int(checkpoint["global_step"])
+    best_epoch, best_step = selected
     metrics: Row = {}
     for row in rows:
         if row["epoch"] == best_epoch:

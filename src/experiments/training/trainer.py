@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import lightning as L
 import torch
-from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.fabric.plugins import CheckpointIO, TorchCheckpointIO
 from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.precision import HalfPrecision
@@ -168,29 +168,32 @@ class Watch(NamedTuple):
     history: History
 
 
-class RunTrainer(L.Trainer):
-    """The Trainer of a run, built before the run has a folder, so that mistakes leave no trace.
+class Watching(NamedTuple):
+    """All callbacks of a run.
+
+    Attributes:
+        every: in the order in which they are called.
+        watch: those that its record is made from.
+        checkpointing: those that write checkpoints, that of best.ckpt first.
+    """
+
+    every: list[Callback]
+    watch: Watch
+    checkpointing: tuple[ModelCheckpoint, *tuple[Checkpoint, ...]]
+
+
+class OfRun:
+    """What the Trainer of a run knows of that run.
 
     Attributes:
         folder: where the run is written; None on ranks that write nothing.
         checkpointing: those that write checkpoints, that of best.ckpt first.
-        measured: beside a LightningModule of somebody's, where it logs nothing of the name.
     """
 
     folder: Path | None = None
-    measured: Mapping[str, Tensor] = {}
+    loggers: list[Logger]
     watch: Watch
     checkpointing: tuple[ModelCheckpoint, *tuple[Checkpoint, ...]]
-    profiler: Profiler
-
-    @property
-    def default_root_dir(self) -> str:
-        return str(self.folder or Path.cwd())
-
-    @property
-    def callback_metrics(self) -> dict[str, Tensor]:
-        logged: dict[str, Tensor] = super().callback_metrics
-        return {**self.measured, **logged} if self.measured else logged
 
     @property
     def best_path(self) -> str:
@@ -213,6 +216,36 @@ class RunTrainer(L.Trainer):
                 callback.dirpath = checkpoints
             elif isinstance(callback, LastAmidEpoch):
                 callback.path = Path(checkpoints, "last.ckpt")
+
+    def selected(self) -> tuple[int, int] | None:
+        """Return epoch, from 1, and step of the selected weights; None where there are none."""
+        if not self.best_path:
+            return None
+        checkpoint = torch.load(self.best_path, map_location="cpu", weights_only=True)
+        return int(checkpoint["epoch"]) + 1, int(checkpoint["global_step"])
+
+
+class RunTrainer(OfRun, L.Trainer):
+    """The Trainer of a run, built before the run has a folder, so that mistakes leave no trace.
+
+    Attributes:
+        measured: beside a LightningModule of somebody's, where it logs nothing of the name.
+    """
+
+    measured: Mapping[str, Tensor] = {}
+    profiler: Profiler
+
+    @property
+    def default_root_dir(self) -> str:
+        return str(self.folder or Path.cwd())
+
+    @property
+    def callback_metrics(self) -> dict[str, Tensor]:
+        logged: dict[str, Tensor] = super().callback_metrics
+        return {**self.measured, **logged} if self.measured else logged
+
+    def write_to(self, folder: Path, loggers: Sequence[Logger]) -> None:
+        super().write_to(folder, loggers)
         self.profiler.dirpath = folder
 
 
@@ -235,38 +268,71 @@ def build_trainer(
         callbacks: those of the user.
         user: what is around a LightningModule, whose steps are the Trainer's own.
     """
-    node, profiler = config["trainer"], config["trainer"]["profiler"]
-    history = History(node["log_every_n_steps"])
+    watching = watching_of(config, monitor, rank, callbacks, user)
+    has_validation = monitor[0] is not None
+    trainer = trainer_with(
+        config, watching.every, accelerator, num_devices, rank, has_validation, user is None
+    )
+    trainer.watch, trainer.checkpointing = watching.watch, watching.checkpointing
+    return trainer
+
+
+def watching_of(
+    config: dict[str, Any],
+    monitor: tuple[str | None, str],
+    rank: int,
+    callbacks: list[Callback],
+    user: UserModule | None = None,
+) -> Watching:
+    """Return all callbacks of a run; the arguments are those of `build_trainer`."""
+    history = History(config["trainer"]["log_every_n_steps"])
     watch = Watch(Stopwatch(), StopOnDivergence(), PruneOnRequest(), history)
     shown = progress(config["progress"], history) if rank == 0 else []
     checkpointing = checkpoints(config, *monitor)
     first: list[Callback] = [EpochMeans(), *([FullLoss()] if config["log_full_loss"] else [])]
     if user is not None:
         first = [UserMeasures(user)]
+    always = [*first, LastValidation(), StayStopped(), *watch]
+    return Watching([*always, *shown, *callbacks, *checkpointing], watch, checkpointing)
+
+
+def trainer_with(
+    config: dict[str, Any],
+    callbacks: list[Callback],
+    accelerator: str,
+    num_devices: int,
+    rank: int = 0,
+    has_validation: bool = True,
+    own_steps: bool = True,
+    checkpoint_io: CheckpointIO | None = None,
+) -> RunTrainer:
+    """Return a Trainer with these callbacks and no others.
+
+    Args:
+        own_steps: the steps are those of steps.py, and not the Trainer's.
+        checkpoint_io: what writes its checkpoints; None for `AtomicCheckpoints`.
+    """
+    node, profiler = config["trainer"], config["trainer"]["profiler"]
     precision = node["precision"]
-    is_half = precision in ("16-true", "bf16-true") and user is None
+    is_half = precision in ("16-true", "bf16-true") and own_steps
     for message in EXPECTED:
         warnings.filterwarnings("ignore", message=message)
-    trainer = RunTrainer(
-        **options(node, has_validation=monitor[0] is not None, own_steps=user is None),
+    return RunTrainer(
+        **options(node, has_validation, own_steps),
         accelerator=accelerator,
         devices=node["devices"] if isinstance(node["devices"], list) else num_devices,
         profiler=PROFILERS[profiler](filename="profile") if profiler and rank == 0 else None,
         logger=False,
-        callbacks=[
-            *(*first, LastValidation(), StayStopped(), *watch),
-            *(*shown, *callbacks, *checkpointing),
-        ],
+        callbacks=callbacks,
         precision=None if is_half else precision,
         plugins=[
-            AtomicCheckpoints(),
+            checkpoint_io or AtomicCheckpoints(),
             *cluster_environments(num_devices * node["num_nodes"]),
             *([HalfNetwork(precision)] if is_half else []),
         ],
-        enable_progress_bar=any(isinstance(c, EpochBar) for c in shown),
+        enable_progress_bar=any(isinstance(c, EpochBar) for c in callbacks),
+        enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
     )
-    trainer.watch, trainer.checkpointing = watch, checkpointing
-    return trainer
 
 
 def options(node: dict[str, Any], has_validation: bool, own_steps: bool = True) -> dict[str, Any]:

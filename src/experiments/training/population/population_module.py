@@ -1,0 +1,234 @@
+"""The LightningModule of a population: steps and validations of all members at once.
+
+Shape letters: A members that are still trained, B batch, K classes or regression targets.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+
+from experiments.data.loader import Batch, Stream
+from experiments.training.module import ExperimentModule
+from experiments.training.population.member_checkpoints import (
+    CapturedCheckpoint,
+    Checkpoint,
+    MemberCheckpoints,
+)
+from experiments.training.population.member_life import Started
+from experiments.training.population.stacked import Stack
+from experiments.training.population.stacked_batches import StackedLoader
+from experiments.training.steps import BrokenStep
+
+
+class PopulationModule(L.LightningModule):
+    """All members of a population, as the Trainer trains them.
+
+    What a run alone does with its network in a step, an epoch's end or a validation is done here
+    with the stack of all networks, and what is measured goes to each member's own module.
+
+    Args:
+        members: that have started.
+        captured: where the Trainer's own checkpoints go.
+
+    Attributes:
+        stack: the networks, once training has begun.
+        of_step: of each member that is trained, what a training step of its own would return.
+    """
+
+    stack: Stack
+
+    def __init__(self, members: Sequence[Started], captured: CapturedCheckpoint) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.members = list(members)
+        self.captured = captured
+        first = members[0].parts.module
+        self.execution, self.rules = first.execution, first.rules
+        self.nothing = nn.Parameter(torch.zeros(()))  # the Trainer wants an optimizer
+        self.of_step: dict[int, dict[str, Any]] = {}
+        self.last_losses: dict[int, float] = {}
+        self.shared: tuple[int, Checkpoint] | None = None
+        self.moment = 0
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD([self.nothing], lr=0.0)
+
+    @property
+    def active(self) -> list[Started]:
+        """The members that are trained, in the order of the stack's rows."""
+        return [self.members[number] for number in self.stack.active]
+
+    @property
+    def loader(self) -> StackedLoader:
+        loader = self.trainer.train_dataloader
+        assert isinstance(loader, StackedLoader)
+        return loader
+
+    def on_fit_start(self) -> None:
+        trainer: Any = self.trainer
+        for member in self.members:
+            module = member.parts.module
+            trainer.precision_plugin.convert_module(module)
+            module.to(self.device)
+            member.trainer.whole = trainer
+            member.parts.datamodule.trainer = member.trainer
+            module.trainer = member.trainer
+            module.member_metrics = member.trainer.callback_metrics
+            module.means.reset(self.device)
+            module.train()
+        first = self.members[0].parts.module
+        self.stack = Stack([member.parts for member in self.members], first.num_total())
+        for number, member in enumerate(self.members):
+            parts, is_eager = member.parts, bool(member.parts.config["checkpoint"]["every_n_steps"])
+            member.trainer.saving = MemberCheckpoints(
+                number, parts, member.trainer, self.stack, self.of_all, is_eager
+            )
+
+    def on_train_start(self) -> None:
+        self.loader.active = self.stack.active
+
+    def of_all(self) -> Checkpoint:
+        """Return what the checkpoints of all members have in common at this moment."""
+        if self.shared is None or self.shared[0] != self.moment:
+            self.trainer.save_checkpoint("", weights_only=False)
+            self.shared = (self.moment, self.captured.captured)
+        return self.shared[1]
+
+    def begin_moment(self) -> None:
+        """Forget what was read of the stack: it has changed."""
+        self.moment += 1
+        for member in self.active:
+            member.saving.moment = self.moment
+
+    def leave(self, member: Started) -> None:
+        """Go on without a member."""
+        number = self.members.index(member)
+        if number in self.stack.active:
+            self.stack.freeze(number)
+            self.loader.active = self.stack.active
+
+    def training_step(self, batches: Stream, batch_index: int) -> None:
+        self.take(batches)
+
+    def take(self, batches: Iterator[Batch]) -> None:
+        """Take as many steps as `execution` says, as `Steps.take` does for a run alone.
+
+        A member whose loss is not finite leaves the stack before the step is done. The call ends
+        there, such that its callbacks hear of that step.
+        """
+        stack, rules, members = self.stack, self.rules, self.active
+        started = time.perf_counter()
+        stack.to_training()
+        first, end = self.execution.begin(self.trainer)
+        num_points, num_steps = 0, 0
+        losses = torch.zeros(len(members), device=self.device)
+        rates: list[float] = []
+        broken: list[Started] = []
+        for number in range(first, end):
+            batch = next(batches, None)
+            assert batch is not None, f"batch {number} of {end} is missing"
+            num_points += batch.size
+            begins, share, ends = self.part_of_step(number, batch)
+            part = self.backward(batch, share, begins)
+            losses = part if begins else losses + part
+            if ends:
+                rates = [stack.lr(i) for i in stack.active]
+                broken = self.break_off(batch, losses, rates)
+                if len(broken) == len(members):
+                    break
+                stack.update()
+                num_steps += 1
+                if broken or self.execution.is_over():
+                    break
+        self.execution.count(self.trainer, number + 1 - first, num_steps)
+        seconds = (time.perf_counter() - started) / len(members)
+        rates = rates or [math.nan] * len(members)
+        for member, loss, lr in zip(members, losses, rates, strict=True):
+            self.of_step[member.place] = {"loss": loss, "lr": lr, "num_points": num_points}
+            member.trainer.watch.stopwatch.train_seconds += seconds
+            if member in broken:
+                member.trainer.num_undone = 0 if len(broken) == len(members) else 1
+
+    def backward(self, batch: Batch, share: float, begins: bool) -> Tensor:
+        """Add the gradients of a batch, count it for each member, and return the losses (A,)."""
+        first = self.members[0].parts.module
+        targets, measured = first.standardized(batch.targets)
+        # As of one batch: it may put positions into another order.
+        inputs = first.normalize(batch.inputs.flatten(0, 1)).unflatten(0, batch.inputs.shape[:2])
+        losses, outputs = self.stack.backward(inputs, targets, share, begins)
+        of_each = zip(self.active, losses.unbind(), outputs.unbind(), measured.unbind(), strict=True)
+        for member, loss, y, t in of_each:
+            member.parts.module.means.update(loss, y, t)
+        return losses if share == 1 else losses * share
+
+    def break_off(self, batch: Batch, losses: Tensor, rates: list[float]) -> list[Started]:
+        """Take out of the stack each member whose loss is not finite, and return these."""
+        if self.device.type != "cpu":
+            return []  # reading each loss would keep the device waiting
+        members, values = self.active, losses.tolist()
+        broken = []
+        for row, (member, loss, lr) in enumerate(zip(members, values, rates, strict=True)):
+            if math.isfinite(loss):
+                self.last_losses[member.place] = loss
+                continue
+            own = Batch(batch.inputs[row], batch.targets[row], batch.weight, batch.size)
+            before = self.last_losses.get(member.place)
+            member.parts.module.member_broken = BrokenStep(own, loss, before, lr)
+            broken.append(member)
+        for member in broken:
+            self.leave(member)
+        return broken
+
+    def part_of_step(self, number: int, batch: Batch) -> tuple[bool, float, bool]:
+        """Return whether a batch begins a step, its share of the step's points, whether it ends it.
+
+        See `Steps.part_of_step`.
+        """
+        accumulate = self.rules.accumulate
+        if accumulate == 1:
+            return True, 1.0, True
+        first = number - number % accumulate
+        last = min(first + accumulate, int(self.trainer.num_training_batches))
+        share = batch.size / self.loader.sampler.num_points_in(first, last)
+        return number == first, share, number + 1 == last
+
+    def on_validation_epoch_start(self) -> None:
+        self.stack.to_evaluation()
+        for member in self.active:
+            member.parts.module.on_validation_epoch_start()
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        first = self.members[0].parts.module
+        targets, measured = first.standardized(batch.targets)
+        outputs = self.stack.evaluate(first.normalize(batch.inputs))
+        losses = self.stack.loss_of(outputs, targets)
+        for member, loss, y in zip(self.active, losses, outputs, strict=True):
+            member.parts.module.count(batch, loss, y, measured)
+
+    def on_validation_epoch_end(self) -> None:
+        for member in self.active:
+            member.parts.module.on_validation_epoch_end()
+
+    def advance(self) -> None:
+        """Advance the schedules that go by epochs, at the end of a whole epoch."""
+        trainer = self.trainer
+        is_whole = self.loader.position >= trainer.num_training_batches
+        if self.rules.interval != "epoch" or not is_whole:
+            return
+        every = trainer.check_val_every_n_epoch or 1
+        name = "val/loss" if trainer.enable_validation else "train/loss"
+        is_measured = not trainer.enable_validation or (trainer.current_epoch + 1) % every == 0
+        metrics = {
+            number: float(self.members[number].trainer.callback_metrics[name])
+            for number in self.stack.active
+            if is_measured
+        }
+        self.stack.end_epoch(metrics)
+        self.stack.to_evaluation()
