@@ -392,6 +392,8 @@ TABLE: dict[str, str] = {
     "whole_checkpoint": "%s cannot be read (empty, cut off or overwritten); goes on from %s.",
     "lost_best": "%s cannot be read: what was best until now is lost, and the best is chosen from "
     "the epochs to come.",
+    "population_broken": "Runs that were trained together go on one by one, since this went wrong: "
+    "{error}.",
     # sweeps
     "broken_declaration": "{path} cannot be read ({reason}): it is {aside} now, and what the sweep "
     "compares is declared anew.",

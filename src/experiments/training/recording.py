@@ -267,9 +267,7 @@ def wandb_id_of(parts: RunParts, launch: Launch, before: Record | None) -> str |
     return names.new_id(parts.config, launch.overrides, launch.swept)
 
 
-def selected_metrics(
-    rows: list[Row], selected: tuple[int, int] | None
-) -> tuple[Row, int | None]:
+def selected_metrics(rows: list[Row], selected: tuple[int, int] | None) -> tuple[Row, int | None]:
     """Return train/* and val/* of the epoch whose weights were selected, and that epoch.
 
     Args:

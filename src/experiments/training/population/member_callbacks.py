@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterable
@@ -29,6 +30,7 @@ class MemberCallbacks(Callback):
     Args:
         finish: ends a member whose training is over.
         fail: ends a member of which a callback has raised an error.
+        about: has what is logged in a block go to the log of the member of a place.
     """
 
     def __init__(
@@ -36,8 +38,9 @@ class MemberCallbacks(Callback):
         module: PopulationModule,
         finish: Callable[[Started], None],
         fail: Callable[[Started, Exception], None],
+        about: Callable[[int], contextlib.AbstractContextManager[None]],
     ) -> None:
-        self.module, self.finish, self.fail = module, finish, fail
+        self.module, self.finish, self.fail, self.about = module, finish, fail, about
         self.seconds_to_write = SECONDS_TO_WRITE * len(module.members)
         self.last_written = time.perf_counter()
 
@@ -45,7 +48,8 @@ class MemberCallbacks(Callback):
         """Do something with each member; one of which it raises an error has failed, alone."""
         for member in list(members):
             try:
-                do(member)
+                with self.about(member.place):
+                    do(member)
             except Exception as error:
                 self.module.leave(member)
                 self.fail(member, error)

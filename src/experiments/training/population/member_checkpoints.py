@@ -43,7 +43,9 @@ class CapturedCheckpoint(CheckpointIO):
     ) -> None:
         self.captured = checkpoint
 
-    def load_checkpoint(self, path: Any, map_location: Any = None, **_: Any) -> Checkpoint:
+    def load_checkpoint(
+        self, path: Any, map_location: Any = None, weights_only: bool | None = None
+    ) -> Checkpoint:
         raise NotImplementedError  # a member that goes on from a checkpoint is trained alone
 
     def remove_checkpoint(self, path: Any) -> None:
@@ -103,7 +105,8 @@ class MemberCheckpoints:
         if self._read_at == self.moment:
             return
         self._read_at = self.moment
-        self.stack.unstack(self.number)
+        if self.number in self.stack.active:  # who has left was unstacked then
+            self.stack.unstack(self.number)
         weights = self.module.state_dict()
         self._weights = {name: value.detach().clone() for name, value in weights.items()}
         self._states = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import cast
 
 import torch
@@ -130,4 +129,3 @@ def test(member: Started) -> None:
     metrics = trainer.callback_metrics.items()
     outcome.test_metrics = {n: float(v) for n, v in metrics if n.startswith("test/")}
     outcome.predictions = module.tested.predictions if module.tested else None
-

@@ -8,14 +8,13 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import torch
 from torch import Tensor, nn
 
 from experiments.data.loader import Batch, Stream
-from experiments.training.module import ExperimentModule
 from experiments.training.population.member_checkpoints import (
     CapturedCheckpoint,
     Checkpoint,
@@ -56,6 +55,7 @@ class PopulationModule(L.LightningModule):
         self.last_losses: dict[int, float] = {}
         self.shared: tuple[int, Checkpoint] | None = None
         self.moment = 0
+        self.shared_until = time.perf_counter()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.SGD([self.nothing], lr=0.0)
@@ -78,8 +78,7 @@ class PopulationModule(L.LightningModule):
             trainer.precision_plugin.convert_module(module)
             module.to(self.device)
             member.trainer.whole = trainer
-            member.parts.datamodule.trainer = member.trainer
-            module.trainer = member.trainer
+            member.parts.datamodule.trainer = module.trainer = cast(Any, member.trainer)
             module.member_metrics = member.trainer.callback_metrics
             module.means.reset(self.device)
             module.train()
@@ -102,8 +101,12 @@ class PopulationModule(L.LightningModule):
         return self.shared[1]
 
     def begin_moment(self) -> None:
-        """Forget what was read of the stack: it has changed."""
+        """Forget what was read of the stack: it has changed. And share out the time until now."""
         self.moment += 1
+        now = time.perf_counter()
+        for member in self.active:
+            member.outcome.fit_seconds += (now - self.shared_until) / len(self.active)
+        self.shared_until = now
         for member in self.active:
             member.saving.moment = self.moment
 
@@ -123,7 +126,7 @@ class PopulationModule(L.LightningModule):
         A member whose loss is not finite leaves the stack before the step is done. The call ends
         there, such that its callbacks hear of that step.
         """
-        stack, rules, members = self.stack, self.rules, self.active
+        stack, members = self.stack, self.active
         started = time.perf_counter()
         stack.to_training()
         first, end = self.execution.begin(self.trainer)
@@ -136,7 +139,7 @@ class PopulationModule(L.LightningModule):
             assert batch is not None, f"batch {number} of {end} is missing"
             num_points += batch.size
             begins, share, ends = self.part_of_step(number, batch)
-            part = self.backward(batch, share, begins)
+            part = self.add_gradients(batch, share, begins)
             losses = part if begins else losses + part
             if ends:
                 rates = [stack.lr(i) for i in stack.active]
@@ -156,14 +159,16 @@ class PopulationModule(L.LightningModule):
             if member in broken:
                 member.trainer.num_undone = 0 if len(broken) == len(members) else 1
 
-    def backward(self, batch: Batch, share: float, begins: bool) -> Tensor:
+    def add_gradients(self, batch: Batch, share: float, begins: bool) -> Tensor:
         """Add the gradients of a batch, count it for each member, and return the losses (A,)."""
         first = self.members[0].parts.module
         targets, measured = first.standardized(batch.targets)
         # As of one batch: it may put positions into another order.
         inputs = first.normalize(batch.inputs.flatten(0, 1)).unflatten(0, batch.inputs.shape[:2])
         losses, outputs = self.stack.backward(inputs, targets, share, begins)
-        of_each = zip(self.active, losses.unbind(), outputs.unbind(), measured.unbind(), strict=True)
+        of_each = zip(
+            self.active, losses.unbind(), outputs.unbind(), measured.unbind(), strict=True
+        )
         for member, loss, y, t in of_each:
             member.parts.module.means.update(loss, y, t)
         return losses if share == 1 else losses * share
@@ -205,10 +210,12 @@ class PopulationModule(L.LightningModule):
             member.parts.module.on_validation_epoch_start()
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
+        if not self.stack.active:
+            return
         first = self.members[0].parts.module
         targets, measured = first.standardized(batch.targets)
         outputs = self.stack.evaluate(first.normalize(batch.inputs))
-        losses = self.stack.loss_of(outputs, targets)
+        losses = self.stack.loss_of(outputs, targets.expand(len(outputs), *targets.shape))
         for member, loss, y in zip(self.active, losses, outputs, strict=True):
             member.parts.module.count(batch, loss, y, measured)
 

@@ -168,19 +168,14 @@ class Population:
         """Train the members together; each is ended as soon as its training is over."""
         first, captured = members[0].parts, CapturedCheckpoint()
         module = PopulationModule(members, captured)
-        telling = MemberCallbacks(
-            module,
-            lambda member: self.finish(member),
-            lambda member, error: self.end(member, error),
-        )
+        telling = MemberCallbacks(module, self.finish, self.fail, self.logs.about)
         config = first.config
-        has_validation = first.trainer.checkpointing[0].monitor is not None
         trainer = trainer_with(
             config,
             [telling],
             first.accelerator,
             first.num_devices,
-            has_validation=has_validation,
+            has_validation=first.trainer.checkpointing[0].monitor is not None,
             checkpoint_io=captured,
         )
         devices.keep_freed_memory()
@@ -197,7 +192,7 @@ class Population:
     def finish(self, member: Started) -> None:
         self.proceed(member.place, next)
 
-    def end(self, member: Started, error: BaseException) -> None:
+    def fail(self, member: Started, error: Exception) -> None:
         self.proceed(member.place, lambda life: life.throw(error))
 
     def break_off(self, members: list[Started], stop: BaseException | None) -> None:
