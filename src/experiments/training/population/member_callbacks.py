@@ -156,7 +156,7 @@ class MemberCallbacks(Callback):
         batches = member.parts.datamodule.val_dataloader()
         for number, batch in enumerate(itertools.islice(batches, int(num_batches))):
             with trainer.precision_plugin.val_step_context():
-                module.validation_step(batch, number)
+                module.validation_step(trainer.precision_plugin.convert_input(batch), number)
         module.on_validation_epoch_end()
         module.train()
         self.tell(member, "on_validation_end")

@@ -124,7 +124,7 @@ def test(member: Started) -> None:
     batch: Batch
     for number, batch in enumerate(data.test_dataloader()):
         with trainer.precision_plugin.test_step_context():
-            module.test_step(batch, number)
+            module.test_step(trainer.precision_plugin.convert_input(batch), number)
     module.on_test_epoch_end()
     metrics = trainer.callback_metrics.items()
     outcome.test_metrics = {n: float(v) for n, v in metrics if n.startswith("test/")}

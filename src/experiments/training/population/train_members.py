@@ -153,6 +153,8 @@ class Population:
             del self.lives[place]
         except (UserError, RunFailed) as error:
             self.settle(place, error)
+        except OSError as error:  # of a disk elsewhere than `paths.output`
+            self.settle(place, RunFailed(str(error)))
         except (KeyboardInterrupt, SystemExit) as stop:
             self.settle(place, stop)
             if stop is not self.thrown:

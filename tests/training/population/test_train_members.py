@@ -1,0 +1,317 @@
+"""Members of a population leave what runs alone leave: files, numbers, and how they end."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from running import QUIET, plain
+
+from experiments.config.launch import Launch
+from experiments.errors.messages import RunFailed, UserError
+from experiments.record.claim import Known, claim
+from experiments.record.history import HistoryFile, read_history
+from experiments.record.predictions import read_predictions
+from experiments.record.record import Record, read_record
+from experiments.training.population import train_members as page
+from experiments.training.population.population_module import PopulationModule
+from experiments.training.population.train_members import Outcome, train_members
+from experiments.training.run import train
+
+SMALL = ("data=digits", "model=mlp", "model.hidden=[16]", "trainer.max_epochs=4", *QUIET)
+DOUBLE = (*SMALL, "trainer.precision=64-true", "optim.lr=0.01")
+OF_TIME = {"duration_seconds", "fit_seconds", "train_seconds", "samples_per_second"}
+OF_ITS_OWN = {*OF_TIME, "population", "started_at", "ended_at", "overrides"}
+"""What a record tells of the moment, and that the run was a member."""
+
+Typed = Sequence[str]
+
+
+def launch_of(typed: Typed, folder: str) -> Launch:
+    return Launch(list(typed), sweep_dir=Path(folder), swept=list(typed), is_quiet=True)
+
+
+def trained_together(*members: Typed, folder: str = "together") -> list[Outcome]:
+    launches = [launch_of(typed, folder) for typed in members]
+    return train_members([plain(*typed) for typed in members], launches)
+
+
+def trained_alone(*members: Typed) -> list[Known]:
+    runs = [train(plain(*typed), launch_of(typed, "alone")) for typed in members]
+    return [run for run in runs if run is not None]
+
+
+def pairs(*members: Typed) -> list[tuple[Known, Known]]:
+    """Return each run as a member, and alone."""
+    together = known(trained_together(*members))
+    assert [run.record["population"] for run in together] == [
+        {"members": len(members), "place": place} for place in range(len(members))
+    ]
+    return list(zip(together, trained_alone(*members), strict=True))
+
+
+def known(outcomes: list[Outcome]) -> list[Known]:
+    assert all(isinstance(outcome, Known) for outcome in outcomes), outcomes
+    return [outcome for outcome in outcomes if isinstance(outcome, Known)]
+
+
+def seeds(*typed: str, number: int = 3) -> list[Typed]:
+    return [(*typed, f"seed={seed}") for seed in range(number)]
+
+
+def assert_equal(pair: tuple[Known, Known], tolerance: float) -> None:
+    """Hold a member's folder against that of the same run alone."""
+    member, alone = pair
+    assert member.folder.name == alone.folder.name
+    assert files_of(member.folder) == files_of(alone.folder)
+    assert_alike(of_result(member.record), of_result(alone.record), tolerance)
+    assert_alike(read_history(member.folder), read_history(alone.folder), tolerance)
+    for name in ("best.ckpt", "last.ckpt"):
+        saved = [read_checkpoint(run.folder, name) for run in pair]
+        assert_alike(*saved, 100 * tolerance)
+    told = [read_predictions(run.folder) for run in pair]
+    assert all(told)
+    assert_alike(*(vars(each) for each in told), max(100 * tolerance, 1e-3))  # as float16
+
+
+def files_of(folder: Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def of_result(record: Record) -> dict[str, Any]:
+    return {key: value for key, value in record.items() if key not in OF_ITS_OWN}
+
+
+def read_checkpoint(folder: Path, name: str) -> dict[str, Any]:
+    """Return a checkpoint, its paths as they are in any folder."""
+    path = folder / "checkpoints" / name
+    saved: dict[str, Any] = torch.load(path, weights_only=True)
+    return without(saved, str(folder.resolve()))
+
+
+def without(value: Any, folder: str) -> Any:
+    if isinstance(value, str):
+        return value.replace(folder, "")
+    if isinstance(value, dict):
+        return {without(key, folder): without(part, folder) for key, part in value.items()}
+    return value
+
+
+def assert_alike(ours: Any, theirs: Any, tolerance: float, where: str = "") -> None:
+    """Hold nested values against each other: the same keys and types, numbers up to rounding."""
+    assert type(ours) is type(theirs), where
+    if isinstance(ours, dict):
+        assert set(ours) == set(theirs), where
+        for key in ours:
+            assert_alike(ours[key], theirs[key], tolerance, f"{where}/{key}")
+    elif isinstance(ours, list | tuple):
+        assert len(ours) == len(theirs), where
+        for number, parts in enumerate(zip(ours, theirs, strict=True)):
+            assert_alike(*parts, tolerance, f"{where}/{number}")
+    elif isinstance(ours, torch.Tensor):
+        assert ours.stride() == theirs.stride(), where
+        torch.testing.assert_close(ours, theirs, rtol=tolerance, atol=tolerance, msg=where)
+    elif isinstance(ours, float):
+        assert ours == pytest.approx(theirs, rel=tolerance, abs=tolerance), where
+    elif hasattr(ours, "dtype"):
+        assert ours.dtype == theirs.dtype, where
+        assert ours == pytest.approx(theirs, rel=tolerance, abs=tolerance), where
+    else:
+        assert ours == theirs, where
+
+
+def test_members_leave_what_runs_alone_leave_in_float64() -> None:
+    for pair in pairs(*seeds(*DOUBLE)):
+        assert_equal(pair, 1e-9)
+
+
+def test_members_leave_what_runs_alone_leave_up_to_the_rounding_of_float32() -> None:
+    for pair in pairs(*seeds(*SMALL, "trainer.max_epochs=2", number=2)):
+        assert_equal(pair, 1e-5)
+
+
+def test_members_may_have_numbers_of_their_own() -> None:
+    members = [
+        (*DOUBLE, "optim=nesterov", "optim.lr=0.1", "loss.label_smoothing=0.1"),
+        (*DOUBLE, "optim=nesterov", "optim.lr=0.02", "optim.weight_decay=0.01", "seed=1"),
+        (*DOUBLE, "optim=nesterov", "optim.lr=0.1", "optim.momentum=0.5"),
+    ]
+    extra = ("scheduler=cosine", "trainer.gradient_clip_val=0.5", "checkpoint.monitor=val/accuracy")
+    for pair in pairs(*[(*member, *extra) for member in members]):
+        assert_equal(pair, 1e-9)
+
+
+def test_rows_checkpoints_and_validations_amid_epochs_are_those_of_runs_alone() -> None:
+    amid = (
+        "trainer.val_check_interval=5", "checkpoint.every_n_steps=4", "trainer.max_steps=47",
+        "trainer.log_every_n_steps=3",
+    )  # fmt: skip
+    for pair in pairs(*seeds(*DOUBLE, *amid, number=2)):
+        assert_equal(pair, 1e-9)
+        assert pair[0].record["steps"] == 47
+
+
+def test_members_of_a_regression_and_their_added_metrics() -> None:
+    regression = ("data=diabetes", "loss=mse", "optim=sgd", "metrics=rmse", "optim.lr=0.05")
+    for pair in pairs(*seeds(*SMALL, *regression, "trainer.precision=64-true", number=2)):
+        assert_equal(pair, 1e-9)
+        assert "test/rmse" in pair[0].record["metrics"]
+
+
+def test_tables_and_weights_of_classes_are_each_members_own() -> None:
+    typed = ("metrics=[confusion,mcc]", "loss.weight=balanced", "trainer.max_epochs=2")
+    for pair in pairs(*seeds(*DOUBLE, *typed, number=2)):
+        assert_equal(pair, 1e-9)
+        tables = [(run.folder / "confusion.csv").read_text() for run in pair]
+        assert tables[0] == tables[1]
+
+
+def test_a_member_that_diverges_is_told_as_it_is_alone_and_the_others_go_on() -> None:
+    typed = (*SMALL, "data=diabetes", "loss=mse", "optim=sgd", "trainer.precision=64-true")
+    members = [(*typed, "optim.lr=0.01"), (*typed, "optim.lr=1e8"), (*typed, "optim.lr=0.02")]
+    runs = pairs(*members)
+    assert [pair[0].record["status"] for pair in runs] == ["completed", "diverged", "completed"]
+    assert "at step" in str(runs[1][0].record["error"])
+    assert runs[1][0].record["error"] == runs[1][1].record["error"]
+    for number in (0, 2):
+        assert_equal(runs[number], 1e-9)
+    member, alone = (of_result(run.record) for run in runs[1])
+    assert_alike(member, alone, 1e-6)
+    rows = [read_history(run.folder) for run in runs[1]]
+    assert [[*row] for row in rows[0]] == [[*row] for row in rows[1]]
+    assert [row["step"] for row in rows[0]] == [row["step"] for row in rows[1]]
+
+
+@pytest.mark.parametrize("interval", ["1.0", "5"])
+def test_a_member_that_stops_early_leaves_the_others(interval: str) -> None:
+    typed = (
+        *DOUBLE, "callbacks=early_stopping", "callbacks.early_stopping.patience=1",
+        "trainer.max_epochs=6", f"trainer.val_check_interval={interval}",
+    )  # fmt: skip
+    runs = pairs((*typed, "optim.lr=1e-9"), (*typed, "optim.lr=0.005"), (*typed, "optim.lr=0.5"))
+    assert len({pair[0].record["steps"] for pair in runs}) > 1
+    for member, alone in runs:
+        assert_alike(of_result(member.record), of_result(alone.record), 1e-9)
+        assert_alike(read_history(member.folder), read_history(alone.folder), 1e-9)
+        best = [read_checkpoint(run.folder, "best.ckpt") for run in (member, alone)]
+        assert_alike(best[0]["state_dict"], best[1]["state_dict"], 1e-9)
+
+
+def test_each_members_log_is_its_own() -> None:
+    for number, outcome in enumerate(known(trained_together(*seeds(*SMALL, "progress=lines")))):
+        text = (outcome.folder / "train.log").read_text()
+        assert text.count("epoch 4/4") == 1
+        last = read_history(outcome.folder)[-1]
+        assert f"val/loss {last['val/loss']:.4f}" in text, number
+
+
+def test_a_run_that_is_there_or_taken_leaves_the_group() -> None:
+    members = seeds(*SMALL, "trainer.max_epochs=1", number=4)
+    first = known(trained_together(*members[:2]))
+    again = trained_together(*members[:3])
+    assert [run.record for run in known(again)[:2]] == [run.record for run in first]
+    other = first[0].record["identity"]
+    config, launch = plain(*members[3]), launch_of(members[3], "elsewhere")
+    with claim(Path("elsewhere"), identity_of_run(members[3])):
+        outcomes = train_members(
+            [config, plain(*members[0])], [launch, launch_of(members[0], "elsewhere")]
+        )
+    assert outcomes[0] is None
+    assert known(outcomes[1:])[0].record["identity"] == other
+
+
+def identity_of_run(typed: Typed) -> str:
+    [run] = trained_alone(typed)
+    return run.record["identity"]
+
+
+def test_a_mistake_in_one_config_is_that_members_alone() -> None:
+    members = seeds(*SMALL, "trainer.max_epochs=1")
+    configs = [plain(*typed) for typed in members]
+    configs[1]["optim"]["lr"] = -1.0
+    outcomes = train_members(configs, [launch_of(typed, "together") for typed in members])
+    assert [type(outcome) for outcome in outcomes] == [Known, UserError, Known]
+
+
+@pytest.mark.parametrize("folder", ["outputs/sweeps/full", "elsewhere"])
+def test_what_fails_in_one_members_folder_fails_that_member_alone(
+    monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    append = HistoryFile.append
+
+    def full(file: HistoryFile, row: Any) -> None:
+        if "seed-1" in str(file.path) and row["epoch"] == 2:
+            raise OSError(28, "No space left on device", str(file.path))
+        append(file, row)
+
+    monkeypatch.setattr(HistoryFile, "append", full)
+    members = [("trainer.max_epochs=2", f"seed={seed}") for seed in range(3)]
+    outcomes = train_members(
+        [plain(*SMALL, *typed) for typed in members],
+        [launch_of(typed[1:], folder) for typed in members],
+    )
+    assert [type(outcome) for outcome in outcomes] == [Known, RunFailed, Known]
+    assert "No space left" in str(outcomes[1])
+    [failed] = Path(folder).glob("seed-1-*")
+    assert read_record(failed)["status"] == "failed"
+
+
+def test_members_that_are_stopped_go_on_alone_to_what_they_would_have_been(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stop = functools.partialmethod(stop_in_epoch, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(PopulationModule, "on_train_epoch_start", stop, raising=False)
+        outcomes = trained_together(*seeds(*DOUBLE, number=2))
+    assert [type(outcome) for outcome in outcomes] == [KeyboardInterrupt] * 2
+    folders = sorted(Path("together").glob("*-*"))
+    for folder in folders:
+        record = read_record(folder)
+        assert (record["status"], record["error"]) == ("interrupted", "stopped by SIGINT")
+        assert record["epochs"] == 2
+        assert (folder / "checkpoints" / "last.ckpt").is_file()
+    runs = known(trained_together(*seeds(*DOUBLE, number=2)))
+    assert [run.folder for run in runs] == folders
+    for pair in zip(runs, trained_alone(*seeds(*DOUBLE, number=2)), strict=True):
+        assert_alike(of_result(pair[0].record), of_result(pair[1].record), 1e-7)
+        # As a run that is resumed in float64 differs from itself in the tenth digit.
+        assert_alike(read_history(pair[0].folder), read_history(pair[1].folder), 1e-7)
+        assert pair[0].record["population"] is None
+
+
+def stop_in_epoch(module: PopulationModule, epoch: int) -> None:
+    if module.trainer.current_epoch + 1 == epoch:
+        raise KeyboardInterrupt
+
+
+def test_a_population_that_goes_wrong_goes_on_member_by_member(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(module: PopulationModule, *_: Any) -> None:
+        raise RuntimeError("out of memory")
+
+    heard: list[int] = []
+    monkeypatch.setattr(PopulationModule, "validation_step", broken)
+    members = seeds(*SMALL, "trainer.max_epochs=1", number=2)
+    outcomes = train_members(
+        [plain(*typed) for typed in members],
+        [launch_of(typed, "together") for typed in members],
+        lambda place, outcome: heard.append(place),
+    )
+    assert [run.record["status"] for run in known(outcomes)] == ["completed"] * 2
+    assert [run.record["population"] for run in known(outcomes)] == [None] * 2
+    assert heard == [0, 1]
+    text = (known(outcomes)[0].folder / "train.log").read_text()
+    assert "one by one, since this went wrong: out of memory" in text
+
+
+def test_what_can_be_no_member_is_trained_alone() -> None:
+    members = [(*SMALL, "trainer.max_epochs=1", "model.dropout=0.1", f"seed={s}") for s in range(2)]
+    runs = known(trained_together(*members))
+    assert [run.record["population"] for run in runs] == [None, None]
+    assert page.is_alone(plain(*SMALL, "logger=wandb"), Launch(["seed=0"]))
+    assert not page.is_alone(plain(*SMALL, "logger=wandb"), launch_of(["seed=0"], "sweep"))
