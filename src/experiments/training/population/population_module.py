@@ -215,7 +215,7 @@ class PopulationModule(L.LightningModule):
         first = self.members[0].parts.module
         targets, measured = first.standardized(batch.targets)
         outputs = self.stack.evaluate(first.normalize(batch.inputs))
-        losses = self.stack.loss_of(outputs, targets.expand(len(outputs), *targets.shape))
+        losses = self.stack.loss_of(outputs, targets)
         for member, loss, y in zip(self.active, losses, outputs, strict=True):
             member.parts.module.count(batch, loss, y, measured)
 
