@@ -168,7 +168,7 @@ class Watch(NamedTuple):
     history: History
 
 
-class Watching(NamedTuple):
+class CallbacksOfRun(NamedTuple):
     """All callbacks of a run.
 
     Attributes:
@@ -283,7 +283,7 @@ def watching_of(
     rank: int,
     callbacks: list[Callback],
     user: UserModule | None = None,
-) -> Watching:
+) -> CallbacksOfRun:
     """Return all callbacks of a run; the arguments are those of `build_trainer`."""
     history = History(config["trainer"]["log_every_n_steps"])
     watch = Watch(Stopwatch(), StopOnDivergence(), PruneOnRequest(), history)
@@ -293,7 +293,7 @@ def watching_of(
     if user is not None:
         first = [UserMeasures(user)]
     always = [*first, LastValidation(), StayStopped(), *watch]
-    return Watching([*always, *shown, *callbacks, *checkpointing], watch, checkpointing)
+    return CallbacksOfRun([*always, *shown, *callbacks, *checkpointing], watch, checkpointing)
 
 
 def trainer_with(

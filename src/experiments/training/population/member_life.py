@@ -48,8 +48,7 @@ class Started:
 
     @property
     def saving(self) -> MemberCheckpoints:
-        assert self.trainer.saving is not None
-        return self.trainer.saving
+        return cast(MemberCheckpoints, self.trainer.saving)
 
 
 Life = Generator[Started | None, None, Known | None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
@@ -10,10 +10,18 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from experiments.data.datamodule import DataModule
-from experiments.training.trainer import OfRun, RunTrainer, Watching
+from experiments.training.trainer import OfRun, RunTrainer, CallbacksOfRun
 
-if TYPE_CHECKING:
-    from experiments.training.population.member_checkpoints import MemberCheckpoints
+
+class Saving(Protocol):
+    """What keeps the checkpoints of a member, and the states that these are made of."""
+
+    best: dict[str, Any] | None
+
+    @property
+    def own_optimizer(self) -> Optimizer: ...
+
+    def save(self, path: Any) -> None: ...
 
 
 class MemberTrainer(OfRun):
@@ -37,7 +45,7 @@ class MemberTrainer(OfRun):
 
     whole: RunTrainer | None = None
 
-    def __init__(self, watching: Watching, data: DataModule) -> None:
+    def __init__(self, watching: CallbacksOfRun, data: DataModule) -> None:
         self.callbacks: list[Callback] = watching.every
         self.watch, self.checkpointing = watching.watch, watching.checkpointing
         self.datamodule = data
@@ -45,7 +53,7 @@ class MemberTrainer(OfRun):
         self.callback_metrics: dict[str, Tensor] = {}
         self.should_stop = False
         self.num_undone = 0
-        self.saving: MemberCheckpoints | None = None
+        self.saving: Saving | None = None
 
     def __getattr__(self, name: str) -> Any:
         # Of what is not its own.
