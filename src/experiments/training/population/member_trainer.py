@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from experiments.data.datamodule import DataModule
-from experiments.training.trainer import OfRun, RunTrainer, CallbacksOfRun
+from experiments.training.trainer import CallbacksOfRun, OfRun, RunTrainer
 
 
 class Saving(Protocol):
