@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.config.overrides import key_and_word, meaning, override_of
+from experiments.config.trusted import check_no_stranger
+from experiments.errors.messages import UserError
 from experiments.record.folder import COPY, read_back
 from experiments.record.identity import flat, identity_of
 from experiments.record.record import Record
@@ -27,6 +29,10 @@ def contradiction_of(folder: str, record: Record, config: dict[str, Any]) -> str
     A version of this package to come may make that hash otherwise. Where config and copy are alike,
     and the folder is named by the record's hash, the files tell of one run.
     """
+    try:
+        check_no_stranger(config)
+    except UserError as error:
+        return str(error)
     said = list(said_twice(record, config))
     checksum = record["data_checksum"]
     is_trained = (
@@ -68,7 +74,7 @@ def is_number(word: str) -> bool:
 
 def is_as_copied(folder: str, record: Record, config: dict[str, Any]) -> bool:
     """Return whether a folder has the name of its record, and a copy that has the same values."""
-    if not re.search(rf"-{record['identity'][:8]}(-\d+)?$", folder):
+    if not re.search(rf"-{re.escape(record['identity'][:8])}(-\d+)?$", folder):
         return False
     with contextlib.suppress(OSError, ValueError):
         copy = read_back(Path(folder, COPY).read_text(encoding="utf-8"))

@@ -38,6 +38,8 @@ ROOMS = {
     "figure": ("figures",),
 }
 """Words of which one is in the path of every module that holds own entries of a group."""
+OF_HYDRA = ("_target_", "_args_", "_partial_", "_recursive_", "_convert_")
+"""Keys of a part that say how it is called, and are no arguments."""
 ADDED: list[str] = []
 """The folder that was added to those in which modules are looked for."""
 
@@ -47,6 +49,8 @@ def find_target(group: str, path: str) -> Callable[..., Any]:
 
     One that was given in Python, and that no process can import, is what was given.
     """
+    if not isinstance(path, str):
+        raise not_importable(group, f"{path!r:.60}", "no path of the form module.Name")
     if is_given(path):
         target: Callable[..., Any] = given_target(group, path)
         return target
@@ -184,13 +188,27 @@ def names_in(file: Path) -> set[str]:
     return names
 
 
-def with_present_paths(group: str, value: Any) -> Any:
-    """Return nested values in which each own `_target_` is where it is today."""
-    if isinstance(value, Mapping):
-        return {
-            key: present_path(group, part)
-            if key == "_target_" and isinstance(part, str)
-            else with_present_paths(group, part)
-            for key, part in value.items()
-        }
-    return [with_present_paths(group, part) for part in value] if isinstance(value, list) else value
+def instantiated(key: str, node: Any) -> Any:
+    """Return nested values in which each part that has a `_target_` was called, inner ones first.
+
+    As Hydra's `instantiate`, with `_args_` and `_partial_`; but words stay words. Hydra resolves
+    them once more, so that a run's config could make parts of a word after all were looked at:
+    `${oc.create:{_target_: os.system, ...}}`.
+
+    >>> instantiated("callbacks.mine", {"_target_": "torch.nn.Softplus", "beta": 2.0})
+    Softplus(beta=2.0, threshold=20.0)
+    """
+    if isinstance(node, list):
+        return [instantiated(key, part) for part in node]
+    if not isinstance(node, Mapping):
+        return node
+    if "_target_" not in node:
+        return {name: instantiated(key, part) for name, part in node.items()}
+    target = find_target(key, node["_target_"])
+    inner = {name: part for name, part in node.items() if name not in OF_HYDRA}
+    arguments, given = node.get("_args_", []), inner
+    if node.get("_recursive_", True):
+        arguments, given = instantiated(key, arguments), instantiated(key, inner)
+    if node.get("_partial_", False):
+        return functools.partial(target, *arguments, **given)
+    return target(*arguments, **given)

@@ -75,21 +75,3 @@ def check_importable(config: Any, num_ranks: int) -> None:
     """Raise UserError where several processes are to train what only this one has."""
     for path in given_paths(config) if num_ranks > 1 else ():
         raise user_error("given_ranks", name=path.partition(MARK)[0])
-
-
-def made(given_path: str, **arguments: Any) -> Any:
-    """Call a class of this process by its path, in the place of which Hydra knows this one."""
-    return GIVEN[given_path].target(**arguments)
-
-
-def as_hydra_calls(node: Any) -> Any:
-    """Return nested values in which Hydra finds classes of this process too, by way of `made`."""
-    if isinstance(node, list):
-        return [as_hydra_calls(part) for part in node]
-    if not isinstance(node, dict):
-        return node
-    path = node.get("_target_")
-    inner = {name: as_hydra_calls(part) for name, part in node.items()}
-    if isinstance(path, str) and path in GIVEN:
-        return {**inner, "_target_": f"{__name__}.{made.__name__}", "given_path": path}
-    return inner

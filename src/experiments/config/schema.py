@@ -259,6 +259,7 @@ class ExperimentConfig:
     resume: Optional[str] = None  # noqa: UP045
     changed_data: str = among(REFUSE, (REFUSE, ALLOW))
     changed_code: str = among(REFUSE, (REFUSE, ALLOW))
+    trusted: list[str] = field(default_factory=list)
     progress: str = among("auto", ("auto", "bar", "lines", "none"))
     log_full_loss: bool = False
     steps_per_execution: Union[int, str] = where(  # noqa: UP007
@@ -310,6 +311,7 @@ class FiguresConfig:
     themes: list[str] = field(default_factory=lambda: ["light", "dark"])
     dpi: int = 240
     animate: bool = True
+    trusted: list[str] = field(default_factory=list)
     name: Optional[str] = None  # noqa: UP045
     paths: PathsConfig = field(default_factory=PathsConfig)
 

@@ -114,6 +114,14 @@ TABLE: dict[str, str] = {
     "untrusted": "{key}._target_={given}: this is no part of an experiment, and is not called. "
     "Allowed are networks, optimizers, callbacks, loggers and metrics of any package, and what "
     "your own files define.",
+    "rerun": "{path}: this is no configuration that a run has kept ({reason}), and is not loaded, "
+    "as a pickle may run any program. Type the overrides of the run again, or resume=FOLDER.",
+    "untrusted_run": "{path}: its config names {key}._target_={given}, and of what the config of a "
+    "run names only this package, torch, torchvision, torchmetrics and lightning are called. "
+    "If you know that code and mean it, type trusted=[{package}], or "
+    'load_run(..., trusted=["{package}"]).',
+    "target_type": "{path}: its config has {key}._target_={given}, which is no dotted path of a "
+    "class or function.",
     "target": "{key}._target_={given}: this cannot be imported ({reason}). "
     "Give the full dotted path of a class or function, e.g. torch.nn.ReLU.",
     "secret": "{given}: secrets do not belong in a configuration, because it is written to files "

@@ -18,6 +18,7 @@ NOT_IN_IDENTITY = (
     "resume",
     "changed_data",
     "changed_code",
+    "trusted",
     "debug",
     "sweep",
     "protocol",

@@ -13,8 +13,6 @@ from fractions import Fraction
 from typing import Any
 
 import torch
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from lightning.pytorch import LightningModule
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 
@@ -22,7 +20,7 @@ from experiments.catalogue import initializers
 from experiments.catalogue.activations import PHI_OUT
 from experiments.catalogue.gains import gain_of
 from experiments.catalogue.losses import check_fit
-from experiments.config.dotted_paths import find_target, is_own, with_present_paths
+from experiments.config.dotted_paths import find_target, instantiated, is_own
 from experiments.config.entries import (
     asked_for,
     call_of,
@@ -32,8 +30,7 @@ from experiments.config.entries import (
     is_whole_module,
     target_of,
 )
-from experiments.config.given_code import as_hydra_calls
-from experiments.config.trusted import nested_targets
+from experiments.config.trusted import targets_in
 from experiments.data.augmentation import Augmentation
 from experiments.data.datamodule import EVALUATION_BATCH_SIZE, DataModule
 from experiments.data.foreign_source import check_data_set
@@ -348,36 +345,22 @@ def build_callbacks(config: Config) -> list[Any]:
     for name, node in nodes.items():
         if not isinstance(node, Mapping) or "_target_" not in node:
             raise user_error("callback", given=name)
-        for path in nested_targets(node):
-            find_target(f"callbacks.{name}", path)
+        for key, path in targets_in(node, f"callbacks.{name}"):
+            find_target(key, path)
     return [build_callback(f"callbacks.{name}", node) for name, node in nodes.items()]
 
 
 def build_callback(key: str, node: Config) -> Callback:
     """Return a callback, or raise UserError for what raises, and for what is none."""
     owner = called(find_target(key, node["_target_"]))
-
-    def make() -> Any:
-        try:
-            return instantiate(callback_node(node))
-        except InstantiationException as error:  # Hydra's words are about its own call
-            raise (error.__cause__ or error) from None
-
-    callback = call_or_refuse(key, make, owner)
+    callback = call_or_refuse(key, lambda: instantiated(key, with_epoch_end(node)), owner)
     if not isinstance(callback, Callback):
         given, wanted = type(callback).__name__, "a Callback of lightning.pytorch.callbacks"
         raise user_error("no_module", key=key, owner=owner, given=given, wanted=wanted)
     return callback
 
 
-def callback_node(node: Mapping[str, Any]) -> Config:
-    """Return the node of a callback as Hydra can call it."""
-    present: Config = with_present_paths("callbacks", node)
-    called_at_end: Config = as_hydra_calls(with_epoch_end(present))
-    return called_at_end
-
-
-def with_epoch_end(node: Config) -> Config:
+def with_epoch_end(node: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the node of a callback such that an early stop by `train/*` looks at epochs' ends.
 
     Such a metric is measured at the end of an epoch; amid one there is nothing to look at.

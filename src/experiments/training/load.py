@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from experiments.config.dotted_paths import is_own
 from experiments.config.entries import target_of
+from experiments.config.trusted import check_no_stranger, check_read, trust
 from experiments.data.sources import DataSpec
 from experiments.errors.messages import user_error
 from experiments.errors.wording import listed
@@ -68,9 +70,11 @@ class Run:
             checkpoint: `best` (selected on validation) or `last`.
 
         Raises:
-            UserError: there is no such checkpoint.
+            UserError: there is no such checkpoint, or the config names code of somebody else's
+                that is not trusted.
             RuntimeError: its weights do not fit the config (torch's own message).
         """
+        check_read(self.config, self.folder)
         path = self.folder / CHECKPOINTS / f"{checkpoint}.ckpt"
         if not path.is_file():
             present = listed(sorted(p.name for p in path.parent.glob("*.ckpt"))) or "none"
@@ -95,12 +99,23 @@ def without_weights(config: dict[str, Any]) -> dict[str, Any]:
     return {**config, "model": {**model, "weights": None, "freeze": "none"}}
 
 
-def load_run(folder: str | Path) -> Run:
+def load_run(folder: str | Path, trusted: Sequence[str] = ()) -> Run:
     """Read the run in `folder`, from that folder alone.
 
+    Nothing that it names is called: that is done by `module`, where the config names only this
+    package, torch, torchvision, torchmetrics and lightning, what this process has trained, and
+    what is trusted.
+
+    Args:
+        trusted: packages or modules of one's own that configs may name, from here on.
+
     Raises:
-        UserError: the folder holds no run, or its files cannot be read.
+        UserError: the folder holds no run, or its files cannot be read; its config names what can
+            be no part of an experiment, such as os.system.
     """
+    trust(trusted)
     folder = Path(folder)
     record = read_run(folder).record
-    return Run(folder, read_config(folder), record, read_history(folder))
+    config = read_config(folder)
+    check_no_stranger(config)
+    return Run(folder, config, record, read_history(folder))

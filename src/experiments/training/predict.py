@@ -3,10 +3,12 @@
     python -m experiments.training.predict run=FOLDER inputs=photos/
     python -m experiments.training.predict run=FOLDER inputs=table.csv output=mine.csv
     python -m experiments.training.predict run=FOLDER inputs=x.npz array=x_test checkpoint=last
+    python -m experiments.training.predict run=FOLDER inputs=x.npz trusted=[nets]
 
 Inputs are a folder of images (also in folders below it) or one image, a table with the columns that
 the run was trained on, or an array in an .npz or .npy file. They are read and normalised as the
-run's own data were. predictions.csv has a row for each point: its file, the line of its row in the
+run's own data were. A run whose config names code of yours wants to hear that you mean it:
+trusted=[nets]. predictions.csv has a row for each point: its file, the line of its row in the
 table from 1 or its index in the array from 0, then class and probability, or the values in the
 target's own unit.
 """
@@ -41,7 +43,7 @@ from experiments.training.recipe import build_recipe
 from experiments.training.told_points import Told
 from experiments.training.trainer import HalfNetwork
 
-KEYS = ("run", "inputs", "output", "array", "checkpoint")
+KEYS = ("run", "inputs", "output", "array", "checkpoint", "trusted")
 NEEDED = ("run", "inputs")
 CHECKPOINTS = ("best", "last")
 OUTPUT = "predictions.csv"
@@ -53,6 +55,7 @@ def predict(
     output: str | Path = OUTPUT,
     array: str | None = None,
     checkpoint: str = "best",
+    trusted: str | Sequence[str] = (),
 ) -> tuple[NewPoints, Told]:
     """Predict points by a run, write what it tells as a table, and return both.
 
@@ -65,12 +68,14 @@ def predict(
         output: the table that is written.
         array: which one of an .npz file with several.
         checkpoint: `best` or `last`.
+        trusted: packages or modules of one's own that the run's config may name.
 
     Raises:
         UserError: no such run or inputs, inputs that are not as its data, no checkpoint.
     """
     check_choice("checkpoint", checkpoint, CHECKPOINTS)
-    loaded = load_run(Path(run).expanduser())
+    names = trusted.strip("[]").split(",") if isinstance(trusted, str) else trusted
+    loaded = load_run(Path(run).expanduser(), [name.strip() for name in names])
     module = loaded.module(checkpoint)
     bits = module.normalize.mean.dtype
     reader = Reader(str(loaded.folder), loaded.config["data"], module.spec, bits)

@@ -11,6 +11,7 @@ from typing import Any
 
 from experiments.catalogue.schedulers import depends_on_total
 from experiments.config.overrides import is_within, key_of
+from experiments.config.trusted import check_read
 from experiments.errors.messages import UserError, refuse_unless, user_error
 from experiments.errors.wording import listed, spelled
 from experiments.record.claim import is_held
@@ -49,6 +50,7 @@ HARMLESS = (
     "resume",
     "changed_data",
     "changed_code",
+    "trusted",
     "logger",
     "progress",
     "paths",
@@ -124,6 +126,7 @@ def config_of(resumed: Resumed, config: dict[str, Any], overrides: list[str]) ->
         UserError: an override that makes anything else another than it was.
     """
     saved = read_config(resumed.folder)
+    check_read(saved, resumed.folder)
     saved.setdefault("metrics", {})  # of an older run, as the next
     saved.setdefault("keep_predictions", True)
     # Of a key that is typed twice the last value counts; what is wrong of a key is said of that
@@ -144,7 +147,7 @@ def config_of(resumed: Resumed, config: dict[str, Any], overrides: list[str]) ->
         group, _, word = key.rpartition(".")
         kept, wanted = (node[group] if group else node for node in (saved, config))
         kept[word] = wanted[word]
-    for key in ("resume", "changed_data", "changed_code", "progress", "paths"):
+    for key in ("resume", "changed_data", "changed_code", "trusted", "progress", "paths"):
         saved[key] = config[key]
     saved["logger"] = logger_of(saved["logger"], config["logger"], overrides)
     saved["trainer"]["profiler"] = config["trainer"]["profiler"]

@@ -17,6 +17,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from experiments.config.composer import Config, apply_full_batch
 from experiments.config.launch import Launch
+from experiments.config.trusted import trust_typed
 from experiments.data.order import mix
 from experiments.errors.error_table import TABLE
 from experiments.record.claim import Known
@@ -50,6 +51,7 @@ def train(config: Config, launch: Launch) -> Known | None:
     """
     console.quiet_lightning()
     apply_full_batch(config, launch.overrides)
+    trust_typed(config)
     with contextlib.nullcontext() if launch.is_quiet else console.logging_to(None):
         config, resumed = resume.asked_for(launch.settled(config), launch.overrides)
         config = launch.settled(config)

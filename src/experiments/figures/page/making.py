@@ -22,6 +22,7 @@ from PIL import Image
 from experiments.config.composer import plain
 from experiments.config.dotted_paths import find_target
 from experiments.config.entries import check_type, wanted_type
+from experiments.config.trusted import trust
 from experiments.errors.messages import (
     UserError,
     check_choice,
@@ -53,6 +54,7 @@ def make_figure(composed: DictConfig) -> None:
     mpl.use("agg")
     config = plain(composed)
     check_files(config["formats"], config["themes"], config["dpi"])
+    trust(config["trusted"])
     folder = figure_folder(config)
     check_live(config, config["figure"]["name"] in LIVE, f"figure={config['figure']['name']}")
     drawing = compute_drawing(config, Composition.from_hydra(config["paths"]["output"]))
