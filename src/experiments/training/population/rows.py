@@ -17,11 +17,13 @@ class Column(NamedTuple):
 
     Attributes:
         order: of its dimensions in memory, which is another where channels are innermost.
+        strides: in a network by itself.
     """
 
     name: str
     shape: tuple[int, ...]
     order: tuple[int, ...]
+    strides: tuple[int, ...]
     start: int
     end: int
 
@@ -31,6 +33,15 @@ class Column(NamedTuple):
         back = [self.order.index(d) + 1 for d in range(len(self.order))]
         view = part.view(-1, *sizes)
         return view if back == sorted(back) else view.permute(0, *back)
+
+    def own_of(self, row: Tensor) -> Tensor:
+        """Return the parameter of one row as it lies in a network by itself, a view.
+
+        A convolution looks at the strides to choose its kernel, also of dimensions of size 1.
+
+        Shapes: (P,) -> (*shape).
+        """
+        return row[self.start : self.end].as_strided(self.shape, self.strides)
 
     def row_of(self, tensor: Tensor) -> Tensor:
         """Return a parameter as it lies in a row: (*shape) -> (end - start,)."""
@@ -50,7 +61,8 @@ def layout_of(network: nn.Module, groups: Sequence[Sequence[Tensor]]) -> Layout:
         for p in parameters:
             start = columns[-1].end if columns else 0
             order = tuple(sorted(range(p.dim()), key=p.stride, reverse=True))
-            columns.append(Column(names[id(p)], tuple(p.shape), order, start, start + p.numel()))
+            name, shape, end = names[id(p)], tuple(p.shape), start + p.numel()
+            columns.append(Column(name, shape, order, p.stride(), start, end))
         layout.append(columns)
     return layout
 

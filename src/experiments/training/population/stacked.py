@@ -27,6 +27,7 @@ from experiments.training.population.stacked_optimizer import (
     ElementwiseCohort,
     State,
     is_elementwise,
+    joined,
 )
 from experiments.training.recipe import Recipe, one_weight
 
@@ -94,6 +95,7 @@ class Stack:
         self.networks.bind(self.weights, self.buffers)
         losses = [self.members[i].module.loss for i in self.active]
         self.losses = Losses(losses, [self.numbers[i][0] for i in self.active])
+        self._step = joined(self.cohorts)
 
     def _cohorts(self, num_total: int) -> list[Cohort]:
         first = self.members[self.active[0]].module
@@ -164,15 +166,14 @@ class Stack:
     def update(self) -> None:
         """Step the optimizer of each active member with the gradients, clipped as the rules say."""
         self._clip()
-        is_by_step = self.rules.interval == "step"
-        start = 0
-        for cohort in self.cohorts:
-            end = start + len(cohort.members)
-            cohort.set_gradients([gradient[start:end] for gradient in self.gradients])
-            cohort.optimizer.step()
-            if is_by_step:
+        sizes = [len(cohort.members) for cohort in self.cohorts]
+        parts = [gradient.split(sizes) for gradient in self.gradients]
+        for cohort, *gradients in zip(self.cohorts, *parts, strict=True):
+            cohort.set_gradients(gradients)
+        self._step()
+        if self.rules.interval == "step":
+            for cohort in self.cohorts:
                 cohort.advance()
-            start = end
 
     def _clip(self) -> None:
         limit = self.rules.clip_val

@@ -24,15 +24,23 @@ def stacked_loss(loss: nn.Module) -> StackedLoss:
         return lambda outputs, targets: torch.stack(
             [loss(y, t) for y, t in zip(outputs, targets, strict=True)]
         )
-    if getattr(loss, "reduction", None) != "mean":
-        return vmap(loss)
-    # Torch's own know the losses of single points, which takes a fifth of vmap's time.
     of_points: Any = copy.copy(loss)
     of_points.reduction = "none"
+    if isinstance(loss, nn.MultiMarginLoss):  # for which vmap has no rule
+        return lambda outputs, targets: (
+            of_points(outputs.flatten(0, 1), targets.flatten()).view(targets.shape).mean(1)
+        )
+    if not isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss):
+        return vmap(loss)
 
     def losses(outputs: Tensor, targets: Tensor) -> Tensor:
-        by_point: Tensor = of_points(outputs.flatten(0, 1), targets.flatten(0, 1))
-        return by_point.view(outputs.shape[:2]).mean(1)
+        if targets.is_floating_point():  # points that are mixed
+            return vmap(loss)(outputs, targets)
+        # Torch takes classes from dimension 1. With the points behind them its softmax goes along
+        # the points: of sixteen members with ten classes loss and gradient take a third of the
+        # time.
+        by_point: Tensor = of_points(outputs.transpose(1, 2), targets)
+        return by_point.mean(1)
 
     return losses
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -70,22 +70,44 @@ class StackedLayer(nn.Module):
         raise NotImplementedError
 
 
-class StackedLinear(StackedLayer):
-    """y_a = x_a W_a' + b_a in one batched product, torch.baddbmm.
+class AffineOfMembers(torch.autograd.Function):
+    """y_a = x_a W_a' + b_a of each member, whose gradients lie in memory as the weights do.
 
-    torch.func.vmap of a linear layer takes five operations where this takes one: forward and
-    backward of sixteen MLPs 64-64-64-10 took 1.9 ms with it, and take 1.35 ms.
+    dL/dx_a = g_a W_a, dL/dW_a = g_a' x_a, dL/db_a = sum over points of g_a, for g = dL/dy. Torch's
+    own backward pass of baddbmm gives dL/dW_a transposed, which is then copied: a tenth of the
+    pass of sixteen MLPs 64-64-64-10.
+
+    Shapes: x (A, B, F), W (A, O, F), b (A, O) -> (A, B, O).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        if bias is None:
+            return torch.bmm(x, weight.transpose(1, 2))
+        return torch.baddbmm(bias.unsqueeze(1), x, weight.transpose(1, 2))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor, Tensor | None]:
+        x, weight = ctx.saved_tensors
+        [g] = gradients
+        of_inputs = torch.bmm(g, weight) if ctx.needs_input_grad[0] else None
+        of_bias = g.sum(1) if ctx.needs_input_grad[2] else None
+        return of_inputs, torch.bmm(g.transpose(1, 2), x), of_bias
+
+
+class StackedLinear(StackedLayer):
+    """A linear layer, in one batched product of matrices for all members.
+
+    torch.func.vmap of a linear layer takes five operations where this takes one.
 
     Shapes: (A B, *, F) -> (A B, *, O).
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.tensors["weight"].transpose(1, 2)
+        weight = self.tensors["weight"]
         points = x.reshape(len(weight), -1, x.shape[-1])
-        if "bias" in self.tensors:
-            y = torch.baddbmm(self.tensors["bias"].unsqueeze(1), points, weight)
-        else:
-            y = torch.bmm(points, weight)
+        y: Tensor = AffineOfMembers.apply(points, weight, self.tensors.get("bias"))
         return y.view(*x.shape[:-1], y.shape[-1])
 
 
@@ -180,8 +202,8 @@ class NetworksInTurn:
         for row, network in enumerate(self.networks):
             parameters, own = dict(network.named_parameters()), dict(network.named_buffers())
             for rows, columns in zip(weights, self.layout, strict=True):
-                for name, view in views_of(rows.detach()[row : row + 1], columns).items():
-                    parameters[name].data = view[0]
+                for column in columns:
+                    parameters[column.name].data = column.own_of(rows[row])
             for name, stacked in buffers.items():
                 own[name].data = stacked[row]
             names = [column.name for columns in self.layout for column in columns]

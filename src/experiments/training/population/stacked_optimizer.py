@@ -11,8 +11,9 @@ Shape letters: A members, P numbers of a group.
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
-from experiments.training.population.rows import Column, Layout, views_of
+from experiments.training.population.rows import Column, Layout
 from experiments.training.recipe import Recipe
 
 ELEMENTWISE = {
@@ -197,8 +198,8 @@ class CohortOfOne(Cohort):
         super().__init__([member], recipe.optimizer.make(self.network), recipe, num_total)
 
     def set_gradients(self, gradients: Sequence[Tensor]) -> None:
-        for name, gradient in views_of(gradients[0], self.columns).items():
-            self.parameters[name].grad = gradient[0]
+        for column in self.columns:
+            self.parameters[column.name].grad = column.own_of(gradients[0][0])
 
     def state_of(self, member: int) -> State:
         return copy.deepcopy(self.optimizer.state_dict())
@@ -207,8 +208,39 @@ class CohortOfOne(Cohort):
         self.optimizer.load_state_dict(copy.deepcopy(state))
 
     def keep(self, members: list[int], weights: Sequence[Tensor]) -> None:
-        for name, view in views_of(weights[0], self.columns).items():
-            self.parameters[name].data = view[0]
+        for column in self.columns:
+            self.parameters[column.name].data = column.own_of(weights[0][0])
+
+
+def step_all(cohorts: Sequence[Cohort]) -> None:
+    """Step the optimizers of all cohorts."""
+    for cohort in cohorts:
+        cohort.optimizer.step()
+
+
+def joined(cohorts: Sequence[Cohort]) -> Callable[[], object]:
+    """Return what steps the optimizers of all cohorts at once.
+
+    Torch's own of one class become one with the groups of all: sixteen of Adam take 0.4 ms as
+    groups and 0.65 as optimizers. They share their groups, in which schedules set the rates, and
+    their state.
+    """
+    optimizers = [cohort.optimizer for cohort in cohorts]
+    first = optimizers[0]
+    if len(optimizers) == 1:
+        return first.step
+    if not is_elementwise(first) or not type(first).__module__.startswith("torch.optim"):
+        return functools.partial(step_all, cohorts)
+    for optimizer in optimizers:
+        if optimizer.state is not first.state:
+            first.state.update(optimizer.state)
+            optimizer.state = first.state
+        if all(p.grad is None for group in optimizer.param_groups for p in group["params"]):
+            optimizer.step()  # of nothing: a schedule wants to have seen one
+    joint = copy.copy(first)
+    joint.param_groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    joint.state = first.state
+    return joint.step
 
 
 def cut(key: str, value: Any, row: int, column: Column) -> Any:
@@ -219,7 +251,7 @@ def cut(key: str, value: Any, row: int, column: Column) -> Any:
         return value
     if key in OF_TENSORS:
         return value.clone()
-    return column.tensor_of(value[row : row + 1, column.start : column.end])[0].clone()
+    return column.own_of(value[row]).clone()
 
 
 def put(
