@@ -128,7 +128,7 @@ class MemberCallbacks(Callback):
     def measure_epoch(self, member: Started) -> None:
         """Tell the callbacks that measure and write of the end of an epoch."""
         if member.parts.config["log_full_loss"] or self.module.device.type != "cpu":
-            member.saving.read()  # they look at the weights
+            member.saving.unstack()  # they look at the weights
         self.tell(member, "on_train_epoch_end", last=False)
 
     def save_epoch(self, member: Started) -> None:
@@ -148,7 +148,6 @@ class MemberCallbacks(Callback):
     def validate(self, member: Started) -> None:
         """Validate a member by itself."""
         trainer, module = member.trainer, member.parts.module
-        member.saving.read()
         self.tell(member, "on_validation_start")
         module.eval()
         module.on_validation_epoch_start()
@@ -163,14 +162,12 @@ class MemberCallbacks(Callback):
 
     def end_epoch_and_finish(self, member: Started) -> None:
         self.module.leave(member)
-        member.saving.moment += 1
         self.measure_epoch(member)
         self.save_epoch(member)
         self.leave_and_finish(member)
 
     def leave_and_finish(self, member: Started) -> None:
         self.module.leave(member)
-        member.saving.read()
         self.tell(member, "on_train_end")
         self.finish(member)
 

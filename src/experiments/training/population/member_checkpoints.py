@@ -8,9 +8,10 @@ without a word loses as much as stood in memory, and goes on from what was writt
 
 from __future__ import annotations
 
-import copy
+import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from experiments.data.order import mix
+from experiments.training.module import ExperimentModule
 from experiments.training.population.member_trainer import MemberTrainer
-from experiments.training.population.stacked import Stack
+from experiments.training.population.stacked import Kept, Stack
 from experiments.training.run_parts import RunParts
 from experiments.training.trainer import AtomicCheckpoints
 from experiments.training.whole_checkpoint import BEST
@@ -52,8 +54,53 @@ class CapturedCheckpoint(CheckpointIO):
         raise NotImplementedError
 
 
+@dataclass(frozen=True)
+class Saved:
+    """What a member has saved, of which a checkpoint is made when it is written or used.
+
+    Attributes:
+        member: its weights and the states of its optimizer and schedule.
+        shared: what the checkpoints of all members have in common.
+        own: all else that is the member's own.
+    """
+
+    member: Kept
+    shared: Checkpoint
+    own: Checkpoint
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that it was saved in, from 1."""
+        return int(self.shared["epoch"]) + 1
+
+    @property
+    def step(self) -> int:
+        return int(self.own["global_step"])
+
+    def checkpoint(self, module: ExperimentModule) -> Checkpoint:
+        """Return what a run alone would have written.
+
+        Args:
+            module: the member's own.
+        """
+        checkpoint = {
+            **self.shared,
+            "state_dict": self.weights(module),
+            "optimizer_states": [self.member.optimizer()],
+            "lr_schedulers": [self.member.scheduler],
+        }
+        module.on_save_checkpoint(checkpoint)
+        return checkpoint | self.own
+
+    def weights(self, module: ExperimentModule) -> dict[str, Tensor]:
+        """Return what the module's `state_dict` was."""
+        of_network = {f"network.{name}": t for name, t in self.member.tensors().items()}
+        present = {name: value.detach() for name, value in module.state_dict().items()}
+        return {name: of_network.get(name, value) for name, value in present.items()}
+
+
 class MemberCheckpoints:
-    """What a member saves.
+    """Keeps what a member saves, and writes it.
 
     Args:
         number: of the member in the stack.
@@ -62,9 +109,9 @@ class MemberCheckpoints:
         is_eager: each is written at once, as where `checkpoint.every_n_steps` asks for them.
 
     Attributes:
-        best: the checkpoint with the selected weights; None before there is one.
-        waiting: those that are not written yet, by their paths.
-        moment: what the weights are read at; of one moment they are read once.
+        best: what was saved with the selected weights; None before there is any.
+        waiting: what is not written yet, by its path.
+        moment: at which the member is kept; of one moment it is kept once.
     """
 
     def __init__(
@@ -76,78 +123,69 @@ class MemberCheckpoints:
         shared: Callable[[], Checkpoint],
         is_eager: bool,
     ) -> None:
-        self.number, self.module, self.trainer, self.recipe = (
-            number,
-            parts.module,
-            trainer,
-            parts.recipe,
-        )
-        self.stack, self.shared, self.is_eager = stack, shared, is_eager
-        self.best: Checkpoint | None = None
-        self.waiting: dict[str, Checkpoint] = {}
-        self.moment = 0
-        self._read_at = -1
-        self._weights: dict[str, Tensor] = {}
-        self._states: tuple[Any, Any] = ({}, {})
-        self._own_optimizer: Optimizer | None = None
+        self.number, self.parts, self.trainer, self.stack = number, parts, trainer, stack
+        self.shared, self.is_eager = shared, is_eager
         self.streams = streams_of(mix(parts.config["seed"], 2**32 - 1), parts.module.device)
+        self.best: Saved | None = None
+        self.waiting: dict[str, Saved] = {}
+        self.moment = 0
+        self._kept: tuple[int, Kept] | None = None
 
-    @property
+    @functools.cached_property
     def own_optimizer(self) -> Optimizer:
         """The member's own optimizer, with the state that it has in the stack."""
-        if self._own_optimizer is None:
-            self._own_optimizer = self.recipe.optimizer.make(self.module.network)
-            self._own_optimizer.load_state_dict(self.stack.optimizer_state(self.number))
-        return self._own_optimizer
+        optimizer = self.parts.recipe.optimizer.make(self.parts.module.network)
+        optimizer.load_state_dict(self.stack.optimizer_state(self.number))
+        return optimizer
 
-    def read(self) -> None:
-        """Read weights and states out of the stack, unless this was done at this moment."""
-        if self._read_at == self.moment:
-            return
-        self._read_at = self.moment
-        if self.number in self.stack.active:  # who has left was unstacked then
+    @property
+    def kept(self) -> Kept:
+        """The member as it is now, or as it was when it left the stack."""
+        has_left = self.number not in self.stack.active
+        if self._kept is None or not (has_left or self._kept[0] == self.moment):
+            self._kept = (self.moment, self.stack.kept(self.number))
+        return self._kept[1]
+
+    def unstack(self) -> None:
+        """Have the member's own module have its weights; who has left has them."""
+        if self.number in self.stack.active:
             self.stack.unstack(self.number)
-        weights = self.module.state_dict()
-        self._weights = {name: value.detach().clone() for name, value in weights.items()}
-        self._states = (
-            self.stack.optimizer_state(self.number),
-            self.stack.scheduler_state(self.number),
-        )
+
+    def leave(self) -> None:
+        """Keep the member for good, and take it out of the stack."""
+        if self.number in self.stack.active:
+            self.moment += 1
+            assert self.kept
+            self.stack.freeze(self.number)
 
     def save(self, path: Any) -> None:
         """Keep what a run alone would write at this moment."""
-        checkpoint = self.checkpoint()
-        self.waiting[os.fspath(path)] = checkpoint
+        trainer = self.trainer
+        states = {c.state_key: c.state_dict() for c in trainer.callbacks}
+        own = {
+            "global_step": trainer.global_step,
+            "callbacks": {key: as_it_is(state) for key, state in states.items() if state},
+            **self.streams,
+            "standardized_sums": self.parts.module.means.state().cpu(),
+        }
+        saved = Saved(self.kept, self.shared(), own)
+        self.waiting[os.fspath(path)] = saved
         if Path(path).name == BEST:
-            self.best = checkpoint
+            self.best = saved
         if self.is_eager:
             self.write()
 
     def write(self) -> None:
         """Write what waits, that of the best weights first, as a run alone does."""
         for path in sorted(self.waiting):
-            AtomicCheckpoints().save_checkpoint(self.waiting[path], path)
+            checkpoint = self.waiting[path].checkpoint(self.parts.module)
+            AtomicCheckpoints().save_checkpoint(checkpoint, path)
             del self.waiting[path]
 
-    def checkpoint(self) -> Checkpoint:
-        """Return what a run alone would write at this moment."""
-        self.read()
-        shared = self.shared()
-        optimizer, scheduler = self._states
-        trainer = self.trainer
-        states = {c.state_key: copy.deepcopy(c.state_dict()) for c in trainer.callbacks}
-        checkpoint = {
-            **shared,
-            "global_step": trainer.global_step,
-            "state_dict": self._weights,
-            "callbacks": {key: state for key, state in states.items() if state},
-            "optimizer_states": [optimizer],
-            "lr_schedulers": [scheduler],
-        }
-        for callback in trainer.callbacks:
-            callback.on_save_checkpoint(trainer, self.module, checkpoint)  # type: ignore[arg-type]
-        self.module.on_save_checkpoint(checkpoint)
-        return checkpoint | self.streams
+
+def as_it_is(state: Mapping[str, Any]) -> Checkpoint:
+    """Return a copy of a callback's state, whose tensors and texts never change themselves."""
+    return {key: dict(value) if isinstance(value, dict) else value for key, value in state.items()}
 
 
 def streams_of(seed: int, device: torch.device) -> Checkpoint:

@@ -116,7 +116,7 @@ def test(member: Started) -> None:
     parts, trainer, best = member.parts, member.trainer, member.saving.best
     module, data, outcome = parts.module, parts.datamodule, member.outcome
     assert best is not None
-    module.load_saved(best)
+    module.load_saved({"state_dict": best.weights(module)})
     module.eval()
     module.tested = ToldPoints(data) if parts.config["keep_predictions"] else None
     module.on_test_epoch_start()

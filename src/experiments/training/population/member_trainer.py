@@ -13,10 +13,31 @@ from experiments.data.datamodule import DataModule
 from experiments.training.trainer import CallbacksOfRun, OfRun, RunTrainer
 
 
+class Measured(dict[str, Tensor]):
+    """What was measured, by name; no value changes itself, so that a deep copy need not copy it.
+
+    Every ModelCheckpoint makes one at each epoch's end, which takes as long as a step.
+    """
+
+    def __deepcopy__(self, memo: Any) -> dict[str, Tensor]:
+        return dict(self)
+
+
+class Selected(Protocol):
+    """Weights that were saved."""
+
+    @property
+    def epoch(self) -> int: ...
+
+    @property
+    def step(self) -> int: ...
+
+
 class Saving(Protocol):
     """What keeps the checkpoints of a member, and the states that these are made of."""
 
-    best: dict[str, Any] | None
+    @property
+    def best(self) -> Selected | None: ...
 
     @property
     def own_optimizer(self) -> Optimizer: ...
@@ -50,7 +71,7 @@ class MemberTrainer(OfRun):
         self.watch, self.checkpointing = watching.watch, watching.checkpointing
         self.datamodule = data
         self.loggers: list[Logger] = []
-        self.callback_metrics: dict[str, Tensor] = {}
+        self.callback_metrics: dict[str, Tensor] = Measured()
         self.should_stop = False
         self.num_undone = 0
         self.saving: Saving | None = None
@@ -79,4 +100,4 @@ class MemberTrainer(OfRun):
         best = self.saving.best if self.saving is not None else None
         if best is None:
             return super().selected()
-        return int(best["epoch"]) + 1, int(best["global_step"])
+        return best.epoch, best.step

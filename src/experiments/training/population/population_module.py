@@ -112,10 +112,7 @@ class PopulationModule(L.LightningModule):
 
     def leave(self, member: Started) -> None:
         """Go on without a member."""
-        number = self.members.index(member)
-        if number in self.stack.active:
-            self.stack.freeze(number)
-            self.loader.active = self.stack.active
+        member.saving.leave()
 
     def training_step(self, batches: Stream, batch_index: int) -> None:
         self.take(batches)

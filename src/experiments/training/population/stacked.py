@@ -7,7 +7,8 @@ of a group of parameters.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol
 
@@ -18,7 +19,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from experiments.config.entries import Config
 from experiments.training.module import ExperimentModule
 from experiments.training.population.membership import numbers_of
-from experiments.training.population.rows import layout_of, row_of, views_of
+from experiments.training.population.rows import Layout, layout_of, row_of, views_of
 from experiments.training.population.stacked_loss import Losses
 from experiments.training.population.stacked_network import networks_of
 from experiments.training.population.stacked_optimizer import (
@@ -40,6 +41,31 @@ class Member(Protocol):
 
     @property
     def module(self) -> ExperimentModule: ...
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A member as it was at one moment; what it is made of is copied, and put together on demand.
+
+    Attributes:
+        rows: (1, P) of each group of parameters.
+        buffers: of its network, by their names.
+        optimizer: gives what the `state_dict` of its own optimizer would be.
+        scheduler: what that of its own schedule would be.
+    """
+
+    layout: Layout
+    rows: list[Tensor]
+    buffers: dict[str, Tensor]
+    optimizer: Callable[[], State]
+    scheduler: State
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the weights and buffers of the member's network by their names."""
+        views: dict[str, Tensor] = {}
+        for rows, columns in zip(self.rows, self.layout, strict=True):
+            views |= {name: view[0].clone() for name, view in views_of(rows, columns).items()}
+        return views | self.buffers
 
 
 class Stack:
@@ -241,6 +267,18 @@ class Stack:
         if member in self._left:
             return self._left[member][1]
         return copy.deepcopy(self._cohort_of(member).scheduler.state_dict())
+
+    @torch.no_grad()
+    def kept(self, member: int) -> Kept:
+        """Return an active member as it is now."""
+        row = self.active.index(member)
+        return Kept(
+            self.layout,
+            [weights[row : row + 1].clone() for weights in self.weights],
+            {name: buffer[row].clone() for name, buffer in self.buffers.items()},
+            self._cohort_of(member).kept_of(member),
+            self.scheduler_state(member),
+        )
 
     @torch.no_grad()
     def load(self, member: int, optimizer_state: State, scheduler_state: State) -> None:

@@ -81,6 +81,10 @@ class Cohort:
 
     def state_of(self, member: int) -> State:
         """Return what the state of a member's own optimizer would be."""
+        return self.kept_of(member)()
+
+    def kept_of(self, member: int) -> Callable[[], State]:
+        """Keep the state as it is now, and return what makes that of a member's own optimizer."""
         raise NotImplementedError
 
     def load(self, member: int, state: State) -> None:
@@ -131,19 +135,14 @@ class ElementwiseCohort(Cohort):
         for rows, gradient in zip(self.rows, gradients, strict=True):
             rows.grad = gradient
 
-    def state_of(self, member: int) -> State:
-        row = self.members.index(member)
-        state: dict[int, Any] = {}
-        groups: list[dict[str, Any]] = []
-        index = 0
+    def kept_of(self, member: int) -> Callable[[], State]:
+        row = torch.tensor([self.members.index(member)])
+        groups: list[tuple[list[Column], dict[str, Any], dict[str, Any]]] = []
         for columns, rows, group in self.by_group():
-            groups.append({**group, "params": list(range(index, index + len(columns)))})
-            kept = self.optimizer.state.get(rows)
-            for column in columns:
-                if kept:
-                    state[index] = {key: cut(key, kept[key], row, column) for key in kept}
-                index += 1
-        return {"state": state, "param_groups": copy.deepcopy(groups)}
+            kept = self.optimizer.state.get(rows) or {}
+            own = {key: taken(key, value, row) for key, value in kept.items()}
+            groups.append((columns, own, {k: v for k, v in group.items() if k != "params"}))
+        return functools.partial(state_from, groups)
 
     def load(self, member: int, state: State) -> None:
         row, first = self.members.index(member), 0
@@ -201,8 +200,9 @@ class CohortOfOne(Cohort):
         for column in self.columns:
             self.parameters[column.name].grad = column.own_of(gradients[0][0])
 
-    def state_of(self, member: int) -> State:
-        return copy.deepcopy(self.optimizer.state_dict())
+    def kept_of(self, member: int) -> Callable[[], State]:
+        state = copy.deepcopy(self.optimizer.state_dict())
+        return lambda: state
 
     def load(self, member: int, state: State) -> None:
         self.optimizer.load_state_dict(copy.deepcopy(state))
@@ -241,6 +241,25 @@ def joined(cohorts: Sequence[Cohort]) -> Callable[[], object]:
     joint.param_groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     joint.state = first.state
     return joint.step
+
+
+def state_from(groups: list[tuple[list[Column], dict[str, Any], dict[str, Any]]]) -> State:
+    """Return the state of a member's own optimizer.
+
+    Args:
+        groups: of each the columns, what is kept of the member's row, and the group's numbers.
+    """
+    state: dict[int, Any] = {}
+    numbers: list[dict[str, Any]] = []
+    index = 0
+    for columns, kept, group in groups:
+        places = range(index, index + len(columns))
+        numbers.append({**copy.deepcopy(group), "params": list(places)})
+        for place, column in zip(places, columns, strict=True):
+            if kept:
+                state[place] = {key: cut(key, kept[key], 0, column) for key in kept}
+        index += len(columns)
+    return {"state": state, "param_groups": numbers}
 
 
 def cut(key: str, value: Any, row: int, column: Column) -> Any:
@@ -284,5 +303,7 @@ def taken(key: str, value: Any, indices: Tensor) -> Any:
     """Return what is kept of some of the rows."""
     if isinstance(value, Mapping):
         return {name: taken(key, part, indices) for name, part in value.items()}
-    is_of_rows = isinstance(value, Tensor) and key not in OF_TENSORS
-    return value[indices.to(value.device)] if is_of_rows else value
+    if not isinstance(value, Tensor):
+        return value
+    # That of the whole tensor is a copy too: it is counted up in place.
+    return value.clone() if key in OF_TENSORS else value[indices.to(value.device)]

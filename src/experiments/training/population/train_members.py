@@ -188,7 +188,7 @@ class Population:
         ):
             trainer.fit(module, PopulationData([member.parts.datamodule for member in members]))
             for member in module.active:
-                member.saving.read()
+                member.saving.unstack()
                 self.finish(member)
 
     def finish(self, member: Started) -> None:
