@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from experiments.sweep.jobs.job import Result
 from experiments.sweep.jobs.source import JobSource
 from experiments.sweep.selection import TriedValues, selection_of
 from experiments.sweep.sweep import Sweep
-from experiments.sweep.tuning import evenly_spaced, trial_cell, tune
+from experiments.sweep.tuning import trial_cell, tune
 
 NODE: dict[str, Any] = {
     "factor": "optim",
@@ -160,10 +159,12 @@ def test_a_diverged_run_counts_as_the_worst() -> None:
         TriedValues({"optim.lr": 0.01}, [0.7, 0.7, 0.7]),
         TriedValues({"optim.lr": 0.001}, [None, None, None]),
     ]
-    assert selection_of([], trials, {"lr": 0.01}, "val/accuracy").chosen == 1  # the first of equals
-    assert selection_of([], trials, {"lr": 0.01}, "val/accuracy").default == 2
-    assert selection_of([], trials, {"lr": 5}, "val/loss").chosen == 1
-    assert selection_of([], trials[3:], {"lr": 5}, "val/accuracy").chosen is None
+    assert (
+        selection_of([], trials, {"optim.lr": 0.01}, "val/accuracy").chosen == 1
+    )  # the first of equals
+    assert selection_of([], trials, {"optim.lr": 0.01}, "val/accuracy").default == 2
+    assert selection_of([], trials, {"optim.lr": 5}, "val/loss").chosen == 1
+    assert selection_of([], trials[3:], {"optim.lr": 5}, "val/accuracy").chosen is None
     assert mean_score(trials[0].scores, "val/loss") == math.inf
     assert mean_score(trials[0].scores, "val/accuracy") == pytest.approx(0.66)
 
@@ -237,13 +238,6 @@ def test_a_metric_that_no_run_measures_is_refused_before_the_first_run(
     assert "no trial came to a result" in str(found[0][1].message)
 
 
-def test_a_number_of_trials_spaces_them_evenly() -> None:
-    values = evenly_spaced(1e-4, 1, 9)
-    steps = [b / a for a, b in pairwise(values)]
-    assert steps == pytest.approx([math.sqrt(10)] * 8, rel=1e-3)
-    assert (values[0], values[-1]) == (1e-4, 1)
-
-
 @pytest.mark.parametrize(
     ("typed", "tuning", "said"),
     [
@@ -255,7 +249,7 @@ def test_a_number_of_trials_spaces_them_evenly() -> None:
         (
             ["optim.search={lr:[0.1,1],momentum:[0,0.9]}"],
             {"trials": 9},
-            "sweep.tuning.trials=9: optim=sgd is searched over 4 combinations of optim.lr, optim.mom",
+            "sweep.tuning.trials=9: optim.lr, optim.momentum have no more than 4 different comb",
         ),
     ],
 )
@@ -292,3 +286,78 @@ def test_settings_with_spaces_of_different_sizes_are_refused(
     carrier = Closed()
     tune(sweep_of(composer, unequal, carrier, tmp_path), unequal, node)
     assert len(carrier.done) == 2 * 5 + 2
+
+
+SPACE = ["optim=sgd,adam", "sweep.tuning.space=[lr,weight_decay]"]
+
+
+def test_several_keys_are_drawn_alike_for_every_setting_and_typed_again_repeat_nothing(
+    composer: Composer, tmp_path: Path, capsys
+) -> None:
+    node = {**NODE, "tuning": {**NODE["tuning"], "space": ["lr", "weight_decay"], "space_seed": 3}}
+    carrier = Closed()
+    assert tune(sweep_of(composer, grid(*SPACE), carrier, tmp_path), grid(*SPACE), node) == []
+    # Eighteen trials on two seeds for two settings, then three fresh seeds.
+    assert len(carrier.done) == 2 * 18 * 2 + 2 * 3
+    told = capsys.readouterr().out
+    assert "18 trials each: its own values, and a Halton sequence (seed 3) over optim.lr" in told
+    content = json.loads((tmp_path / "selection.json").read_text())
+    sgd, adam = content["settings"]
+    # Each has its own values first, and then the same parts of its own ranges.
+    assert [one["trials"][0]["values"] for one in (sgd, adam)] == [
+        {"optim.lr": 0.1, "optim.weight_decay": 0.0},
+        {"optim.lr": 0.001, "optim.weight_decay": 0.0},
+    ]
+    assert (sgd["default"], adam["default"]) == (
+        {"optim.lr": 0.1, "optim.weight_decay": 0.0},
+        {"optim.lr": 0.001, "optim.weight_decay": 0.0},
+    )
+    # sgd's rates are searched from 1e-3, adam's from 1e-5: two decades apart at every point.
+    for one, other in zip(sgd["trials"][1:], adam["trials"][1:], strict=True):
+        assert one["values"]["optim.lr"] == pytest.approx(100 * other["values"]["optim.lr"], 1e-3)
+        assert one["values"]["optim.weight_decay"] == other["values"]["optim.weight_decay"]
+    assert sgd["space"]["by"] == "Halton sequence, seed 3"
+    assert sgd["space"]["ranges"]["optim.lr"] == "0.001 to 10, log"
+    [declared] = read_declarations(tmp_path)
+    assert declared["tuning"]["space"] == ["lr", "weight_decay"]
+    again = Closed()
+    assert tune(sweep_of(composer, grid(*SPACE), again, tmp_path), grid(*SPACE), node) == []
+    assert again.done == []
+    assert len(read_declarations(tmp_path)) == 1
+    # A larger budget keeps all that was tried.
+    node["tuning"] = {**node["tuning"], "trials": 20}
+    assert tune(sweep_of(composer, grid(*SPACE), again, tmp_path), grid(*SPACE), node) == []
+    assert sum(not config["test"] for config in again.configs) == 2 * 2 * 2
+
+
+def test_keys_of_other_groups_are_tuned(composer: Composer, tmp_path: Path) -> None:
+    typed = ["optim=sgd,adam", "model.dropout=0.25"]
+    space = {"lr": None, "model.dropout": [0.0, 0.5]}
+    node = {**NODE, "tuning": {"seeds": [100], "trials": 4, "space": space}}
+    carrier = Closed()
+    refused = grid(*typed)
+    with pytest.raises(UserError, match="model.dropout=0.25: protocol=tuned chooses that"):
+        tune(sweep_of(composer, refused, carrier, tmp_path), refused, node)
+    assert carrier.done == []
+    tune(sweep_of(composer, grid(), carrier, tmp_path), grid(), node)
+    tried = {config["model"]["dropout"] for config in carrier.configs}
+    assert len(tried) == 4
+    assert all(0 <= value <= 0.5 for value in tried)
+    chosen = json.loads((tmp_path / "selection.json").read_text())["settings"][0]["chosen"]
+    final = [c for c in carrier.configs if c["test"] and c["optim"]["name"] == "sgd"]
+    assert {c["model"]["dropout"] for c in final} == {chosen["model.dropout"]}
+
+
+def test_a_seed_of_the_sequence_needs_one(composer: Composer, tmp_path: Path) -> None:
+    node = {**NODE, "tuning": {**NODE["tuning"], "space_seed": 1}}
+    with pytest.raises(UserError, match="space_seed=1 has no effect with a grid of values"):
+        tune(sweep_of(composer, grid(), Closed(), tmp_path), grid(), node)
+
+
+def test_a_declaration_of_before_is_not_declared_again(composer: Composer, tmp_path: Path) -> None:
+    three = grid("optim.search={lr:[0.01,0.1,1]}")
+    tune(sweep_of(composer, three, Closed(), tmp_path), three, NODE)
+    later = {**NODE, "tuning": {**NODE["tuning"], "space": None, "space_seed": 0}}
+    tune(sweep_of(composer, three, Closed(), tmp_path), three, later)
+    [declared] = read_declarations(tmp_path)
+    assert declared["tuning"] == NODE["tuning"]

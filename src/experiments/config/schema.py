@@ -220,6 +220,8 @@ class PathsConfig:
 class TuningConfig:
     seeds: list[int] = field(default_factory=lambda: [1000, 1001, 1002])
     trials: Optional[int] = None  # noqa: UP045
+    space: Any = None
+    space_seed: int = at_least(0, 0)
 
 
 @dataclass

@@ -474,9 +474,19 @@ TABLE: dict[str, str] = {
     "no_search_space": "protocol=tuned: optim={optim} says no search space. Give one, e.g. "
     "'+optim.search={{lr:[0.01,0.1,1]}}', or try protocol=fixed.",
     "tuned_key": "{given}: protocol=tuned chooses that. Leave it away, or try protocol=fixed.",
-    "trials_of_grid": "sweep.tuning.trials={given}: optim={optim} is searched over {own} "
-    "combinations of {keys}, and a number of trials spaces the values of a single key. Leave it "
-    "away, or give optim.search lists of as many combinations.",
+    "trials_of_values": "sweep.tuning.trials={given}: {keys} have no more than {own} different "
+    "combinations of values. Leave it away, or give a range, e.g. "
+    "'sweep.tuning.space={{lr:[1e-3,1],momentum:[0,0.99]}}'.",
+    "tuning_dimensions": "sweep.tuning.space names {given} keys, and at most {most} can be tuned "
+    "at once. Leave some away.",
+    "no_own_range": "sweep.tuning.space: {key} has no range of its own (these have: {known}). Give "
+    "one with the key, e.g. 'sweep.tuning.space={{{key}:[0.01,1]}}'.",
+    "no_part_of_recipe": "sweep.tuning.space: {key} is nothing to tune, as it changes no result or "
+    "is no part of a recipe. Name others, e.g. sweep.tuning.space=[lr,weight_decay].",
+    "tuned_no_key": "sweep.tuning.space: {key} is no key of every setting: that with optim={name} "
+    "has none. Leave it away, or compare others.",
+    "tuned_no_number": "sweep.tuning.space: {key}={own} is no number, and has no range. Give its "
+    "values, e.g. 'sweep.tuning.space={{lr:[1e-3,1],betas:[[0.9,0.99],[0.9,0.999]]}}'.",
     "unequal_budgets": "protocol=tuned: the settings' search spaces have different sizes ({sizes}"
     "), and the larger would have the better chance. Try sweep.tuning.trials={instead}.",
     "server_died": "The process that jobs are started from ended with code {code}; what it said "

@@ -150,6 +150,8 @@ def start_sweep(
         )
         check_allowed(declaration.allow, composer.options_of)
         declaration = in_force(declaration, sweep_dir)
+        if declaration.protocol != "tuned" and node["tuning"]["space"] is not None:
+            print(TABLE["no_effect"].format(given="sweep.tuning.space", with_="protocol=fixed"))
         retry_failed, dry_run = node["retry_failed"], node["dry_run"]
         command = command_line(*sys.argv[1:])
         sweep = Sweep(composer, carrier, declaration, sweep_dir, retry_failed, dry_run, command)

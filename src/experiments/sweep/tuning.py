@@ -1,10 +1,11 @@
 """`protocol=tuned`: every setting first gets its own best values, at equal cost, then fresh seeds.
 
 An optimizer that was tuned looks better than one that was not, whatever it is. So each setting has
-the same number of trials over its own search space (`optim.search` of its file), on the same tuning
-seeds, without the test set; the best mean validation score wins, a run that diverged counts as the
-worst. The winner is then trained on seeds that tuning never saw, and only there is the test set
-touched: the selected trial's own score is biased upwards by the selection.
+the same number of trials over its own search space (`optim.search` of its file, or the keys of
+`sweep.tuning.space`), on the same tuning seeds, without the test set; the best mean validation
+score wins, a run that diverged counts as the worst. The winner is then trained on seeds that tuning
+never saw, and only there is the test set touched: the selected trial's own score is biased upwards
+by the selection.
 
 Sivaprasad et al. 2020, "Optimizer benchmarking needs to account for hyperparameter tuning";
 Schneider, Balles & Hennig 2019, "DeepOBS", section 2.3.
@@ -13,7 +14,6 @@ Schneider, Balles & Hennig 2019, "DeepOBS", section 2.3.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,9 +34,12 @@ from experiments.sweep.selection import (
     write_selection,
 )
 from experiments.sweep.sweep import Failures, Sweep
+from experiments.sweep.tuning_space import TuningSpace, space_of, value_at
 from experiments.sweep.until_settled import complete
 
 FOLDER = "tuning"
+LATER = {"space": None, "space_seed": 0}
+"""Keys that `sweep.tuning` has had since a later version: declarations of before lack them."""
 
 Config = dict[str, Any]
 
@@ -52,14 +55,18 @@ def tune(sweep: Sweep, grid: Grid, node: Config) -> Failures:
         # Points that one fold tests would be among those that chose the values for another.
         if folds := sweep.composer.config(cell.overrides)["data"]["folds"]:
             raise user_error("tuned_folds", given=folds)
-    spaces = [space_of(sweep, cell, node["tuning"]["trials"]) for cell in settings]
+    spaces = [
+        space_of(sweep.composer.config(cell.overrides), cell.overrides, node["tuning"])
+        for cell in settings
+    ]
     check_equal(settings, spaces)
+    check_drawn(spaces, node["tuning"])
     tuning_seeds, seeds = seeds_apart(node["tuning"]["seeds"], grid)
     trials = [
         trial_cell(cell, values, seed)
         for seed in tuning_seeds
         for cell, space in zip(settings, spaces, strict=True)
-        for values in space
+        for values in space.points
     ]
     plan = sweep.plan(trials, sweep.sweep_dir / FOLDER)
     sweep.settle_metric(plan)
@@ -69,8 +76,9 @@ def tune(sweep: Sweep, grid: Grid, node: Config) -> Failures:
         number = len(settings) * len(sweep.declaration.seeds or seeds)
         print(f"Then {most}{number} runs with what was selected.")
         return []
-    sweep.declare({"tuning": node["tuning"]})
-    print(f"Tuning {len(settings)} settings, {len(spaces[0])} trials each:")
+    asked = {k: v for k, v in node["tuning"].items() if k not in LATER or v != LATER[k]}
+    sweep.declare({"tuning": asked})
+    print(f"Tuning {len(settings)} settings, {len(spaces[0])} trials each{drawn_words(spaces)}:")
     metric = validation_metric(sweep.declaration.metric)
     failed = sweep.complete(plan, metric)
     if failed:
@@ -104,42 +112,28 @@ def complete_with_winners(
     return failed
 
 
-def space_of(sweep: Sweep, cell: Cell, num_trials: int | None) -> list[Values]:
-    """Return the values that a setting is tried with: all combinations of its search space.
-
-    With a number of trials, as many values of a single key, evenly spaced in its logarithm between
-    the smallest and the largest.
-    """
-    optim = sweep.composer.config(cell.overrides)["optim"]
-    search = optim.get("search")
-    if not search:
-        raise user_error("no_search_space", optim=optim["name"])
-    keys = [f"optim.{key}" for key in search]
-    typed = [o for o in cell.overrides if key_of(o) in keys]
-    if typed:
-        raise user_error("tuned_key", given=typed[0])
-    lists = list(search.values())
-    if num_trials is not None and len(keys) == 1 and num_trials != len(lists[0]):
-        lists = [evenly_spaced(min(lists[0]), max(lists[0]), num_trials)]
-    space = [dict(zip(keys, row, strict=True)) for row in itertools.product(*lists)]
-    if num_trials not in (None, len(space)):
-        about = {"optim": optim["name"], "keys": listed(keys), "own": len(space)}
-        raise user_error("trials_of_grid", given=num_trials, **about)
-    return space
+def drawn_words(spaces: Sequence[TuningSpace]) -> str:
+    """Return what trials are drawn from, where they are."""
+    ranges = {d.key: d.words for space in spaces for d in space.dimensions}
+    if all(space.drawn_by is None for space in spaces):
+        return ""
+    own = {
+        len({d.words for space in spaces for d in space.dimensions if d.key == k}) for k in ranges
+    }
+    each = [f"{key} {words}" for key, words in ranges.items()] if own == {1} else list(ranges)
+    seed = max(space.drawn_by or 0 for space in spaces)
+    return f": its own values, and a Halton sequence (seed {seed}) over {'; '.join(each)}"
 
 
-def evenly_spaced(low: float, high: float, number: int) -> list[float]:
-    """Return numbers from `low` to `high`, evenly spaced in their logarithm, of four digits.
-
-    >>> evenly_spaced(0.001, 10, 5)
-    [0.001, 0.01, 0.1, 1.0, 10.0]
-    """
-    refuse_unless(number >= 2 and low > 0, "sweep.tuning.trials", number, "2 or more", 9)
-    step = math.log(high / low) / (number - 1)
-    return [float(f"{low * math.exp(step * i):.4g}") for i in range(number)]
+def check_drawn(spaces: Sequence[TuningSpace], node: Config) -> None:
+    """Raise UserError for a seed of the sequence where nothing is drawn by it."""
+    seed = node.get("space_seed")
+    if seed and all(space.drawn_by is None for space in spaces):
+        given = f"sweep.tuning.space_seed={seed}"
+        raise user_error("no_effect", given=given, with_="a grid of values")
 
 
-def check_equal(settings: Sequence[Cell], spaces: Sequence[list[Values]]) -> None:
+def check_equal(settings: Sequence[Cell], spaces: Sequence[TuningSpace]) -> None:
     """Raise UserError where settings would get different numbers of trials."""
     sizes = {len(space) for space in spaces}
     if len(sizes) > 1:
@@ -185,7 +179,7 @@ def validation_metric(metric: str) -> str:
 def select(
     sweep: Sweep,
     settings: Sequence[Cell],
-    spaces: Sequence[list[Values]],
+    spaces: Sequence[TuningSpace],
     seeds: Sequence[int],
     plan: SweepPlan,
     metric: str,
@@ -197,12 +191,14 @@ def select(
     selections = []
     for cell, space in zip(settings, spaces, strict=True):
         trials = []
-        for values in space:
+        for values in space.points:
             cells = [trial_cell(cell, values, seed) for seed in seeds]
             scores = [score_of(plan, jobs[frozenset(c.overrides)], metric) for c in cells]
             trials.append(TriedValues(values, scores))
-        own = sweep.composer.config(cell.overrides)["optim"]
-        selections.append(selection_of(list(cell.swept), trials, own, known))
+        config = sweep.composer.config(cell.overrides)
+        own = {dimension.key: value_at(config, dimension.key) for dimension in space.dimensions}
+        delta = sweep.declaration.delta
+        selections.append(selection_of(list(cell.swept), trials, own, known, space, delta))
     return selections
 
 
