@@ -77,4 +77,7 @@ class FakeBoard:
     def ended(self, running: Any, result: Result) -> None:
         self.told.append((running.job.name, result.outcome, result.message))
 
+    def tell(self, line: str) -> None:
+        self.printed.append(line)
+
     def show(self, running: Any) -> None: ...

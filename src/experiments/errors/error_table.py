@@ -495,6 +495,11 @@ TABLE: dict[str, str] = {
     "values ({choices}). Add it, or type sweep.control=VALUE, or sweep.control=null.",
     "population_launcher": "hydra.launcher.population: this launcher trains each job by itself. "
     "Leave it away, or type hydra/launcher=workers, which trains jobs together.",
+    "populations": "{number} of them differ in seeds and numbers alone, and are trained up to "
+    "{largest} together; hydra.launcher.population=off trains each by itself.",
+    "unmeasured_members": "What runs cost that are trained together could not be measured; each is "
+    "trained by itself: {reason}",
+    "alone": "Trained alone, {number} of them: {reason}.",
     "population_died": "{number} runs that were trained together: {reason}. Those that had not "
     "ended go on one by one from their last checkpoints.",
     "no_trial": "no trial came to a result: every one diverged, or measured nothing. Try other "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
 from experiments.record.metric import measured_on, numbers_of
@@ -87,12 +88,12 @@ class TorchExaminer:
     def measures(self, config: Config) -> list[str]:
         return [*measured_on(data_of(config).task), *numbers_of(config.get("metrics"))]
 
-    def member_costs(self, config: Config, cores: int, differ: bool) -> Any:
+    def member_costs(self, config: Config, cores: int, differ: bool, folder: Path) -> Any:
         """Return what members of a config's population cost, by a measurement on so many cores."""
         from experiments.training.population.measured_costs import costs_on_this_machine
 
         with apart():
-            return costs_on_this_machine(config, cores, differ=differ)
+            return costs_on_this_machine(config, cores, differ=differ, folder=folder)
 
 
 def data_of(config: Config) -> Any:

@@ -131,6 +131,42 @@ def test_as_many_are_trained_together_as_pays() -> None:
     assert MemberCosts(flat.seconds, 1e9, 10, memory=64e6).best_size(40, 1000) == 1
 
 
+def test_who_asks_for_populations_hears_why_runs_are_alone() -> None:
+    configs = [plain(*QUICK, f"seed={seed}") for seed in range(3)]
+    configs += [plain(*QUICK, "activation=rrelu"), plain(*QUICK, "optim=lbfgs")]
+    jobs = [Job(Cell((), ()), c, str(n), str(n), Path(), n) for n, c in enumerate(configs)]
+    for size, more in ((2, ["activation=rrelu draws", "optim=lbfgs computes"]), ("auto", [])):
+        populations = Populations(size, lambda *unused: MemberCosts({1: 1.0, 2: 1.0}, 0, 1))
+        groups = in_groups(jobs, populations.key_of, populations.largest_of, 2)
+        assert [len(group) for group in groups] == ([2, 1, 1, 1] if size == 2 else [3, 1, 1])
+        together, *alone = populations.told_of(groups)
+        assert together.startswith(f"{len(groups[0])} of them differ in seeds and numbers alone")
+        assert len(alone) == len(more)
+        for line, reason in zip(alone, more, strict=True):
+            assert line.startswith(f"Trained alone, 1 of them: {reason}")
+
+
+def test_the_server_measures_and_keeps_it_where_the_launcher_stands(
+    job_server: ServerProcess,
+) -> None:
+    costs = job_server.member_costs(plain(*QUICK), 1, differ=False)
+    assert {1, 4} <= set(costs.seconds)
+    assert (Path("data/cache") / measured_costs.FILE).is_file()
+    with pytest.raises(UserError, match="there is no such key"):
+        job_server.member_costs(plain(*QUICK, "+data.nose=1"), 1, differ=False)
+
+
+def test_what_cannot_be_measured_is_told() -> None:
+    def refuse(*unused: object) -> MemberCosts:
+        raise UserError("no such thing")
+
+    populations = Populations("auto", refuse)
+    jobs = [Job(Cell((), ()), plain(*QUICK), str(n), "s", Path(), n) for n in range(3)]
+    assert populations.largest_of(jobs, 1) == 1
+    [line] = populations.told_of([jobs])[1:]
+    assert line.endswith("each is trained by itself: no such thing")
+
+
 def test_steps_of_a_run_by_its_config() -> None:
     assert num_steps_of(plain(*QUICK), 7) == 21
     assert num_steps_of(plain(*QUICK, "trainer.max_steps=5"), 7) == 5
@@ -212,8 +248,9 @@ def test_members_whose_process_dies_go_on_one_by_one(tmp_path: Path) -> None:
     board, results = carried_out(server, tmp_path, 3)
     assert server.started == [[0, 1, 2], [0], [2]]
     assert [result.outcome for result in results.values()] == ["completed"] * 3
-    assert len(board.printed) == 1
-    assert board.printed[0].startswith("3 runs that were trained together: its process was killed")
+    assert len(board.printed) == 2
+    assert board.printed[0].startswith("3 of them differ in seeds and numbers alone")
+    assert board.printed[1].startswith("3 runs that were trained together: its process was killed")
     assert statuses_in(tmp_path) == ["interrupted", "running", "interrupted"]
     record = read_record(next(tmp_path.glob("seed-00000002")))
     assert record["error"].endswith("killed by SIGKILL, as the system does when memory runs out, "

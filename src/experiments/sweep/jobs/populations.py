@@ -8,11 +8,12 @@ leaves when it is trained alone; so a group may be of any size, and be formed an
 from __future__ import annotations
 
 import itertools
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from experiments.errors.error_table import TABLE
 from experiments.errors.messages import UserError, refuse_unless
 from experiments.sweep.jobs.job import Result
 from experiments.sweep.jobs.source import JobSource
@@ -110,6 +111,11 @@ class GroupedJobs:
         Args:
             num_free: how many seats there are for what the source gives now.
         """
+        self.form_groups(num_free)
+        return self.groups.popleft() if self.groups else []
+
+    def form_groups(self, num_free: int) -> None:
+        """Put what the source gives now into groups, for so many seats."""
         if jobs := list(iter(self.source.take, None)):
             waiting = [job for group in self.groups for job in group]
             groups = in_groups(
@@ -119,7 +125,6 @@ class GroupedJobs:
                 max(1, min(num_free, self.num_seats)),
             )
             self.groups = deque(groups)
-        return self.groups.popleft() if self.groups else []
 
     def put_back_group(self, group: Iterable[Job]) -> None:
         """Take back a group for which there was no room; it comes next."""
@@ -160,6 +165,8 @@ class Populations:
             in more than their seeds.
         is_allowed: whether jobs may share a process at all.
         num_cores: of each group at work.
+        reasons: why jobs are trained alone, by identity.
+        unmeasured: why it is not known what members cost, where that is so.
     """
 
     size: int | str
@@ -167,6 +174,8 @@ class Populations:
     is_allowed: bool = True
     num_cores: int = field(default=1, init=False)
     keys: dict[str, str | None] = field(default_factory=dict, init=False)
+    reasons: dict[str, str] = field(default_factory=dict, init=False)
+    unmeasured: str = field(default="", init=False)
     costs: dict[tuple[str | None, bool], MemberCosts] = field(default_factory=dict, init=False)
 
     @property
@@ -187,10 +196,27 @@ class Populations:
         if self.size == 1 or not self.is_allowed:
             return None
         if job.identity not in self.keys:
-            is_member = why_alone(job.config) is None
-            key = f"{population_key(job.config)} {job.sweep_dir}" if is_member else None
+            reason = why_alone(job.config)
+            key = f"{population_key(job.config)} {job.sweep_dir}" if reason is None else None
             self.keys[job.identity] = key
+            self.reasons |= {} if reason is None else {job.identity: reason}
         return self.keys[job.identity]
+
+    def told_of(self, groups: Iterable[Group]) -> list[str]:
+        """Return what a user is told of jobs before they begin: a line, or none.
+
+        Why jobs are trained alone is of interest to who has asked for populations.
+        """
+        sizes = [len(group) for group in groups if len(group) > 1]
+        lines = []
+        if sizes:
+            lines.append(TABLE["populations"].format(number=sum(sizes), largest=max(sizes)))
+        if self.unmeasured:
+            lines.append(TABLE["unmeasured_members"].format(reason=self.unmeasured))
+        if isinstance(self.size, int) and self.size > 1:
+            counts = Counter(self.reasons.values()).most_common()
+            lines += [TABLE["alone"].format(number=n, reason=reason) for reason, n in counts]
+        return lines
 
     def largest_of(self, alike: Group, num_seats: int) -> int:
         """Return how many of jobs of one key are worth training together."""
@@ -201,7 +227,8 @@ class Populations:
         if key not in self.costs:
             try:
                 self.costs[key] = self.costs_of(config, self.num_cores, differ)
-            except UserError:  # the job says so itself
+            except UserError as error:
+                self.unmeasured = str(error)
                 return 1
         costs = self.costs[key]
         num_steps = num_steps_of(config, costs.num_batches)

@@ -19,7 +19,7 @@ Requests are tuples, and so are answers:
     ("code", config)             -> ("answer", texts by module) or ("refused", message)
     ("num_points", config)       -> ("answer", number) or ("refused", message)
     ("measures", config)         -> ("answer", names) or ("refused", message)
-    ("member_costs", config, cores, differ) -> ("answer", MemberCosts) or ("refused", message)
+    ("member_costs", config, ...) -> ("answer", MemberCosts) or ("refused", message)
     ("start", assignments)       -> ("ended", number, result, exit code, the end of the output), for
                                     each of the jobs, which share a process
     ("stop", number, signal)     -> none; the process whose first job this is ends
@@ -129,9 +129,8 @@ class ServerProcess:
 
     def member_costs(self, config: dict[str, Any], cores: int, differ: bool) -> MemberCosts:
         # What is measured is kept there, and the server may stand elsewhere.
-        root = os.path.abspath(config["data"].get("root", "data"))
-        config = {**config, "data": {**config["data"], "root": root}}
-        costs: MemberCosts = self._ask("member_costs", config, cores, differ)
+        folder = Path(config["data"].get("root", "data")).absolute()
+        costs: MemberCosts = self._ask("member_costs", config, cores, differ, folder)
         return costs
 
     def start_job(self, *assignments: Assignment) -> None:

@@ -82,6 +82,9 @@ class Workers(WatchingCarrier):
         self.seats = Seats(self.all_seats, self.server.ready["devices"]["cpu"], self.at_once)
         num_cores = self.seats.cores([None])
         self.grouped = self.populations.grouped(source, self.at_once, num_cores)
+        self.grouped.form_groups(self.room)
+        for line in self.populations.told_of(self.grouped.groups):
+            board.tell(line)
         super().run_jobs(self.grouped, board)
 
     def start_jobs(self, source: JobSource) -> None:

@@ -43,18 +43,21 @@ SECONDS = 0.02
 MOST = 50
 
 
-def costs_on_this_machine(config: Config, cores: int, *, differ: bool) -> MemberCosts:
+def costs_on_this_machine(
+    config: Config, cores: int, *, differ: bool, folder: Path | None = None
+) -> MemberCosts:
     """Return what members of a config's population cost here, measured where it is not known.
 
     Args:
         cores: that each population may keep busy.
         differ: whether the members differ in more than their seeds.
+        folder: of the data; None: as the config says.
     """
     console.quiet_lightning()
     config = copy.deepcopy(config)
     apply_full_batch(config, [])
     accelerator, _ = devices.choose_devices(config["trainer"])
-    path = Path(config["data"].get("root", ROOT)) / "cache" / FILE
+    path = (folder or Path(config["data"].get("root", ROOT))) / "cache" / FILE
     key = key_of(config, accelerator, cores, differ)
     known = read(path)
     if key not in known:
@@ -117,9 +120,12 @@ def measured(config: Config, accelerator: str, cores: int, differ: bool) -> Memb
     devices.keep_freed_memory()
     precision = config["trainer"]["matmul_precision"]
     with devices.computing_with(num_threads, precision), devices.without_asking_for_gpus():
-        seconds, used = {1: seconds_of(alone(parts))}, [memory_of(device)]
+        # Others at work on the machine take nothing of a thread's own time, which is all there is.
+        is_own = device.type == "cpu" and num_threads == 1
+        clock = time.thread_time if is_own else time.perf_counter
+        seconds, used = {1: seconds_of(alone(parts), clock)}, [memory_of(device)]
         for size in SIZES:
-            seconds[size] = seconds_of(together(parts, size, differ))
+            seconds[size] = seconds_of(together(parts, size, differ), clock)
             used.append(memory_of(device))
             if seconds[size] > size * seconds[1]:
                 break  # larger ones gain no more
@@ -128,16 +134,16 @@ def measured(config: Config, accelerator: str, cores: int, differ: bool) -> Memb
     return MemberCosts(seconds, bytes_per_member, batches)
 
 
-def seconds_of(step: Callable[[], Any]) -> float:
+def seconds_of(step: Callable[[], Tensor], clock: Callable[[], float] = time.perf_counter) -> float:
     """Return the time of a step: the least of three rounds, as others only add to it."""
     rounds, number = [], 1
     for _ in range(5):
-        started = time.perf_counter()
+        started = clock()
         for _ in range(number):
             last = step()
         float(last.sum())  # a device is waited for
-        rounds.append((time.perf_counter() - started) / number)
-        number = max(1, min(MOST, int(SECONDS / rounds[-1])))
+        rounds.append((clock() - started) / number)
+        number = max(1, min(MOST, int(SECONDS / max(rounds[-1], 1e-6))))
     return min(rounds[2:])  # the first two warm up
 
 
