@@ -17,6 +17,7 @@ from experiments.record.claim import Known, claim
 from experiments.record.history import HistoryFile, read_history
 from experiments.record.predictions import read_predictions
 from experiments.record.record import Record, read_record
+from experiments.training.population import member_life
 from experiments.training.population import train_members as page
 from experiments.training.population.population_module import PopulationModule
 from experiments.training.population.train_members import Outcome, train_members
@@ -162,6 +163,16 @@ def test_members_of_a_regression_and_their_added_metrics() -> None:
         assert "test/rmse" in pair[0].record["metrics"]
 
 
+def test_augmented_accumulated_and_looked_at_as_alone() -> None:
+    typed = (
+        "data.augment={noise: 1.0}", "trainer.accumulate_grad_batches=2", "log_full_loss=true",
+        "trainer.max_epochs=2",
+    )  # fmt: skip
+    for pair in pairs(*seeds(*DOUBLE, *typed, number=2)):
+        assert_equal(pair, 1e-9)
+        assert "train/full_loss" in read_history(pair[0].folder)[0]
+
+
 def test_tables_and_weights_of_classes_are_each_members_own() -> None:
     typed = ("metrics=[confusion,mcc]", "loss.weight=balanced", "trainer.max_epochs=2")
     for pair in pairs(*seeds(*DOUBLE, *typed, number=2)):
@@ -260,27 +271,47 @@ def test_what_fails_in_one_members_folder_fails_that_member_alone(
     assert read_record(failed)["status"] == "failed"
 
 
-def test_members_that_are_stopped_go_on_alone_to_what_they_would_have_been(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("together", [True, False])
+def test_members_that_are_stopped_go_on_to_what_they_would_have_been(
+    monkeypatch: pytest.MonkeyPatch, together: bool
 ) -> None:
-    stop = functools.partialmethod(stop_in_epoch, 3)
+    typed = (*DOUBLE, "scheduler=cosine", "optim=nesterov", "optim.lr=0.05")
+    members = [(*typed, "seed=0"), (*typed, "seed=1"), (*typed, "optim.lr=0.2")]
     with monkeypatch.context() as patch:
+        stop = functools.partialmethod(stop_in_epoch, 3)
         patch.setattr(PopulationModule, "on_train_epoch_start", stop, raising=False)
-        outcomes = trained_together(*seeds(*DOUBLE, number=2))
-    assert [type(outcome) for outcome in outcomes] == [KeyboardInterrupt] * 2
-    folders = sorted(Path("together").glob("*-*"))
-    for folder in folders:
+        outcomes = trained_together(*members)
+    assert [type(outcome) for outcome in outcomes] == [KeyboardInterrupt] * 3
+    for folder in Path("together").glob("*-*"):
         record = read_record(folder)
         assert (record["status"], record["error"]) == ("interrupted", "stopped by SIGINT")
         assert record["epochs"] == 2
         assert (folder / "checkpoints" / "last.ckpt").is_file()
-    runs = known(trained_together(*seeds(*DOUBLE, number=2)))
-    assert [run.folder for run in runs] == folders
-    for pair in zip(runs, trained_alone(*seeds(*DOUBLE, number=2)), strict=True):
-        assert_alike(of_result(pair[0].record), of_result(pair[1].record), 1e-7)
+    if together:
+        runs = known(trained_together(*members))
+    else:
+        runs = [run for typed in members for run in known(trained_together(typed))]
+    of_all = [{"members": 3, "place": place} if together else None for place in range(3)]
+    assert [run.record["population"] for run in runs] == of_all
+    assert len(list(Path("together").glob("*-*"))) == 3
+    for pair in zip(runs, trained_alone(*members), strict=True):
         # As a run that is resumed in float64 differs from itself in the tenth digit.
-        assert_alike(read_history(pair[0].folder), read_history(pair[1].folder), 1e-7)
-        assert pair[0].record["population"] is None
+        assert_equal(pair, 1e-7)
+
+
+def test_members_that_were_killed_in_their_test_are_tested(monkeypatch: pytest.MonkeyPatch) -> None:
+    members = seeds(*DOUBLE, "trainer.max_epochs=2", number=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(member_life, "test", raise_interrupt)
+        outcomes = trained_together(*members)
+    assert [type(outcome) for outcome in outcomes] == [KeyboardInterrupt] * 2
+    for pair in zip(known(trained_together(*members)), trained_alone(*members), strict=True):
+        assert_equal(pair, 1e-7)
+        assert pair[0].record["population"] is not None
+
+
+def raise_interrupt(member: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def stop_in_epoch(module: PopulationModule, epoch: int) -> None:

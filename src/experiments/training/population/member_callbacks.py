@@ -69,13 +69,21 @@ class MemberCallbacks(Callback):
             if last in (None, is_last) and not is_clock:
                 getattr(callback, hook)(trainer, module, *arguments)
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         def start(member: Started) -> None:
             self.tell(member, "setup", "fit")
+            saved = member.checkpoint["callbacks"] if member.checkpoint is not None else {}
+            for callback in member.trainer.callbacks:
+                if callback.state_key in saved:
+                    callback.load_state_dict(saved[callback.state_key])
             self.tell(member, "on_fit_start")
-            self.tell(member, "on_train_start")
 
+        self.module.prepare()
         self.each(self.module.active, start)
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.each(self.module.active, lambda member: self.tell(member, "on_train_start"))
+        self.let_go(self.leave_and_finish)  # whose patience was at its end already
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.each(self.module.active, lambda member: self.tell(member, "on_train_epoch_start"))

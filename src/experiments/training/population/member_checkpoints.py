@@ -36,9 +36,11 @@ class CapturedCheckpoint(CheckpointIO):
 
     Attributes:
         captured: the last checkpoint.
+        loaded: what the Trainer is given to go on from.
     """
 
     captured: Checkpoint
+    loaded: Checkpoint
 
     def save_checkpoint(
         self, checkpoint: Checkpoint, path: Any, storage_options: Any = None
@@ -48,7 +50,7 @@ class CapturedCheckpoint(CheckpointIO):
     def load_checkpoint(
         self, path: Any, map_location: Any = None, weights_only: bool | None = None
     ) -> Checkpoint:
-        raise NotImplementedError  # a member that goes on from a checkpoint is trained alone
+        return self.loaded
 
     def remove_checkpoint(self, path: Any) -> None:
         raise NotImplementedError

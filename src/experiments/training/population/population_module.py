@@ -71,7 +71,8 @@ class PopulationModule(L.LightningModule):
         assert isinstance(loader, StackedLoader)
         return loader
 
-    def on_fit_start(self) -> None:
+    def prepare(self) -> None:
+        """Bring the members to the device and into one stack, as they were at their checkpoints."""
         trainer: Any = self.trainer
         for member in self.members:
             module = member.parts.module
@@ -82,6 +83,9 @@ class PopulationModule(L.LightningModule):
             module.member_metrics = member.trainer.callback_metrics
             module.means.reset(self.device)
             module.train()
+            if member.checkpoint is not None:
+                module.load_saved(member.checkpoint)
+                module.means.load(member.checkpoint["standardized_sums"])
         first = self.members[0].parts.module
         self.stack = Stack([member.parts for member in self.members], first.num_total())
         for number, member in enumerate(self.members):
@@ -89,9 +93,21 @@ class PopulationModule(L.LightningModule):
             member.trainer.saving = MemberCheckpoints(
                 number, parts, member.trainer, self.stack, self.of_all, is_eager
             )
+            if (saved := member.checkpoint) is not None:
+                self.stack.load(number, saved["optimizer_states"][0], saved["lr_schedulers"][0])
 
     def on_train_start(self) -> None:
+        self.execution.go_on_from_checkpoint(self.trainer)
         self.loader.active = self.stack.active
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Return what the Trainer goes on from: the loops of the members, and nothing of theirs."""
+        first = self.members[0].checkpoint
+        if first is None:
+            return None
+        optimizer = self.configure_optimizers().state_dict()
+        own = {"state_dict": self.state_dict(), "callbacks": {}, "lr_schedulers": []}
+        return {**first, **own, "optimizer_states": [optimizer]}
 
     def of_all(self) -> Checkpoint:
         """Return what the checkpoints of all members have in common at this moment."""

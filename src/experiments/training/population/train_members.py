@@ -21,7 +21,14 @@ from experiments.training.check import check_config, check_launch
 from experiments.training.claimed_folder import check_planned_code
 from experiments.training.population.member_callbacks import MemberCallbacks
 from experiments.training.population.member_checkpoints import CapturedCheckpoint
-from experiments.training.population.member_life import GoesOnAlone, Life, Started, life_of
+from experiments.training.population.member_life import (
+    Claimed,
+    GoesOnAlone,
+    Life,
+    Position,
+    Started,
+    life_of,
+)
 from experiments.training.population.member_logs import MemberLogs
 from experiments.training.population.member_parts import build_member
 from experiments.training.population.membership import why_alone
@@ -30,6 +37,7 @@ from experiments.training.population.stacked_batches import PopulationData
 from experiments.training.run import interruptible, train
 from experiments.training.run_parts import RunParts
 from experiments.training.trainer import trainer_with
+from experiments.training.whole_checkpoint import LAST
 
 log = logging.getLogger(__name__)
 
@@ -97,15 +105,18 @@ class Population:
     thrown: BaseException | None = field(default=None, init=False)
 
     def train(self, places: list[int]) -> Outcome:
-        """Train some together, and return what has stopped all of them; None for nothing."""
+        """Train some together, and return what has stopped all of them; None for nothing.
+
+        Those that go on from checkpoints of the same step are a population of their own.
+        """
         members: list[Started] = []
         try:
-            self.claim(places)
-            self.num_claimed = len(self.lives)
-            started = [self.proceed(place, next) for place in list(self.lives)]
-            members = [member for member in started if member is not None]
-            if members:
-                self.fit(members)
+            for group in self.claimed(places):
+                self.num_claimed = len(group)
+                started = [self.proceed(place, next) for place in group]
+                members = [member for member in started if isinstance(member, Started)]
+                if members:
+                    self.fit(members)
         except (KeyboardInterrupt, SystemExit) as stop:
             self.break_off(members, stop)
             return stop
@@ -114,9 +125,13 @@ class Population:
             self.break_off(members, None)
         return None
 
-    def claim(self, places: list[int]) -> None:
-        """Build the members, and claim the folder of each."""
+    def claimed(self, places: list[int]) -> list[list[int]]:
+        """Build the members and claim the folder of each; return who can be trained together.
+
+        One that no other stands beside is given free, to be trained alone.
+        """
         first: RunParts | None = None
+        groups: dict[Position | None, list[int]] = {}
         for place in places:
             try:
                 parts = self.built(place, first)
@@ -129,7 +144,13 @@ class Population:
             self.lives[place] = life_of(
                 place, parts, self.launches[place], self.logs.keeping, lambda: self.num_claimed
             )
-            self.proceed(place, next)
+            claimed = self.proceed(place, next)
+            if isinstance(claimed, Claimed):
+                groups.setdefault(claimed.position, []).append(place)
+        for group in groups.values():
+            if len(group) == 1:
+                self.proceed(group[0], lambda life: life.throw(GoesOnAlone()))
+        return [group for group in groups.values() if len(group) > 1]
 
     def built(self, place: int, first: RunParts | None) -> RunParts:
         """Return the parts of a member, checked as those of a run alone."""
@@ -142,7 +163,9 @@ class Population:
         check_planned_code(launch, parts)
         return parts
 
-    def proceed(self, place: int, how: Callable[[Life], Started | None]) -> Started | None:
+    def proceed(
+        self, place: int, how: Callable[[Life], Claimed | Started]
+    ) -> Claimed | Started | None:
         """Go a part of a member's way, and settle it where that is its end."""
         try:
             with self.logs.about(place):
@@ -180,13 +203,18 @@ class Population:
             has_validation=first.trainer.checkpointing[0].monitor is not None,
             checkpoint_io=captured,
         )
+        checkpoint = module.checkpoint()
+        if checkpoint is not None:
+            captured.loaded = checkpoint
         devices.keep_freed_memory()
         with (
             interruptible(trainer),
             devices.without_asking_for_gpus(),
             devices.computing_with(first.num_threads, config["trainer"]["matmul_precision"]),
         ):
-            trainer.fit(module, PopulationData([member.parts.datamodule for member in members]))
+            data = PopulationData([member.parts.datamodule for member in members])
+            path = None if checkpoint is None else LAST
+            trainer.fit(module, data, ckpt_path=path, weights_only=True)
             for member in module.active:
                 member.saving.unstack()
                 self.finish(member)
