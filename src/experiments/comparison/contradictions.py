@@ -14,6 +14,7 @@ from experiments.errors.messages import UserError
 from experiments.record.folder import COPY, read_back
 from experiments.record.identity import flat, identity_of
 from experiments.record.record import Record
+from experiments.record.strangers_files import text_of
 
 LATER = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time")
 """Numbers that a resumed run may have others of than were typed at first."""
@@ -77,7 +78,7 @@ def is_as_copied(folder: str, record: Record, config: dict[str, Any]) -> bool:
     if not re.search(rf"-{re.escape(record['identity'][:8])}(-\d+)?$", folder):
         return False
     with contextlib.suppress(OSError, ValueError):
-        copy = read_back(Path(folder, COPY).read_text(encoding="utf-8"))
+        copy = read_back(text_of(Path(folder, COPY)))
         return flat(config) == flat(copy)
     return False
 
@@ -85,7 +86,7 @@ def is_as_copied(folder: str, record: Record, config: dict[str, Any]) -> bool:
 def changed_since(folder: str, record: Record, config: dict[str, Any]) -> list[str]:
     """Return what is another value in the copy among Hydra's files, if that is what was trained."""
     with contextlib.suppress(OSError, ValueError):
-        copy = read_back(Path(folder, COPY).read_text(encoding="utf-8"))
+        copy = read_back(text_of(Path(folder, COPY)))
         checksum = str(record["data_checksum"])
         if identity_of(copy, checksum, record["code"]) == record["identity"]:
             now, before = flat(config), flat(copy)

@@ -15,6 +15,7 @@ from scipy.special import stdtrit
 from experiments.comparison.blocks import Fold, ordered, shared_by
 from experiments.comparison.design import added_to
 from experiments.comparison.judged import Judged
+from experiments.errors.wording import visible
 from experiments.record.metric import names_in_stages
 
 History = Sequence[Mapping[str, float | None]]
@@ -61,7 +62,7 @@ def curves_of(tasks: Sequence[Judged]) -> list[Curves]:
                 histories, keys, splits, shared_by(order, judged.task.overlap) or 0.0
             )
             if series:
-                curves.append(Curves(judged.task.name, index, epochs, series))
+                curves.append(Curves(visible(judged.task.name), index, epochs, series))
     return curves
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import math
 import os
 import re
@@ -15,11 +16,15 @@ from typing import Any
 import yaml
 
 from experiments.comparison.contradictions import contradiction_of
+from experiments.errors.error_table import TABLE
 from experiments.errors.messages import UserError, user_error
 from experiments.record.code import change_of_code, changes
 from experiments.record.folder import CONFIG, RECORD, read_back, read_config
 from experiments.record.history import read_history
 from experiments.record.record import Record, read_record
+from experiments.record.strangers_files import is_within, text_of
+
+log = logging.getLogger(__name__)
 
 Config = dict[str, Any]
 Row = dict[str, float | None]
@@ -107,7 +112,7 @@ def read_runs(folders: Sequence[Path]) -> Reading:
     for folder in folders:
         if not folder.is_dir():
             raise user_error("no_such_runs", path=folder)
-        for run_folder in run_folders(str(folder), DEEPEST):
+        for run_folder in run_folders(str(folder), DEEPEST, reading.unread):
             if os.path.realpath(run_folder) not in seen:
                 seen.add(os.path.realpath(run_folder))
                 add_run(reading, run_folder, parse)
@@ -131,21 +136,34 @@ def leave_out_replaced(reading: Reading) -> None:
                 reading.unread.append(LeftOut(run.folder, reason))
 
 
-def run_folders(folder: str, depth: int) -> Iterator[str]:
-    """Yield the run folders in and below a folder, in the order of their names."""
+def run_folders(folder: str, depth: int, left_out: list[LeftOut]) -> Iterator[str]:
+    """Yield the run folders in and below a folder, in the order of their names.
+
+    A link among them that leads elsewhere would have a stranger's folder decide where is looked: it
+    is left out, as is a folder that may not be read.
+    """
     if os.path.exists(f"{folder}/{RECORD}"):
         yield folder
         return
     if depth == 0:
         return
-    with os.scandir(folder) as entries:
-        below = sorted(
-            entry.path
-            for entry in entries
-            if not entry.name.startswith(".") and entry.name not in WITHOUT_RUNS and entry.is_dir()
-        )
-    for path in below:
-        yield from run_folders(path, depth - 1)
+    try:
+        with os.scandir(folder) as entries:
+            below = sorted(
+                (entry.path, entry.is_symlink())
+                for entry in entries
+                if not entry.name.startswith(".")
+                and entry.name not in WITHOUT_RUNS
+                and entry.is_dir()
+            )
+    except OSError as error:
+        left_out.append(LeftOut(folder, str(error.strerror)))
+        return
+    for path, is_link in below:
+        if is_link and not is_within(path, folder):
+            left_out.append(LeftOut(path, TABLE["link"].format(path=folder)))
+            continue
+        yield from run_folders(path, depth - 1, left_out)
 
 
 def add_run(reading: Reading, folder: str, parse: ConfigReader) -> None:
@@ -169,9 +187,18 @@ def add_run(reading: Reading, folder: str, parse: ConfigReader) -> None:
         record,
         config,
         sweep if reading.declarations[sweep] else None,
-        functools.cache(lambda: read_history(Path(folder))),
+        functools.cache(functools.partial(curves_read, folder)),
     )
     (reading.tuning if is_tuning else reading.runs).append(run)
+
+
+def curves_read(folder: str) -> list[Row]:
+    """Return the history of a run; of one that cannot be read, none, and that is said."""
+    try:
+        return read_history(Path(folder))
+    except UserError as error:
+        log.warning("%s Its curves are left out.", error)
+        return []
 
 
 def read_sweep(reading: Reading, sweep: str) -> None:
@@ -190,8 +217,7 @@ def read_file(reading: Reading, path: str, parse: Callable[[str], Any], problem:
     if not os.path.isfile(path):
         return None
     try:
-        with open(path, encoding="utf-8") as file:
-            return parse(file.read())
+        return parse(text_of(path))
     except (OSError, ValueError, KeyError, TypeError, AssertionError, yaml.YAMLError) as error:
         reading.unread.append(LeftOut(path, f"{problem} ({error!r:.100})"))
         return None
@@ -229,8 +255,7 @@ class ConfigReader:
         """
         path = f"{folder}/{CONFIG}"
         try:
-            with open(path, encoding="utf-8") as file:
-                text = file.read()
+            text = text_of(path)
             seed = self.seed.search(text)
             rest = self.seed.sub("", text) if seed else text
             if rest not in self.parsed:

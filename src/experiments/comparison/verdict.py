@@ -28,7 +28,7 @@ from experiments.comparison.subject import title_of
 from experiments.comparison.targets import targets_dict
 from experiments.comparison.tuning_price import price_dict
 from experiments.errors.messages import user_error
-from experiments.errors.wording import few
+from experiments.errors.wording import all_visible, few
 from experiments.record.record import now
 
 SCHEMA = 1
@@ -51,7 +51,8 @@ def compared(
     """
     design, tasks, excluded = judged_runs(reading, request)
     head = {"schema": SCHEMA, "name": name, "made_at": now(), "command": command}
-    return head | verdict_dict(reading, design, tasks, excluded), curves_of(tasks)
+    verdict: Dict = all_visible(head | verdict_dict(reading, design, tasks, excluded))
+    return verdict, curves_of(tasks)
 
 
 def judged_runs(reading: Reading, request: Request) -> tuple[Design, list[Judged], list[LeftOut]]:
@@ -74,7 +75,8 @@ def answer(reading: Reading, request: Request) -> Dict:
     """
     design, tasks, _ = judged_runs(reading, request)
     verdict = answer_dict(design, tasks)
-    return verdict | {"headline": headline(verdict, design)}
+    said: Dict = all_visible(verdict | {"headline": headline(verdict, design)})
+    return said
 
 
 def answer_dict(design: Design, tasks: Sequence[Judged]) -> Dict:

@@ -114,6 +114,9 @@ TABLE: dict[str, str] = {
     "untrusted": "{key}._target_={given}: this is no part of an experiment, and is not called. "
     "Allowed are networks, optimizers, callbacks, loggers and metrics of any package, and what "
     "your own files define.",
+    "corrupt_history": "{path}: this is no history of a run ({reason}). Restore the file from a "
+    "copy, or delete it: what the record says does not need it.",
+    "link": "a link that leads out of {path} is not followed; name its own place in runs=",
     "rerun": "{path}: this is no configuration that a run has kept ({reason}), and is not loaded, "
     "as a pickle may run any program. Type the overrides of the run again, or resume=FOLDER.",
     "untrusted_run": "{path}: its config names {key}._target_={given}, and of what the config of a "

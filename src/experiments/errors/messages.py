@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from experiments.errors.commands import as_typed_here
 from experiments.errors.error_table import TABLE
 from experiments.errors.likeness import hint, nearest_key
-from experiments.errors.wording import as_typed, listed
+from experiments.errors.wording import as_typed, listed, visible
 
 LONG_LIST = 180
 """Characters of choices from which on what was probably meant stands before them."""
@@ -21,7 +21,7 @@ class UserError(ValueError):
     """A mistake in the input, which the user can mend; its text is the whole message."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(as_typed_here(message))
+        super().__init__(visible(as_typed_here(message)))
 
 
 class UnknownKey(UserError):

@@ -6,6 +6,34 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+NEVER_MEANT = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff"
+UNSEEN = re.compile(rf"[{NEVER_MEANT}\r\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb]")
+"""Signs that a terminal or a page obeys and does not show: escapes, what turns the direction of
+writing, half characters."""
+
+
+def visible(text: str) -> str:
+    """Return a text in which signs that would be obeyed are written out.
+
+    Names, paths and errors of a stranger's run stand in what we print; an escape among them could
+    wipe the screen, or write a verdict over ours. Ends of lines and tabs stay.
+
+    >>> visible("ok\\x1b[2J"), visible("a\\u202eb"), visible("relu\\n")
+    ('ok\\\\x1b[2J', 'a\\\\u202eb', 'relu\\n')
+    """
+    return UNSEEN.sub(lambda sign: ascii(sign[0])[1:-1], text)
+
+
+def all_visible(value: Any) -> Any:
+    """Return nested plain values with every word in it visible, keys too."""
+    if isinstance(value, str):
+        return value if value.isascii() and value.isprintable() else visible(value)
+    if isinstance(value, dict):
+        return {all_visible(key): all_visible(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [all_visible(part) for part in value]
+    return tuple(map(all_visible, value)) if type(value) is tuple else value
+
 
 def as_typed(value: object) -> object:
     """Return what is not a word or a number as it is typed."""

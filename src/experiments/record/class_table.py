@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.record.folder import write_atomic
+from experiments.record.strangers_files import text_of
 
 Array = NDArray[Any]
 
@@ -49,7 +50,7 @@ def write_table(
 def read_table(folder: Path, name: str) -> ClassTable | None:
     """Return a table of a run; None where it has none, or one that cannot be read."""
     try:
-        rows = list(csv.reader(table_path(folder, name).read_text(encoding="utf-8").splitlines()))
+        rows = list(csv.reader(text_of(table_path(folder, name)).splitlines()))
         names, by_stage = tuple(rows[0][2:]), dict[str, list[list[float]]]()
         for stage, _, *row in rows[1:]:
             by_stage.setdefault(stage, []).append([float(number) for number in row])

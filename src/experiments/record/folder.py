@@ -19,6 +19,7 @@ from experiments.errors.error_table import TABLE
 from experiments.errors.messages import user_error
 from experiments.record.later_keys import with_later_keys
 from experiments.record.plain_yaml import from_yaml, to_yaml
+from experiments.record.strangers_files import text_of
 
 log = logging.getLogger(__name__)
 
@@ -140,11 +141,11 @@ def read_config(folder: Path) -> dict[str, Any]:
         UserError: neither is a configuration.
     """
     try:
-        return with_own_data(folder, read_back((folder / CONFIG).read_text(encoding="utf-8")))
+        return with_own_data(folder, read_back(text_of(folder / CONFIG)))
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         with contextlib.suppress(OSError, ValueError):
-            config = with_own_data(folder, read_back((folder / COPY).read_text(encoding="utf-8")))
+            config = with_own_data(folder, read_back(text_of(folder / COPY)))
             log.warning(TABLE["config_copy"], folder / CONFIG, reason, folder / COPY)
             return config
         raise user_error("corrupt_config", path=folder / CONFIG, reason=reason) from error

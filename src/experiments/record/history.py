@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
+from experiments.errors.messages import user_error
 from experiments.record.folder import HISTORY, write_atomic
+from experiments.record.strangers_files import check_file
+
+COUNTS = ("epoch", "step")
+MOST_STEPS = 2**63
 
 
 class HistoryFile:
@@ -59,13 +65,34 @@ def read_history(folder: Path) -> list[dict[str, float | None]]:
     """Read history.csv: one dictionary per row, None for a value not measured.
 
     A last line without its end is the half-written row of a run that was killed; it is left out.
+
+    Raises:
+        UserError: the file cannot be read.
     """
     path = folder / HISTORY
     if not path.is_file():
         return []
-    with path.open(encoding="utf-8", newline="") as file:
-        lines = [line for line in file if line.endswith("\n")]
-    return [
-        {name: number(value) if value else None for name, value in row.items()}
-        for row in csv.DictReader(lines)
-    ]
+    try:
+        check_file(path, most=None)
+        with path.open(encoding="utf-8", newline="") as file:
+            lines = [line for line in file if line.endswith("\n")]
+        rows = [
+            {name: number(value) if value else None for name, value in row.items()}
+            for row in csv.DictReader(lines)
+        ]
+        check_rows(rows)
+    except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise user_error("corrupt_history", path=path, reason=reason) from error
+    return rows
+
+
+def check_rows(rows: list[dict[str, float | None]]) -> None:
+    """Raise ValueError where rows do not tell epochs and steps by whole numbers."""
+    for place, row in enumerate(rows, start=2):
+        if None in row:
+            raise ValueError(f"line {place} has more cells than there are columns")
+        for name in COUNTS:
+            value = row.get(name, math.nan)
+            if value is not None and not (0 <= value < MOST_STEPS and value == int(value)):
+                raise ValueError(f"line {place} has no {name}")

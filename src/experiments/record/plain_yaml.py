@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from experiments.errors.wording import NEVER_MEANT
+
 try:
     from yaml import CSafeDumper as SafeDumper
     from yaml import CSafeLoader as SafeLoader
@@ -28,6 +30,12 @@ FLOAT = re.compile(
     re.VERBOSE,
 )
 """What is a number to OmegaConf: 1e-3 too, which is a word to YAML 1.1 and so to PyYAML."""
+
+
+MOST_VALUES = 1_000_000
+DEEPEST = 100
+LARGEST = 10**300
+OBEYED = re.compile(f"[{NEVER_MEANT}]")
 
 
 class YamlWriter(SafeDumper):
@@ -66,6 +74,62 @@ def to_yaml(config: Any) -> str:
     return text
 
 
+def check_plain(values: Any) -> None:
+    """Raise ValueError for what is more than nested plain values, or too much of them.
+
+    An alias of YAML stands for as much as one likes: ten lines of ten aliases each are ten
+    thousand million values to whoever walks over them. Each part is counted once, and with it how
+    much it stands for and how deep.
+
+    >>> a = [1, 2]; check_plain({"a": [a, a]})
+    >>> for _ in range(30): a = [a, a]
+    >>> check_plain(a)
+    Traceback (most recent call last):
+    ValueError: it stands for more than 1,000,000 values, as aliases of aliases do
+    """
+    sizes: dict[int, tuple[int, int]] = {}
+    under_way: set[int] = set()
+    stack: list[tuple[Any, bool]] = [(values, False)]
+    while stack:
+        node, is_counted = stack.pop()
+        if not isinstance(node, dict | list):
+            check_value(node)
+            continue
+        if id(node) in sizes:
+            continue
+        parts = list(node.values()) if isinstance(node, dict) else node
+        if is_counted:
+            under_way.discard(id(node))
+            inner = [sizes[id(part)] for part in parts if isinstance(part, dict | list)]
+            size = 1 + len(parts) + sum(size for size, _ in inner)
+            depth = 1 + max((depth for _, depth in inner), default=0)
+            if size > MOST_VALUES:
+                raise ValueError(f"it stands for more than {MOST_VALUES:,} values, as aliases of "
+                                 "aliases do")  # fmt: skip
+            if depth > DEEPEST:
+                raise ValueError(f"it is nested more than {DEEPEST} deep")
+            sizes[id(node)] = size, depth
+            continue
+        if id(node) in under_way:
+            raise ValueError("it holds itself")
+        under_way.add(id(node))
+        if isinstance(node, dict):
+            for key in node:
+                check_value(key)
+        stack.append((node, True))
+        stack.extend((part, False) for part in parts)
+
+
+def check_value(value: Any) -> None:
+    """Raise ValueError for what YAML has beside JSON: dates, sets, bytes; and half a character."""
+    if not (value is None or isinstance(value, bool | int | float | str)):
+        raise ValueError(f"it holds a {type(value).__name__}")
+    if isinstance(value, str) and OBEYED.search(value):
+        raise ValueError(f"it holds {value!r:.40}, with a sign that is no text")
+    if isinstance(value, int) and abs(value) > LARGEST:
+        raise ValueError("it holds a whole number that no float can hold")
+
+
 def from_yaml(text: str) -> dict[str, Any]:
     """Return the mapping that a YAML text holds.
 
@@ -77,8 +141,9 @@ def from_yaml(text: str) -> dict[str, Any]:
     """
     try:
         values = yaml.load(text, YamlReader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError, OverflowError) as error:
         raise ValueError(str(error)) from error
+    check_plain(values)
     if not isinstance(values, dict):
         raise ValueError("it is no mapping")
     return values

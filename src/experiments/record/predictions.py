@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,12 @@ from numpy.typing import NDArray
 
 from experiments.errors.messages import user_error
 from experiments.record.folder import PREDICTIONS, write_atomic
+from experiments.record.strangers_files import check_archive
 
 Array = NDArray[Any]
 
+OF_ARCHIVES = (zipfile.BadZipFile, NotImplementedError, zlib.error, KeyError)
+"""What Python raises for broken archives."""
 MOST_BYTES = 2_000_000
 """What the probabilities of all classes may take, as float16: 10,000 points of a hundred classes.
 Of more, that of the predicted class alone is kept."""
@@ -86,6 +90,27 @@ def replace_predictions(folder: Path, predictions: Predictions | None) -> None:
     write_atomic(path, functools.partial(np.savez, **arrays), is_synced=False)
 
 
+def check_shapes(told: Predictions) -> None:
+    """Raise ValueError unless the arrays are of the same points, and of the kinds that they are."""
+    kinds = {"targets": "iuf", "classes": "iu", "probabilities": "f", "values": "f"}
+    given = {name: array for name, array in vars(told).items() if array is not None}
+    for name, array in given.items():
+        if array.ndim < 1 or array.dtype.kind not in kinds[name]:
+            raise ValueError(f"{name} are {array.dtype} of shape {array.shape}")
+        if len(array) != len(told.targets):
+            raise ValueError(f"{len(told.targets)} targets, and {len(array)} {name}")
+    if ("classes" in given and "values" in given) or not {"classes", "values"} & set(given):
+        raise ValueError("it holds neither classes alone nor values alone")
+    if told.values is not None and told.values.size != told.targets.size:
+        raise ValueError(f"targets are {told.targets.shape}, and values {told.values.shape}")
+    if told.classes is not None and (
+        told.targets.ndim != 1 or told.classes.ndim != 1 or told.targets.dtype.kind == "f"
+    ):
+        raise ValueError("classes are numbers from 0, one of each point")
+    if told.classes is not None and len(told) and min(told.classes.min(), told.targets.min()) < 0:
+        raise ValueError("a class below 0")
+
+
 def read_predictions(folder: Path) -> Predictions | None:
     """Return what the run of a folder told of its test points; None where it has no such file.
 
@@ -95,10 +120,13 @@ def read_predictions(folder: Path) -> Predictions | None:
     path = folder / PREDICTIONS
     try:
         # Opened here, since numpy leaves a broken file open.
+        check_archive(path)
         with path.open("rb") as content, np.load(content, allow_pickle=False) as arrays:
-            return Predictions(**{name: arrays[name] for name in arrays.files})
+            told = Predictions(**{name: arrays[name] for name in arrays.files})
+        check_shapes(told)
+        return told
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, EOFError, MemoryError, *OF_ARCHIVES) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise user_error("corrupt_predictions", path=path, reason=reason) from error

@@ -5,14 +5,21 @@ Nothing here needs torch: reports are built from records alone.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
+import re
+import types
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, get_args, get_origin, get_type_hints
 
 from experiments.errors.messages import user_error
+from experiments.errors.wording import all_visible
 from experiments.record.folder import RECORD, write_atomic
+from experiments.record.plain_yaml import check_plain
+from experiments.record.strangers_files import text_of
 
 SCHEMA = 1
 
@@ -97,6 +104,29 @@ ADDED_LATER = (
 """Keys that records of the same schema may lack."""
 
 
+NEVER_NEGATIVE = (
+    "seed",
+    "best_epoch",
+    "epochs",
+    "steps",
+    "num_parameters",
+    "num_activation_parameters",
+    "num_classes",
+    "num_train",
+    "num_val",
+    "num_test",
+    "num_redrawn",
+    "duration_seconds",
+    "fit_seconds",
+    "train_seconds",
+    "samples_per_second",
+)
+PATTERNS = {"identity": r"[0-9a-f]{16}", "setting": r"[0-9a-f]{16}", "wandb_id": r"[\w-]{1,128}"}
+"""Words of a record that become parts of paths."""
+MOST_DIGITS = 20
+MOST_SAID = 3
+
+
 def now() -> str:
     """Return the time in UTC, ISO 8601, to the millisecond."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -122,16 +152,82 @@ def read_record(folder: Path) -> Record:
     if not path.is_file():
         raise user_error("not_a_run", path=folder, reason=f"it has no {RECORD}")
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(
+            text_of(path), parse_constant=no_number, parse_float=finite, parse_int=whole
+        )
+        record = all_visible(record)
+        check_plain(record)
         schema = int(record["schema"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise user_error("corrupt_record", path=path, reason=repr(error)) from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise user_error("corrupt_record", path=path, reason=f"{error!r:.200}") from error
     if schema > SCHEMA:
         raise user_error("newer_schema", path=path, given=schema, allowed=SCHEMA)
     for name in ADDED_LATER:
         record.setdefault(name, None)
     missing = sorted(set(Record.__annotations__) - set(record))
-    if missing:
-        reason = f"missing: {', '.join(missing)}"
+    wrong = [] if missing else list(wrong_in(record))
+    if missing or wrong:
+        reason = f"missing: {', '.join(missing)}" if missing else "; ".join(wrong[:MOST_SAID])
         raise user_error("corrupt_record", path=path, reason=reason)
     return record
+
+
+def finite(word: str) -> float:
+    """Return a number of JSON; 1e400 is none."""
+    if math.isfinite(number := float(word)):
+        return number
+    return no_number(word)
+
+
+def whole(word: str) -> int:
+    """Return a whole number of JSON, of at most 64 bits: others are no counts."""
+    if len(word) > MOST_DIGITS:
+        no_number(f"{word[:MOST_DIGITS]}...")
+    return int(word)
+
+
+def no_number(word: str) -> Any:
+    raise ValueError(f"{word} is no number")
+
+
+def wrong_in(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what cannot be in a record, which may have been written by anybody.
+
+    >>> list(wrong_in({"seed": -1, "epochs": "many", "status": "won"}))
+    ['seed is -1', "status is 'won'", "epochs is 'many'"]
+    """
+    for name, kind in kinds().items():
+        if name not in record:
+            continue
+        value = record[name]
+        fits = is_of(value, kind)
+        if fits and name in NEVER_NEGATIVE:
+            fits = value is None or value >= 0
+        if fits and name in PATTERNS:
+            fits = value is None or re.fullmatch(PATTERNS[name], value) is not None
+        if not fits:
+            yield f"{name} is {value!r:.60}"
+
+
+@functools.cache
+def kinds() -> dict[str, Any]:
+    """Return the type of each value of a record."""
+    return get_type_hints(Record)
+
+
+def is_of(value: Any, kind: Any) -> bool:
+    """Return whether a value of JSON is of a type; a whole number is a number too."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return True
+    if origin is Literal:
+        return value in parts
+    if origin is types.UnionType:
+        return any(is_of(value, part) for part in parts)
+    if origin is dict:
+        return isinstance(value, dict) and all(is_of(part, parts[1]) for part in value.values())
+    if origin is list:
+        return isinstance(value, list) and all(is_of(part, parts[0]) for part in value)
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))

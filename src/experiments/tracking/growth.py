@@ -9,6 +9,7 @@ from typing import IO
 
 from experiments.record.folder import HISTORY
 from experiments.record.history import number
+from experiments.record.strangers_files import check_file
 
 Row = dict[str, float]
 Signature = tuple[int, int, int]
@@ -58,6 +59,7 @@ class GrowingHistory:
             return self.num_rows, []
         before = self.num_rows, self._digest.digest()
         rows: list[Row] = []
+        check_file(self.path, most=None)
         with self.path.open("rb") as file:
             if not self._goes_on(file):
                 self._begin(file)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.record.folder import write_atomic
+from experiments.record.strangers_files import check_archive
 
 MEDIA = "media.npz"
 NUM_MISTAKES = 32
@@ -66,6 +67,7 @@ def read_media(folder: Path) -> Media | None:
     path = folder / MEDIA
     if not path.is_file():
         return None
+    check_archive(path)
     with np.load(path, allow_pickle=False) as arrays:
         content = dict(arrays)
     return Media(**{**content, "class_names": content["class_names"].tolist()})

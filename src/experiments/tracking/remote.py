@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from experiments.errors.likeness import hint
 from experiments.errors.messages import UserError, user_error
@@ -97,7 +98,9 @@ def download_runs(source: str, target: Path, num_at_once: int = NUM_AT_ONCE) -> 
     if asked.sweep and not runs:
         raise no_such_sweep(api, asked)
     with refusals(), ThreadPoolExecutor(num_at_once) as pool:
-        return list(pool.map(lambda run: download(run, target / run.id), runs))
+        return list(
+            pool.map(lambda run: download(run, target / f"run-{quote(run.id, safe='')}"), runs)
+        )
 
 
 def listed_runs(api: Any, source: RemoteSource, filters: dict[str, Any]) -> list[Any]:
@@ -129,6 +132,8 @@ def download(run: Any, folder: Path) -> RemoteRun:
 def download_files(run: Any, folder: Path) -> str | None:
     """Bring the files that were saved with a run, and return what is wrong where some are not."""
     for file in run.files(names=list(FILES)):
+        if file.name not in FILES:  # a server that gives others may give ../ too
+            continue
         file.download(str(folder)).close()
         (folder / file.name).rename(folder / FILES[file.name])
     missing = [name for name in (RECORD, CONFIG) if not (folder / name).is_file()]

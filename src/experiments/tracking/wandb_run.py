@@ -18,6 +18,7 @@ import wandb
 from experiments.record.folder import CHECKPOINTS, CONFIG, HISTORY, RECORD
 from experiments.record.metric import Added, is_higher_better, names_in_stages
 from experiments.record.record import Record
+from experiments.record.strangers_files import is_within
 from experiments.tracking.finishing import finish_in_time
 from experiments.tracking.names import LONGEST, group_of, name_of
 from experiments.tracking.reachable import Mode, choose_mode
@@ -273,7 +274,7 @@ def finish_run(
     run.summary.update(dict(summary))
     save_files(run, folder)
     checkpoint = folder / CHECKPOINTS / "best.ckpt"
-    if with_checkpoint and checkpoint.is_file():
+    if with_checkpoint and checkpoint.is_file() and is_within(checkpoint, folder):
         artifact = wandb.Artifact(f"model-{run.id}", type="model")
         artifact.add_file(str(checkpoint))
         run.log_artifact(artifact, aliases=["best"])
@@ -289,7 +290,8 @@ def save_files(run: Any, folder: Path) -> None:
     W&B would link them, and what `wandb sync` uploads later would be what they are by then.
     """
     for saved_name, name in FILES.items():
-        if (folder / name).is_file():
+        # A link may lead to a file that is nobody's to see.
+        if (folder / name).is_file() and is_within(folder / name, folder):
             copy = Path(run.dir) / saved_name
             shutil.copyfile(folder / name, copy)
             run.save(copy, base_path=run.dir, policy="now", glob=False)

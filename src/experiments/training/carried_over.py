@@ -6,16 +6,19 @@ import functools
 import logging
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from experiments.errors.error_table import TABLE
+from experiments.errors.messages import user_error
 from experiments.record.code import change_of_code, is_other_code
 from experiments.record.folder import CHECKPOINTS, HISTORY, write_atomic
 from experiments.record.history import read_history
 from experiments.record.same_data import is_other_data
+from experiments.record.strangers_files import is_within
 from experiments.training.resume import Resumed
 from experiments.training.run_parts import RunParts
 from experiments.training.whole_checkpoint import BEST, LAST, is_whole, load_checkpoint, tell_broken
@@ -57,6 +60,7 @@ def carry_over(resumed: Resumed | None, folder: Path, parts: RunParts) -> Path |
     if old != folder:
         for name in (HISTORY, *([] if is_lost or is_other else [f"{CHECKPOINTS}/{BEST}"])):
             if (old / name).is_file():
+                check_is_of(old / name, old)
                 shutil.copyfile(old / name, folder / name)
     is_changed = is_lost or is_other
     if is_changed:
@@ -66,8 +70,46 @@ def carry_over(resumed: Resumed | None, folder: Path, parts: RunParts) -> Path |
     if written_for != {here} or is_changed or resumed.checkpoint.name != LAST:
         for folder_then in written_for:
             saved["callbacks"] = renamed(saved["callbacks"], folder_then, here)
+        check_paths(saved["callbacks"], here, resumed.checkpoint, instead)
         write_atomic(new / LAST, functools.partial(torch.save, saved), is_synced=False)
     return new / LAST
+
+
+def check_is_of(path: Path, folder: Path) -> None:
+    """Raise UserError for a link that leads out of a run's folder: its target would be copied."""
+    if not is_within(path, folder):
+        raise user_error("not_a_run", path=path, reason="it is a link that leads out of its folder")
+
+
+def check_paths(callbacks: Any, here: str, checkpoint: Path, instead: str) -> None:
+    """Raise UserError where a checkpoint remembers files of another folder.
+
+    Lightning removes the best weights so far when it has found better ones, and takes where they
+    are from the checkpoint.
+    """
+    for state in callbacks.values():
+        if not isinstance(state, dict) or "dirpath" not in state:
+            continue
+        for path in words_in(state):
+            is_path = os.path.isabs(path) or ".." in Path(path).parts or "://" in path
+            if is_path and not is_within(path, here):
+                reason = f"it remembers {path[:200]} as one of its files"
+                raise user_error(
+                    "corrupt_checkpoint", path=checkpoint, reason=reason, instead=instead
+                )
+
+
+def words_in(value: Any) -> Iterator[str]:
+    """Yield the words among nested values, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from words_in(key)
+            yield from words_in(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from words_in(part)
 
 
 def loses_best(saved: dict[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
+from experiments.errors.wording import visible
 from experiments.record.folder import LOG
 from experiments.record.metric import written
 from experiments.record.record import Record
@@ -86,6 +87,13 @@ class LogFile(logging.FileHandler):
         pass
 
 
+class Lines(logging.Formatter):
+    """Formats what is logged, and shows what a terminal would obey."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(super().format(record))
+
+
 def is_for_the_user(record: logging.LogRecord) -> bool:
     """Return whether a log record is shown: our own, but no tracebacks, which train.log keeps."""
     return record.name.startswith("experiments") and not record.exc_info
@@ -100,7 +108,7 @@ def quiet_lightning() -> None:
 def log_file(folder: Path) -> logging.Handler:
     """Return what writes the log of a run into its folder."""
     kept = LogFile(folder / LOG, encoding="utf-8")
-    kept.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    kept.setFormatter(Lines("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     return kept
 
 
@@ -116,7 +124,7 @@ def logging_by(*kept: logging.Handler) -> Iterator[None]:
     """Send this package's log to the terminal and to handlers, which get warnings too."""
     root = logging.getLogger()
     shown = logging.StreamHandler(sys.stdout)
-    shown.setFormatter(logging.Formatter("%(message)s"))
+    shown.setFormatter(Lines("%(message)s"))
     shown.addFilter(is_for_the_user)
     handlers: list[logging.Handler] = [shown, *kept]
     level = log.level

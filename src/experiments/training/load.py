@@ -86,7 +86,14 @@ class Run:
         instead = f"Whole is: {listed(words)}." if words else "Train the run again."
         saved = load_checkpoint(path, instead)
         config = without_weights(self.config)
-        module = build_module(config, DataSpec.from_dict(saved["data_spec"]))
+        try:
+            spec = DataSpec.from_dict(saved["data_spec"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            reason = f"it does not say what data it was trained on: {error!r:.100}"
+            raise user_error(
+                "corrupt_checkpoint", path=path, reason=reason, instead=instead
+            ) from error
+        module = build_module(config, spec)
         module.load_saved(saved)
         return module.eval()
 

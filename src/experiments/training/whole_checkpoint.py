@@ -12,6 +12,7 @@ import torch
 from experiments.errors.error_table import TABLE
 from experiments.errors.messages import user_error
 from experiments.record.folder import CHECKPOINTS
+from experiments.record.strangers_files import check_archive
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ def load_checkpoint(path: Path, instead: str) -> dict[str, Any]:
         UserError: it is broken; `instead` says what to do.
     """
     try:
+        check_archive(path)
         return dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # of whatever kind the broken byte makes it
         reason = "it is empty" if not path.stat().st_size else " ".join(str(error).split())[:200]
