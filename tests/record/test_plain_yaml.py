@@ -70,3 +70,37 @@ def test_the_text_of_a_config_is_that_of_omegaconf(overrides: list[str]) -> None
 def test_what_is_no_mapping_is_refused(text: str, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         from_yaml(text)
+
+
+LAUGHS = "\n".join(
+    ["a0: &a0 [1, 1]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 12))]
+)
+
+
+TOO_MUCH = {
+    "aliases of aliases": (LAUGHS, "stands for more than 1,000,000 values"),
+    "itself": ("a: &a [*a]", "holds itself"),
+    "deep": ("a: " + "[" * 200 + "]" * 200, "nested more than 100 deep"),
+    "very deep": ("a: " + "[" * 10**5, "nested more than 100 deep"),
+    "deep lines": ("\n".join(" " * n + "a:" for n in range(10**4)), "nested more than 100 deep"),
+    "deep dashes": ("- " * 10**5, "nested more than 100 deep"),
+    "a call": ("a: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
+    "a function": ("a: !!python/name:os.system", "could not determine a constructor"),
+    "bytes": ("a: !!binary aGFsbG8=", "it holds a bytes"),
+    "a set": ("a: !!set {b, c}", "it holds a set"),
+    "a date": ("a: !!timestamp 2001-01-01", "it holds a date"),
+    "a list as key": ("? [1, 2]\n: 3", "unhashable"),
+    "an escape": ('a: "\\e[2J"', "a sign that is no text"),
+    "5000 digits": ("a: " + "9" * 5000, "digits"),
+    "400 digits": ("a: " + "9" * 400, "no float can hold"),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), TOO_MUCH.values(), ids=TOO_MUCH.keys())
+def test_what_is_more_than_plain_values_is_refused(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        from_yaml(text)
+
+
+def test_aliases_that_stand_for_little_are_read() -> None:
+    assert from_yaml("a: &a [1, 2]\nb: *a\nc: [*a, *a]")["c"] == [[1, 2], [1, 2]]

@@ -139,11 +139,39 @@ def from_yaml(text: str) -> dict[str, Any]:
     Raises:
         ValueError: it holds none, or is no YAML.
     """
-    try:
-        values = yaml.load(text, YamlReader)
-    except (yaml.YAMLError, RecursionError, OverflowError) as error:
-        raise ValueError(str(error)) from error
-    check_plain(values)
+    values = values_of(text)
     if not isinstance(values, dict):
         raise ValueError("it is no mapping")
     return values
+
+
+def values_of(text: str) -> Any:
+    """Return the nested plain values that a YAML text of anybody's holds.
+
+    Raises:
+        ValueError: it is no YAML, or holds more than plain values, or too much.
+    """
+    try:
+        check_depth(text)
+        values = yaml.load(text, YamlReader)
+    except (yaml.YAMLError, RecursionError, OverflowError, TypeError) as error:
+        raise ValueError(str(error)) from error
+    check_plain(values)
+    return values
+
+
+def check_depth(text: str) -> None:
+    """Raise ValueError for what is nested too deep: PyYAML's reader in C would overflow its stack,
+    which ends the process (100,000 brackets, PyYAML 6.0).
+
+    What nests has a bracket for each level, or a line as long as half of the levels.
+    """
+    brackets = text.count("[") + text.count("{")
+    if brackets <= DEEPEST and all(len(line) <= DEEPEST for line in text.splitlines()):
+        return
+    depth = 0
+    for event in yaml.parse(text, YamlReader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise ValueError(f"it is nested more than {DEEPEST} deep")

@@ -24,7 +24,9 @@ from experiments.errors.messages import check_choice, refuse_unless, user_error
 from experiments.errors.wording import listed
 from experiments.record.folder import check_name, write_atomic
 from experiments.record.identity import BLOCKS
+from experiments.record.plain_yaml import values_of
 from experiments.record.record import now
+from experiments.record.strangers_files import text_of
 from experiments.sweep.grid import Grid, values_of_key
 from experiments.sweep.planned_looks import planned_looks
 
@@ -266,10 +268,10 @@ def read_declarations(sweep_dir: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     try:
-        declarations = yaml.safe_load(path.read_text(encoding="utf-8"))
+        declarations = values_of(text_of(path))
         is_list = isinstance(declarations, list) and all(isinstance(d, dict) for d in declarations)
         reason = "" if is_list else "it holds no list of declarations"
-    except (ValueError, yaml.YAMLError) as error:
+    except ValueError as error:
         reason = " ".join(str(error).split())
     if reason:
         aside = path.with_name(f"{FILE}.broken")
