@@ -52,6 +52,9 @@ PLANNED = {
     "train sweeps=activations model=mlp trainer.max_epochs=5": "70 jobs",
     "train sweeps=optimizers protocol=tuned model=mlp data=moons data.num_samples=500 "
     "'sweep.tuning.seeds=[1000]' trainer.max_epochs=5": "45 jobs",
+    "train -m activation=relu,tanh,sigmoid model=mlp trainer.max_epochs=2 sweep.control=relu "
+    "sweep.delta=0.02 sweep.until=settled": "at most 60 runs",
+    "train sweeps=activations model=mlp sweep.until=settled sweep.max_seeds=20": "at most 140 runs",
     "train experiment=double_descent": "6 jobs",
     "train sweeps=depth": "50 jobs",
     "train sweeps=depth activation=sigmoid": "50 jobs",

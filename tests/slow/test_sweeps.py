@@ -17,6 +17,7 @@ from running import run_folders
 from experiments import load_run
 from experiments.record.claim import FINISHED
 from experiments.record.record import read_record
+from experiments.sweep.declaration import read_declarations
 from experiments.sweep.jobs.server import LOOK_SECONDS
 
 pytestmark = pytest.mark.slow
@@ -101,6 +102,71 @@ def test_two_launchers_share_a_sweep() -> None:
     done = [len(re.findall(r"\] ✓ completed", out)) for out in outs]
     assert sum(done) >= NUM_RUNS
     assert min(done) > 0
+
+
+LOOKS = ["-m", "logger=none", "model=mlp", "model.hidden=[16]", "activation=relu,tanh,sigmoid"]
+LOOKS += ["sweep.control=relu", "sweep.until=settled", "sweep.looks=[2,4,5]"]
+LOOKS += ["sweep.spending=pocock"]
+
+
+def settled_in(said: str) -> list[str]:
+    """Return what a sweep says to be settled."""
+    return re.findall(r"^  .*settled at \d+ seeds\.$", said, re.MULTILINE)
+
+
+def test_a_sweep_until_settled_that_is_killed_comes_to_the_same() -> None:
+    folder, whole = Path("swept"), Path("undisturbed")
+    command = [*LOOKS, "sweep.delta=0.05", "trainer.max_epochs=15"]
+    undisturbed = ended(started(*command, f"hydra.sweep.dir={whole}"))
+    lines = settled_in(undisturbed)
+    assert len(lines) == 1  # tanh is as good as relu
+    number = len(run_folders(whole))
+    assert 6 < number < 15
+    assert f"{number} of at most 15 runs: " in undisturbed
+    done: dict[Path, bytes] = {}
+    # Amid the first look of six runs, and amid the second one.
+    for num_epochs in (30, 105):
+        more = num_epochs - epochs_in(folder)
+        kill_after(more, folder, *command, f"hydra.sweep.dir={folder}")
+        after = finished_records(folder)
+        assert {path: after.get(path) for path in done} == done
+        done = after
+    continued = ended(started(*command, f"hydra.sweep.dir={folder}"))
+    assert settled_in(continued) == lines
+    after = finished_records(folder)
+    assert {path: after.get(path) for path in done} == done
+    assert scores_in(folder) == scores_in(whole)
+
+
+def scores_in(folder: Path) -> dict[str, dict[str, float | None]]:
+    """Return what each run of a sweep measured, by its identity."""
+    records = [read_record(path) for path in run_folders(folder)]
+    return {record["identity"]: record["metrics"] for record in records}
+
+
+def test_two_launchers_share_each_look() -> None:
+    # Runs of seed 0 wait in their second epoch until both launchers have two of them.
+    waiting = "+callbacks.waiting={_target_:misbehaving.AtEpoch,how:hang,seed:0,unless:'met'}"
+    command = [*LOOKS, "sweep.delta=0.2", "trainer.max_epochs=5", waiting]
+    command += ["hydra.launcher.population=off"]
+    both = [started(*command, PYTHONPATH=MISBEHAVING) for _ in range(2)]
+    wait_until(lambda: count_of("running") >= 3)
+    Path("met").touch()
+    outs = [ended(process) for process in both]
+    lines = settled_in(outs[0])
+    assert len(lines) == 1  # tanh is as good as relu
+    assert settled_in(outs[1]) == lines
+    runs = [load_run(folder) for folder in run_folders()]
+    assert [completions(run.folder) for run in runs] == [1] * len(runs)
+    assert len({run.record["identity"] for run in runs}) == len(runs)
+    assert Counter(run.record["status"] for run in runs) == {"completed": len(runs)}
+    done = [len(re.findall(r"\] ✓ completed", out)) for out in outs]
+    assert sum(done) >= len(runs)
+    assert min(done) > 0
+    for out in outs:
+        assert f"{len(runs)} of at most 15 runs" in out
+    [declared] = read_declarations(run_folders()[0].parent)
+    assert declared["looks"] == [2, 4, 5]
 
 
 def count_of(status: str) -> int:

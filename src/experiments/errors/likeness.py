@@ -144,6 +144,8 @@ OTHER_CHOICES: dict[str, dict[str, str | None]] = {
         **dict.fromkeys(("tukey", "pooled", "anova", "hsd"), "dunnett"),
         **dict.fromkeys(("exact", "permutation", "randomization", "wilcoxon"), "sign_flip"),
     },
+    "until": dict.fromkeys(("significant", "decided", "done", "stopped", "true"), "settled"),
+    "spending": dict.fromkeys(("obf", "of", "fleming", "conservative"), "obrien_fleming"),
     "comparisons": {"all": "all_pairs", "pairwise": "all_pairs", "baseline": "control"},
     "changed_data": {"true": "allow", "yes": "allow", "false": "refuse", "no": "refuse"},
 }
