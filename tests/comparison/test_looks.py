@@ -79,10 +79,10 @@ def pairs_of(verdict: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def spent_by(looks: Sequence[int]) -> list[float]:
-    """Return O'Brien and Fleming's spending of 5 %, 2 - 2 Phi(z_0.975 / sqrt(t))."""
+    """Return O'Brien and Fleming's spending of 5 %, 2 - 2 Phi(z / sqrt(t)) on either side."""
     normal = NormalDist()
-    z = [normal.inv_cdf(0.975) / math.sqrt(n / looks[-1]) for n in looks]
-    return [2 - 2 * normal.cdf(bound) for bound in z]
+    z = [normal.inv_cdf(1 - 0.025 / 2) / math.sqrt(n / looks[-1]) for n in looks]
+    return [2 * (2 - 2 * normal.cdf(bound)) for bound in z]
 
 
 def test_a_sweep_goes_on_with_what_is_open_and_what_that_is_compared_with(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from experiments.comparison.design import Design
 from experiments.comparison.statistics.paired import Pair, compare_pair, paired_differences
 from experiments.comparison.statistics.sequential import levels_of, sequential_p
 from experiments.comparison.statistics.settling import Standing, at_look, settle
+from experiments.comparison.statistics.spending import nominal_levels
 from experiments.comparison.task import Task
 
 Indices = tuple[int, int]
@@ -27,6 +28,7 @@ class PairAtLook:
         seeds: these seeds.
         unused: what both have beside them.
         following: the seeds of its next look; none where it is settled, or was the last.
+        level: what intervals of its look are at, such that all of its looks hold together.
     """
 
     standing: Standing
@@ -34,6 +36,7 @@ class PairAtLook:
     seeds: tuple[int, ...]
     unused: tuple[int, ...]
     following: tuple[int, ...]
+    level: float | None
 
     def plain(self, declared: DeclaredLooks, level: float) -> dict[str, Any]:
         """Return what is told of it; `spent` is what its level may have spent by its look."""
@@ -124,9 +127,10 @@ def standing_pair(
         early = pair and replace(pair, p=math.nan, interval=endless, interval90=endless)
         following = declared.seeds_at(sizes[0])
         unused = tuple(seed for seed in there if seed not in seeds)
-        return PairAtLook(standing, early, seeds, unused, following)
+        return PairAtLook(standing, early, seeds, unused, following, None)
     seeds = declared.seeds_at(sizes[k])
     is_over = standing.is_settled or k + 1 == len(sizes)
     following = () if is_over else declared.seeds_at(sizes[k + 1])
     unused = tuple(seed for seed in there if seed not in seeds)
-    return PairAtLook(standing, effects[k], seeds, unused, following)
+    level = 1 - nominal_levels(declared.looks, design.alpha / family)[k]
+    return PairAtLook(standing, effects[k], seeds, unused, following, level)

@@ -168,7 +168,9 @@ def pair_dict(
     Without an interval, `reason` says why.
     """
     a, b = indices
-    names = judged.name(a), judged.name(b)
+    names, at = (judged.name(a), judged.name(b)), judged.at_looks.get(indices)
+    if at is not None and at.level is not None:
+        level = at.level
     pair: Dict = {"a": a, "b": b, "name": f"{names[0]} against {names[1]}", "level": level}
     pair |= dict.fromkeys(
         ("difference", "interval", "df", "by_seeds", "by_points", "gained", "lost", "reason")
@@ -180,6 +182,8 @@ def pair_dict(
         pair["reason"] = "the two were tested on different points"
     else:
         seeds = ordered(known[a].scores.keys() & known[b].scores.keys())
+        if at is not None:
+            seeds = [seed for seed in seeds if seed in at.seeds]
         if len(seeds) < 2 or len(known[a].targets) < 2:
             pair["reason"] = "it takes two seeds and two test points"
     pair["n"] = len(seeds)

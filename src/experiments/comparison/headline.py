@@ -8,7 +8,7 @@ from experiments.comparison.design import Design
 from experiments.comparison.formats import Unit
 from experiments.comparison.lookups import Dict
 from experiments.comparison.report.assumptions import why_silent
-from experiments.comparison.words import MOST_GATHERED, few, undecided
+from experiments.comparison.words import MOST_GATHERED, few, next_look, undecided
 
 MOST_LINES = 12
 MANY_TASKS = 3
@@ -109,6 +109,9 @@ def gathered(pairs: Sequence[Dict], names: Mapping[int, str]) -> str:
         which = f"{', '.join(names[pair['a']] for pair in pairs)} against {names[others.pop()]}"
     else:
         which = "; ".join(pair["name"] for pair in pairs)
+    if pairs[0].get("look"):
+        following = {next_look(pair["look"]) for pair in pairs}
+        return f"Inconclusive: {which}{following.pop() if len(following) == 1 else ''}."
     needed = [pair["seeds_needed"] for pair in pairs if pair["seeds_needed"] is not None]
     sentence = f"Inconclusive: {which}"
     if needed:

@@ -95,8 +95,8 @@ PAIR_TESTS = {
         "Holm",
         "interval for equivalence",
         of_looks,
-        "two-sided group-sequential sign-flip tests (Pitman 1937; Lan and DeMets 1983)",
-        "the repeated interval of two one-sided t tests of their difference",
+        "two-sided group-sequential sign-flip tests (Pitman 1937)",
+        "the repeated interval of their difference that spends 5 % over the looks",
     ),
     "dunnett": PairTest(
         "Dunnett",

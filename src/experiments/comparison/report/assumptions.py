@@ -12,8 +12,12 @@ from experiments.errors.wording import few
 
 
 def what_is_assumed(verdict: Dict, task: Dict) -> list[str]:
-    """Return in a line what a pooled test that speaks rests on; nothing for another test."""
+    """Return in a line what a pooled test that speaks, or one with looks, rests on; nothing for
+    another test.
+    """
     pooled = task.get("pooled")
+    if task.get("looks"):
+        return [what_looks_are(task["looks"], verdict["design"]["alpha"])]
     if not pooled or pooled["silent"]:
         return []
     names = {setting["id"]: str(setting["name"]) for setting in task["settings"]}
@@ -22,6 +26,28 @@ def what_is_assumed(verdict: Dict, task: Dict) -> list[str]:
     if pooled["left_out"]:
         lines.append(f"Left out, as not all settings have it: {block_words(pooled['left_out'])}.")
     return [" ".join(lines)]
+
+
+def what_looks_are(looks: Dict, alpha: float) -> str:
+    """Return at which numbers of seeds a sweep was to be judged, and what each may have spent.
+
+    >>> looks = {"seeds": [6, 12], "spent": [0.006, 0.05], "spending": "obrien_fleming"}
+    >>> what_looks_are(looks, 0.05)[:69]
+    'Looks were declared at 6 and 12 seeds, which may have spent 0.6 and 5'
+    """
+    sizes, spent = (
+        f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
+        for words in ([str(n) for n in looks["seeds"]], [f"{s:.2g}" for s in in_percent(looks)])
+    )
+    return (
+        f"Looks were declared at {sizes} seeds, which may have spent {spent} % of the chance of a "
+        f"false claim ({looks['spending']}, {alpha:.0%} in all). A comparison is judged by the "
+        "seeds of the look that settled it; later ones, which others needed, are in means alone."
+    )
+
+
+def in_percent(looks: Dict) -> list[float]:
+    return [100 * share for share in looks["spent"]]
 
 
 def what_the_error_is(pooled: Dict, unit: Unit) -> str:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 
 from experiments.comparison.formats import percent, unit_of_metric
 from experiments.comparison.lookups import Dict, joined
-from experiments.comparison.pair_tests import CORRECTED, PAIR_TESTS, tests_of
-from experiments.comparison.statistics.permutation import is_exact
+from experiments.comparison.pair_tests import CORRECTED, PAIR_TESTS, SEQUENTIAL, tests_of
+from experiments.comparison.statistics.permutation import MOST_EXACT, is_exact
 from experiments.comparison.words import counted
-from experiments.config.schema import SIGN_FLIP
+from experiments.config.schema import OBRIEN_FLEMING, POCOCK, SIGN_FLIP
 from experiments.errors.commands import named_version
 
 
@@ -164,9 +164,32 @@ def by_pooled_error(verdict: Dict, name: str) -> str:
     )
 
 
+def by_looks(verdict: Dict, name: str) -> str:
+    """Return how pairs were tested at looks that were declared, as long as they were open."""
+    design, looks = verdict["design"], verdict["design"]["looks"]
+    kind = "exact" if is_exact(looks[-1]) else f"exact (to {MOST_EXACT} seeds, then Monte Carlo)"
+    at = ", ".join(map(str, looks[:-1]))
+    at = f"{at} and {looks[-1]}" if at else str(looks[-1])
+    holm = ", with Holm's step-down at each of them (Holm 1979; Ye et al. 2013)"
+    level = f"1 - {design['alpha']:g}/{design['family']}"
+    level = level if design["family"] > 1 else percent(1 - design["alpha"])
+    return (
+        f"{kind} {PAIR_TESTS[name].cited} at {at} seeds, which were declared before the runs: the "
+        "limit of each look is from the joint distribution of all signs given the absolute "
+        f"differences so far, and alpha is spent by {SPENDS[design['spending']]} (Lan and DeMets "
+        f"1983){holm if design['family'] > 1 else ''}. A comparison that was settled was judged no "
+        f"more; intervals are repeated ones at {level} over all looks (Jennison and Turnbull 1989)"
+    )
+
+
+SPENDS = {
+    OBRIEN_FLEMING: "the function of O'Brien and Fleming's kind",
+    POCOCK: "the function of Pocock's kind",
+}
 TESTED: dict[str, Callable[[Dict, str], str]] = {
     SIGN_FLIP: by_sign_flips,
     CORRECTED: by_corrected_t,
+    SEQUENTIAL: by_looks,
     "dunnett": by_pooled_error,
     "tukey": by_pooled_error,
 }

@@ -16,7 +16,12 @@ from experiments.comparison.formats import (
 from experiments.comparison.lookups import Dict, joined, names_of, thing_of
 from experiments.comparison.pair_tests import pair_test
 from experiments.comparison.report.table import VERDICT, Cell, Table, numbers, texts
-from experiments.comparison.report.verdict_tables import CHANCES, compared_cells
+from experiments.comparison.report.verdict_tables import (
+    CHANCES,
+    LOOK,
+    compared_cells,
+    look_of,
+)
 
 
 def every_number(verdict: Dict, task: Dict) -> Table:
@@ -27,7 +32,9 @@ def every_number(verdict: Dict, task: Dict) -> Table:
     columns += numbers(f"{thing}s", "difference", "sd of differences", f"correlation by {thing}")
     columns += numbers(pair_test(task).equivalence, "p", pair_test(task).p)
     columns += numbers("better on a fresh seed" if thing == "seed" else "better on so many folds")
-    columns += [VERDICT, *numbers("would settle it", "detectable"), *texts("reason")]
+    columns += [VERDICT, *numbers("would settle it", "detectable")]
+    columns += [*texts(LOOK), *numbers("level spent")] if task.get("looks") else []
+    columns += texts("reason")
     rows: list[list[Cell]] = []
     for p in task["pairs"]:
         chance = with_ends(p["superiority"], p["superiority_interval"])
@@ -35,9 +42,18 @@ def every_number(verdict: Dict, task: Dict) -> Table:
         row = [p["name"], p["n"], unit.change(p["difference"]), unit.bare(p["sd"])]
         row += [p["correlation"], unit.changes(p["interval90"]), probability(p["p"])]
         row += [probability(p["p_holm"]), chance, p["verdict"], seeds]
-        rows.append([*row, unit.bare(p["detectable"]), p["reason"] or NOTHING])
+        row += [unit.bare(p["detectable"]), *at_its_look(p, bool(task.get("looks")))]
+        rows.append([*row, p["reason"] or NOTHING])
     title = "Every number of the comparisons"
     return Table(title + " (differences in points)" * unit.is_points, columns, rows)
+
+
+def at_its_look(pair: Dict, has_looks: bool) -> list[Cell]:
+    """Return the look of a pair, and what it may have spent by then; without looks nothing."""
+    if not has_looks:
+        return []
+    spent = (pair.get("look") or {}).get("spent")
+    return [look_of(pair), NOTHING if spent is None else f"{spent:.2g}"]
 
 
 def with_ends(share: float | None, interval: Sequence[float] | None) -> str:

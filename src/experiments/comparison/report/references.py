@@ -96,6 +96,24 @@ WORKS = {
   pages = {65--70},
   year = {1979}
 }""",
+    "Jennison and Turnbull 1989": """@article{jennison1989interim,
+  title = {Interim Analyses: the Repeated Confidence Interval Approach},
+  author = {Jennison, Christopher and Turnbull, Bruce W.},
+  journal = {Journal of the Royal Statistical Society: Series B},
+  volume = {51},
+  number = {3},
+  pages = {305--361},
+  year = {1989}
+}""",
+    "Lan and DeMets 1983": """@article{lan1983discrete,
+  title = {Discrete Sequential Boundaries for Clinical Trials},
+  author = {Lan, K. K. Gordon and DeMets, David L.},
+  journal = {Biometrika},
+  volume = {70},
+  number = {3},
+  pages = {659--663},
+  year = {1983}
+}""",
     "Nadeau and Bengio 2003": """@article{nadeau2003inference,
   title = {Inference for the Generalization Error},
   author = {Nadeau, Claude and Bengio, Yoshua},
@@ -169,6 +187,15 @@ WORKS = {
   author = {Tukey, John W.},
   note = {Manuscript, Princeton University; in The Collected Works of John W. Tukey VIII, 1994},
   year = {1953}
+}""",
+    "Ye et al. 2013": """@article{ye2013group,
+  title = {A Group Sequential {Holm} Procedure with Multiple Primary Endpoints},
+  author = {Ye, Yining and Li, Ai and Liu, Lingyun and Yao, Bin},
+  journal = {Statistics in Medicine},
+  volume = {32},
+  number = {7},
+  pages = {1112--1124},
+  year = {2013}
 }""",
 }
 """Each work by how it is cited in the text."""

@@ -183,6 +183,7 @@ def declared_design(verdict: Dict) -> dict[str, str | Sequence[str]]:
         "smallest difference that matters": what_matters(verdict),
         "comparisons": f"{design['family']} ({design['comparisons']}), alpha {design['alpha']:g}",
         "test": design.get("test", SIGN_FLIP),
+        **declared_looks(design),
         "protocol": design["protocol"],
         "allowed to differ": joined(design.get("allow") or None, ", ") or "nothing else",
         "seeds": joined(design["seeds"], ", ") or NOTHING,
@@ -190,6 +191,13 @@ def declared_design(verdict: Dict) -> dict[str, str | Sequence[str]]:
         "source": SOURCES.get(design["source"], design["source"]),
         "changed since": design["changes"] or "nothing",
     }
+
+
+def declared_looks(design: Dict) -> dict[str, str]:
+    """Return the looks that were declared with the design; nothing where there were none."""
+    if not design.get("looks"):
+        return {}
+    return {"looks": f"at {joined(design['looks'], ', ')} seeds, spending {design['spending']}"}
 
 
 def moment(text: str) -> str:

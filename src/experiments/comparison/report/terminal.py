@@ -25,7 +25,7 @@ from experiments.comparison.report.sentences import (
     of_the_test_set,
 )
 from experiments.comparison.report.table import Table
-from experiments.comparison.report.verdict_tables import CHANCES, task_tables
+from experiments.comparison.report.verdict_tables import CHANCES, LOOK, task_tables
 from experiments.comparison.tuning_price import price_sentences
 from experiments.errors.wording import and_more
 
@@ -170,12 +170,14 @@ def compact(table: Table, console: Console) -> Table:
     left_out = ["95 % interval"] if width < WIDE else []
     short = [*left_out, "parameters", CHANCES]
     shorter_still = [*short, *(name for name in headings if name.startswith("p ("))]
+    shortest = [*shorter_still, LOOK]
     ways = [
         (left_out, True),
         ([*left_out, "parameters"], True),
         (short, True),
         (shorter_still, True),
         (shorter_still, False),
+        (shortest, False),
     ]
     for names, has_interval in ways:
         kept = [i for i, name in enumerate(headings) if i != at + 1 and name not in names]

@@ -21,6 +21,10 @@ MEANS = {True: "mean ± sd (%)", False: "mean ± sd"}
 DIFFERENCES = {True: "difference (points)", False: "difference"}
 """Headings, by whether a unit is points."""
 CHANCES = "chances in %"
+LOOK = "look"
+"""At how many seeds a comparison was settled, where looks were declared."""
+OF_LOOKS = ("seeds", "settled", "spent")
+"""What files tell of it."""
 
 
 def tables_of(verdict: Dict) -> list[Table]:
@@ -50,7 +54,8 @@ def settings_table(verdict: Dict, task: Dict) -> Table:
     for setting in settings:
         row = [str(setting["name"]), count(setting["num_parameters"]), seeds_of(setting)]
         row += [mean_and_sd(unit, setting), unit.interval(setting["interval"])]
-        rows.append(row + (compared_cells(unit, pairs.get(setting["id"])) if pairs else []))
+        compared = compared_cells(unit, pairs.get(setting["id"]), bool(task.get("looks")))
+        rows.append(row + (compared if pairs else []))
     marked = frozenset(i for i, setting in enumerate(settings) if setting["id"] == best(task))
     return Table(task["name"], columns, rows, marked)
 
@@ -60,7 +65,8 @@ def pairs_table(verdict: Dict, task: Dict) -> Table:
     unit = unit_of(verdict, task)
     columns = [*texts("pair"), *numbers(f"{thing_of(task)}s")]
     columns += compared_columns(unit, task, task["pairs"][0]["level"])
-    rows = [[p["name"], str(p["n"]), *compared_cells(unit, p)] for p in task["pairs"]]
+    has_looks = bool(task.get("looks"))
+    rows = [[p["name"], str(p["n"]), *compared_cells(unit, p, has_looks)] for p in task["pairs"]]
     return Table(f"{task['name']}, pairs", columns, rows)
 
 
@@ -99,16 +105,33 @@ def overview_in_short(verdict: Dict) -> Table:
 
 def compared_columns(unit: Unit, task: Dict, level: float) -> list[TableColumn]:
     headings = DIFFERENCES[unit.is_points], f"{percent(level)} interval", pair_test(task).p
-    return [*numbers(*headings, CHANCES), VERDICT]
+    looks = texts(LOOK) if task.get("looks") else []
+    return [*numbers(*headings, CHANCES), *looks, VERDICT]
 
 
-def compared_cells(unit: Unit, pair: Dict | None) -> list[str]:
-    """Return difference, interval, p, chances and verdict; of the control itself, that it is."""
+def compared_cells(unit: Unit, pair: Dict | None, has_looks: bool = False) -> list[str]:
+    """Return difference, interval, p, chances, with looks the one that settled it, and verdict; of
+    the control itself, that it is.
+    """
     if pair is None:
-        return ["", "", "", "", "control"]
+        return ["", "", "", "", *[""] * has_looks, "control"]
     numbers = [unit.change(pair["difference"]), unit.changes(pair["interval"])]
     numbers += [probability(pair["p_holm"]), chances(pair.get("chances"))]
-    return [*numbers, pair["verdict"]]
+    return [*numbers, *[look_of(pair)] * has_looks, pair["verdict"]]
+
+
+def look_of(pair: Dict) -> str:
+    """Return at which look a pair was settled, or is judged again.
+
+    >>> look_of({"look": {"settled": True, "seeds": 9, "next": None}})
+    'settled at 9'
+    """
+    look = pair.get("look")
+    if look is None:
+        return NOTHING
+    if look["settled"]:
+        return f"settled at {look['seeds']}"
+    return f"next at {look['next']}" if look["next"] else f"open at {look['last']}"
 
 
 def mean_and_sd(unit: Unit, setting: Dict) -> str:
@@ -163,6 +186,7 @@ def of_pair(pair: Dict | None) -> dict[str, Cell]:
     low, high = pair["interval"] or (None, None)
     keys = ("difference", "level", "p", "p_holm", "superiority", "correlation", "seeds_needed")
     values = {key: pair[key] for key in (*keys, "verdict", "reason")}
+    values |= {f"look_{key}": pair["look"][key] for key in OF_LOOKS} if pair.get("look") else {}
     values |= {f"chance_{key}": value for key, value in (pair.get("chances") or {}).items()}
     return {**values, "difference_low": low, "difference_high": high}
 

@@ -10,7 +10,7 @@ plants. Where there are too many, some are drawn; the observed signs count as on
 Smyth 2010, "Permutation p-values should never be zero", eq. 2).
 
 `scipy.stats.permutation_test` flips signs, too, without a resolution below which two sums count as
-equal; with 20 seeds it takes 13 s where this takes 0.04 s.
+equal; with 20 seeds it takes 13 s where this takes a millisecond.
 
 Legend of shapes: S seeds, K effects that are flipped together.
 """
@@ -24,6 +24,8 @@ MOST_EXACT = 20
 """With so many seeds all flips are still counted: half a million sums, in milliseconds."""
 
 DRAWS = 100_000
+BY_HALVES = 12
+"""From more seeds on, one effect's flips are counted by halves of them."""
 AT_ONCE = 2**18
 """So many sums are held at a time; 2 MB stay in a processor's cache."""
 
@@ -104,6 +106,9 @@ def count_all(rows: np.ndarray, least: np.ndarray) -> np.ndarray:
     Rows are of shape (R, S, K), the norms of shape (R,).
     """
     num_sums = 2 ** (rows.shape[1] - 1)
+    if rows.shape[2] == 1 and rows.shape[1] > BY_HALVES:
+        each = zip(rows[:, :, 0], least, strict=True)
+        return np.array([num_by_halves(row, bound) / num_sums for row, bound in each])
     size = max(1, AT_ONCE // num_sums)
     p = np.empty(len(rows))
     for start in range(0, len(rows), size):
@@ -113,6 +118,39 @@ def count_all(rows: np.ndarray, least: np.ndarray) -> np.ndarray:
             squares += sums_of_flips(rows[part, :, k]) ** 2
         p[part] = (np.sqrt(squares) >= least[part, np.newaxis]).mean(axis=-1)
     return p
+
+
+def num_by_halves(differences: np.ndarray, least: float) -> int:
+    """Return how many sign vectors that leave the first sign have a sum of at least `least`."""
+    half = max(1, len(differences) // 2)
+    first = np.sort(sums_of_flips(differences[np.newaxis, :half])[0])
+    return num_beyond(first, all_sums(differences[half:]), least)
+
+
+def num_beyond(first: np.ndarray, second: np.ndarray, least: float) -> int:
+    """Return how many sums of a number of either array are at least `least` away from 0.
+
+    Those of the first are sorted, so that of each of the second two searches tell: of 20 seeds a
+    thousand searches in place of half a million sums.
+
+    >>> num_beyond(np.array([-1.0, 1.0]), np.array([0.0, 3.0]), 2.0)
+    2
+    """
+    if least <= 0:
+        return len(first) * len(second)
+    above = len(first) - np.searchsorted(first, least - second, side="left")
+    below = np.searchsorted(first, -least - second, side="right")
+    return int(above.sum() + below.sum())
+
+
+def all_sums(differences: np.ndarray) -> np.ndarray:
+    """Return the sums under all sign vectors: of S differences 2^S, the first of them unflipped.
+
+    >>> all_sums(np.array([1.0, 2.0])).tolist()
+    [3.0, 1.0, -1.0, -3.0]
+    """
+    half = sums_of_flips(np.concatenate([[0.0], differences])[np.newaxis])
+    return np.asarray(half[0])
 
 
 def sums_of_flips(differences: np.ndarray) -> np.ndarray:

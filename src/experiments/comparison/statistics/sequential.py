@@ -16,20 +16,66 @@ Legend of shapes: S seeds, K looks, L levels, N sign vectors.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
-from experiments.comparison.statistics.permutation import DRAWS, is_exact, sums_of_flips
+from experiments.comparison.statistics.permutation import (
+    DRAWS,
+    all_sums,
+    is_exact,
+    num_beyond,
+    num_by_halves,
+    sums_of_flips,
+)
 from experiments.comparison.statistics.spending import Looks
 
 ROUNDED = 1e-12
 """Of a level: p is below it by so much, as where a rule says below, this one says at most."""
 FINEST, STEPS = 1e-4, 60
 """Levels between this and 1 that p can be, a sixth apart, beside those of the family."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A look at some differences.
+
+    Attributes:
+        weights: what is flipped, of shape (S,).
+        shares: what each level may have spent by then, of shape (L,).
+        rounding: how far the sum may be off by it.
+    """
+
+    weights: np.ndarray
+    shares: np.ndarray
+    rounding: float
+
+    @property
+    def is_exact(self) -> bool:
+        return is_exact(len(self.weights))
+
+    @property
+    def tolerance(self) -> float:
+        """Sums that differ by less count as equal."""
+        return float(1e-9 * np.abs(self.weights).sum() + self.rounding)
+
+    @property
+    def least(self) -> float:
+        """From where on a sum counts as being as far away from 0 as the observed one."""
+        return float(abs(self.weights.sum()) - self.tolerance)
+
+    def allowed(self, number: int) -> np.ndarray:
+        """Return how many of so many sign vectors each level may have rejected."""
+        return np.floor(self.shares * number * (1 + ROUNDED)).astype(int)
+
+    @property
+    def could_reject(self) -> bool:
+        """Whether any level could reject the observed signs, had no look before spent anything."""
+        most = self.allowed(2 ** (len(self.weights) - 1)).max() if self.is_exact else np.inf
+        return not self.is_exact or num_by_halves(self.weights, self.least) <= most
 
 
 @dataclass(frozen=True)
@@ -90,27 +136,68 @@ def sequential_p(
     d, levels = np.asarray(differences, dtype=float), np.asarray(levels, dtype=float)
     if np.isnan(d).any():
         raise ValueError("A sign-flip test takes differences that are numbers, and got NaN.")
-    sizes = [n for n in looks.sizes if n <= len(d)]
-    shares = looks.spent(levels)
-    p_of = np.append(levels * (1 - ROUNDED), 1.0)
+    steps = [
+        Step(flipped_sizes(d[:n]), share, n * resolution)
+        for n, share in zip(looks.sizes, looks.spent(levels), strict=True)
+        if n <= len(d)
+    ]
+    # Nothing has to be enumerated after the last look that could reject anything.
+    last = max((k for k, step in enumerate(steps) if step.could_reject), default=-1)
+    first = [step_levels[0] for step_levels in first_rejections(steps[: last + 1], draws, seed)]
+    first += [first[-1] if first else len(levels)] * (len(steps) - len(first))
+    return np.append(levels * (1 - ROUNDED), 1.0)[first]
+
+
+def first_rejections(steps: Sequence[Step], draws: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield after each look the first level that has rejected each sign vector, L for none; the
+    observed one comes first, and after the last look it is the only one.
+    """
     bounds: list[Bounds] = []
-    rejected = np.full(1, len(levels))  # by sign vector, the first level that has rejected it
-    p = []
-    for n, share in zip(sizes, shares, strict=False):
-        weights = flipped_sizes(d[:n])
-        tolerance = 1e-9 * np.abs(weights).sum() + n * resolution
-        if is_exact(n):
-            sums = np.abs(sums_of_flips(weights[np.newaxis])[0])
+    rejected = np.full(1, len(steps[0].shares)) if steps else np.empty(0)
+    for step in steps:
+        if step is steps[-1] and step.is_exact:
+            yield np.array([level_now(step, rejected)])
+            return
+        if step.is_exact:
+            sums = np.abs(sums_of_flips(step.weights[np.newaxis])[0])
             rejected = np.tile(rejected, len(sums) // len(rejected))
         else:
-            signs = drawn_signs(n, draws, seed)
-            sums = np.abs(weights @ signs)
-            rejected = first_levels(bounds, signs, len(levels))
-        limits = limits_of(sums, rejected, share, tolerance)
-        bounds.append(Bounds(weights, limits))
+            signs = drawn_signs(len(step.weights), draws, seed)
+            sums = np.abs(step.weights @ signs)
+            rejected = first_levels(bounds, signs, len(step.shares))
+        limits = limits_of(sums, rejected, step)
+        bounds.append(Bounds(step.weights, limits))
         rejected = np.minimum(rejected, first_level(sums, limits))
-        p.append(p_of[rejected[0]])  # the first sign vector is the observed one
-    return np.array(p)
+        yield rejected
+
+
+def level_now(step: Step, rejected: np.ndarray) -> int:
+    """Return the first level that has rejected the observed signs by a look after which there is
+    none: what lies beyond them is counted, without all the sums.
+
+    Args:
+        rejected: by sign vector of the look before, as in `limits_of`.
+    """
+    before = len(rejected).bit_length()  # seeds of that look, 1 where there was none
+    if before == 1:
+        before = len(step.weights) // 2 or 1
+        rejected = np.full(2 ** (before - 1), len(step.shares))
+    sums = sums_of_flips(step.weights[np.newaxis, :before])[0]
+    added = all_sums(step.weights[before:])
+    most_beyond = step.allowed(len(sums) * len(added))
+    order = np.argsort(sums)
+    sums, first = sums[order], rejected[order]
+    level, counted, beyond = len(step.shares), -1, 0
+    for own in range(len(step.shares) - 1, -1, -1):
+        still = first > own
+        number = int(np.count_nonzero(still))
+        if number != counted:
+            beyond = num_beyond(sums[still], added, step.least)
+        counted = number
+        if beyond > most_beyond[own] - (len(sums) - number) * len(added):
+            break
+        level = own
+    return min(level, int(rejected[0]))
 
 
 def flipped_sizes(differences: np.ndarray) -> np.ndarray:
@@ -120,9 +207,7 @@ def flipped_sizes(differences: np.ndarray) -> np.ndarray:
     return np.sign(differences) * rankdata(np.abs(differences))
 
 
-def limits_of(
-    sums: np.ndarray, rejected: np.ndarray, shares: np.ndarray, tolerance: float
-) -> np.ndarray:
+def limits_of(sums: np.ndarray, rejected: np.ndarray, step: Step) -> np.ndarray:
     """Return for each level the limit beyond which a sum is rejected.
 
     Beyond it lie at most so many sign vectors as the share of the level allows, less those that
@@ -131,22 +216,20 @@ def limits_of(
     Args:
         sums: absolute ones, of shape (N,).
         rejected: the first level that has rejected each before, of shape (N,).
-        shares: what may be spent, of shape (L,).
-        tolerance: sums that differ by less count as equal.
     """
-    number = len(sums)
-    allowed = np.floor(shares * number * (1 + ROUNDED)).astype(int)
+    number, num_levels = len(sums), len(step.shares)
+    most_beyond = step.allowed(number)
     # A limit is one of the largest sums, those that were rejected before included.
-    most = min(int(allowed.max()) + 1, number)
+    most = min(int(most_beyond.max()) + 1, number)
     top = np.argpartition(-sums, most - 1)[:most]
     top = top[np.argsort(-sums[top], kind="stable")]
     first, largest = rejected[top], sums[top]
-    before = np.cumsum(np.bincount(rejected, minlength=len(shares) + 1))[: len(shares)]
-    limits = np.full(len(shares), -1.0)
-    for level, left in enumerate(allowed - before):
+    before = np.cumsum(np.bincount(rejected, minlength=num_levels + 1))[:num_levels]
+    limits = np.full(num_levels, -1.0)
+    for level, left in enumerate(most_beyond - before):
         still = np.flatnonzero(first > level)
         if max(left, 0) < len(still):
-            limits[level] = largest[still[max(left, 0)]] + tolerance
+            limits[level] = largest[still[max(left, 0)]] + step.tolerance
     return np.maximum.accumulate(limits[::-1])[::-1]
 
 
