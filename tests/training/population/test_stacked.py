@@ -26,8 +26,10 @@ from members import (
 )
 from running import choices
 
+from experiments.training.population import stacked_network
 from experiments.training.population.membership import why_alone
 from experiments.training.population.stacked import Stack
+from experiments.training.population.stacked_network import NetworksInTurn, StackedNetwork
 
 EXACT = {"rtol": 1e-9, "atol": 1e-9}
 ROUNDED = {"rtol": 1e-5, "atol": 2e-6}
@@ -127,6 +129,7 @@ NETWORKS = {
     "group norm": (VECTORS, [*SMALL_MLP, "model.norm=group", "model.norm_groups=2"]),
     "cnn of signals": (SIGNALS, [*SMALL_CNN, "activation=prelu"]),
     "cnn of images": (IMAGES, [*SMALL_CNN, "model.norm=batch", "model.dense=[5]"]),
+    "small cnn of images": (IMAGES, ["model=cnn", "model.channels=[3]", "model.stride=2"]),
     "resnet": (IMAGES, ["model=resnet", "model.depth=8", "model.width=2"]),
     "gru": (SIGNALS, ["model=gru", "model.dense=[5]"]),
     "transformer": (SIGNALS, ["model=transformer", "model.dim=8", "model.depth=1"]),
@@ -138,6 +141,20 @@ def test_networks(name: str) -> None:
     shape, overrides = NETWORKS[name]
     lr = [("seed=0",), ("seed=1", "optim.lr=0.02"), ("seed=2",)]
     stack = compare(lr, *overrides, "optim=momentum", num_steps=6, tolerance=EXACT, shape=shape)
+    is_in_turn = name in ("gru", "resnet")
+    assert isinstance(stack.networks, NetworksInTurn if is_in_turn else StackedNetwork)
+    assert_evaluates_as_alone(stack)
+
+
+@pytest.mark.parametrize("name", ["cnn of signals", "cnn of images"])
+def test_larger_convolutions_one_after_the_other(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the ResNet above are."""
+    monkeypatch.setattr(stacked_network, "MOST_PATCH_NUMBERS", 0)
+    shape, overrides = NETWORKS[name]
+    stack = compare(SEEDS, *overrides, num_steps=4, tolerance=EXACT, shape=shape)
+    assert isinstance(stack.networks, NetworksInTurn)
     assert_evaluates_as_alone(stack)
 
 

@@ -111,7 +111,7 @@ class Stack:
             for name in statistics[0]
         }
         self.cohorts = self._cohorts(num_total)
-        self.networks = networks_of(first.network, self.layout)
+        self.networks = networks_of(first.network, self.layout, first.spec.shape)
         self.gradients: list[Tensor] = []
         self._left: dict[int, tuple[State, State]] = {}
         self._bind()
