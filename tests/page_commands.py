@@ -66,6 +66,9 @@ PLANNED = {
     "train sweeps=initialisers model=mlp 'model.hidden=[64,64,64,64,64]'": "60 jobs",
     "train sweeps=activations_x_optimizers model=mlp": "330 jobs",
     "train sweeps=optimizers protocol=tuned": "135 jobs",
+    "train sweeps=optimizers protocol=tuned 'sweep.tuning.space=[lr,weight_decay]'": "270 jobs",
+    "train sweeps=optimizers protocol=tuned "
+    "'sweep.tuning.space={lr:[1e-3,1],weight_decay:[1e-5,1e-1]}' sweep.tuning.trials=24": "360 jobs",
     "train experiment=shifted_images model=cnn 'model.pool=[none,max]' model.pool_size=8 "
     "trainer.max_epochs=20 paths.output=outputs/pooled": "14 jobs",
     "train experiment=shifted_images model=mlp data.augment.random_crop=2 trainer.max_epochs=20 "
@@ -76,6 +79,8 @@ PLANNED = {
     "hydra.sweeper.sampler=gp": "20 trials of 1 run",
     "train -m hydra/sweeper=optuna5 optim=sgd,adam hydra.sweeper.n_trials=50 "
     "hydra.sweeper.pruner=median": "50 trials of 1 run",
+    "train -m hydra/sweeper=optuna5 optim=sgd,adam sweep.seeds=8 hydra.sweeper.pruner=wilcoxon": "20 "
+    "trials of 8 runs",
 }
 """Sweeps and searches of several minutes, and how many runs they are. They are typed with
 `sweep.dry_run=true` behind, which does all but the training, and must say that number."""

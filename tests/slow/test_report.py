@@ -392,6 +392,11 @@ def expected(verdict: verdicts.Verdict, curves: Any) -> set[str]:
         for value, median, low, high, failed, n in zip(*columns, strict=True):
             numbers |= {f"{value:.4g}", percent_of(median), f"{failed} of {n}"}
             numbers.add("–" if low is None else f"[{low * 100:.2f}, {high * 100:.2f}]")
+    for task in (verdict.get("tuning_price") or {"tasks": []})["tasks"]:
+        for s in task["settings"]:
+            numbers |= {percent_of(s["default"]), "–", *map(str, range(s["num_trials"] + 1))}
+            for best, low, high in zip(s["expected"], s["low"], s["high"], strict=True):
+                numbers |= {percent_of(best), f"[{low * 100:.2f}, {high * 100:.2f}]"}
     steps = verdict["steps_to_target"] or {"settings": [], "profile": None}
     for e in steps["settings"]:
         number = "never" if e["steps_median"] is None else f"{e['steps_median']:,}"

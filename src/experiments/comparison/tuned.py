@@ -29,6 +29,7 @@ class Tuned:
         default: the values of the setting's own files, and their score; None where not tried.
         trial_seconds: what the runs of a trial took together, on average; None where they are not
             there.
+        space: what was searched, in words: the range of each key, and by what it was tried.
     """
 
     values: Dict
@@ -38,6 +39,7 @@ class Tuned:
     default: tuple[Dict, float | None] | None
     trials: list[tuple[Dict, Scores]]
     trial_seconds: float | None = None
+    space: Dict | None = None
 
     @property
     def is_undertuned(self) -> bool:
@@ -73,6 +75,7 @@ class Tuned:
             "still_climbing": self.is_climbing,
             "undertuned": self.is_undertuned,
             "default": default,
+            "space": self.space,
         }
 
 
@@ -120,6 +123,7 @@ def tuned_of(runs: Sequence[FoundRun], reading: Reading, design: Design) -> Tune
         None if default is None else (default, score_of(default)),
         trials,
         seconds_of_trials(runs, entry, reading),
+        entry.get("space"),
     )
 
 

@@ -90,6 +90,19 @@ def ahead_of(settings: Sequence[Dict], design: Design) -> list[Dict]:
     return [{"from": ks[0], "to": ks[-1], "name": name} for name, ks in runs if name is not None]
 
 
+def searched_sentences(verdict: Dict) -> list[str]:
+    """Return what each setting's tuning searched, those alike in one sentence."""
+    alike: dict[str, list[str]] = {}
+    for task in verdict["tasks"]:
+        for setting in task["settings"]:
+            if space := (setting["tuned"] or {}).get("space"):
+                ranges = "; ".join(f"{key} {words}" for key, words in space["ranges"].items())
+                alike.setdefault(f"{ranges} ({space['by']})", []).append(str(setting["name"]))
+    if len(alike) == 1:
+        return [f"Searched: {ranges}." for ranges in alike]
+    return [f"Searched by {few(list(dict.fromkeys(names)))}: {r}." for r, names in alike.items()]
+
+
 def price_sentences(price: Dict | None) -> list[str]:
     """Return in words what tuning costs: of the report and the terminal."""
     return [] if price is None else list(sentences_of_tasks(price))

@@ -22,6 +22,7 @@ from experiments.comparison.report.methods import methods
 from experiments.comparison.report.references import WORKS, bibtex_of
 from experiments.comparison.report.report import bundle, report_html, write_report
 from experiments.comparison.report.verdict_tables import overview_in_short
+from experiments.comparison.tuning_price import searched_sentences
 
 PLACE = Path("outputs/reports/activations")
 
@@ -348,5 +349,14 @@ def test_methods_say_the_design_and_the_versions() -> None:
     ):
         assert part in text
     assert "tuned" not in methods(verdicts.small())
+    drawn = verdicts.tuned()
+    assert "Halton" not in methods(drawn)
+    for setting in drawn["tasks"][0]["settings"]:
+        ranges = {"optim.lr": "0.001 to 1, log", "optim.weight_decay": "1e-05 to 1, log"}
+        setting["tuned"]["space"] = {"ranges": ranges, "by": "Halton sequence, seed 0"}
+    assert "(Owen 2017) over the ranges of optim.lr and optim.weight_decay." in methods(drawn)
+    [searched] = searched_sentences(drawn)
+    assert "optim.weight_decay 1e-05 to 1, log (Halton sequence, seed 0)" in searched
+    assert "Searched: optim.lr 0.001 to 1, log; optim.weight_decay" in html_of(drawn)
     assert "Friedman" in methods(verdicts.several_tasks())
     assert "Main effects" in methods(verdicts.matrix())

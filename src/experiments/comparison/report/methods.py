@@ -69,6 +69,12 @@ def of_the_cuts(folds: Dict) -> str:
 def of_tuning(verdict: Dict) -> list[str]:
     if verdict["design"]["protocol"] != "tuned":
         return []
+    drawn = ""
+    if keys := drawn_keys(verdict):
+        drawn = (
+            " Beside a setting's own values, its trials were the same points as all others', of a "
+            f"randomised Halton sequence (Owen 2017) over the ranges of {' and '.join(keys)}."
+        )
     price = (
         " The expected best of k trials is that of draws without replacement from the trials that "
         "were made (Dodge et al. 2019, Tang et al. 2020)."
@@ -77,9 +83,17 @@ def of_tuning(verdict: Dict) -> list[str]:
         "Each setting was tuned first, with the same number of trials over its own search space "
         "and on the same tuning seeds, by its mean validation score; the selected values ran again "
         "on fresh seeds, and only these met the test set and are reported (Schneider et al. 2019)."
-        + price
-        * bool(verdict.get("tuning_price"))
+        + drawn
+        + price * bool(verdict.get("tuning_price"))
     ]
+
+
+def drawn_keys(verdict: Dict) -> list[str]:
+    """Return the keys whose values tuning has drawn from ranges; none for a grid."""
+    tuned = [s["tuned"] for task in verdict["tasks"] for s in task["settings"] if s["tuned"]]
+    spaces = [space for own in tuned if (space := own.get("space"))]
+    drawn = [space["ranges"] for space in spaces if space["by"] != "grid"]
+    return list(dict.fromkeys(key for ranges in drawn for key in ranges))
 
 
 def of_the_tests(verdict: Dict) -> list[str]:

@@ -132,6 +132,12 @@ WORKS = {
   pages = {386--411},
   year = {2007}
 }""",
+    "Owen 2017": """@article{owen2017randomized,
+  title = {A Randomized {Halton} Algorithm in {R}},
+  author = {Owen, Art B.},
+  journal = {arXiv preprint arXiv:1706.02808},
+  year = {2017}
+}""",
     "Paszke et al. 2019": """@inproceedings{paszke2019pytorch,
   title = {{PyTorch}: An Imperative Style, High-Performance Deep Learning Library},
   author = {Paszke, Adam and Gross, Sam and Massa, Francisco and Lerer, Adam and others},
