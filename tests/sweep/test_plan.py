@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from composers import composer_of
@@ -121,15 +120,6 @@ def test_the_expected_time_is_that_of_runs_like_them(make: Make, tmp_path: Path)
     # A single job takes as long as it takes, however many could work beside it.
     assert plan.expected_seconds(100) == 30
     assert summary(plan, 2) == "6 jobs: 2 completed, 4 missing; 4 to do, 2 at once: about 40 s."
-
-
-def test_a_member_of_a_population_takes_its_share_of_the_time(make: Make, tmp_path: Path) -> None:
-    plan = make("optim=sgd", "seed=range(0,3)")
-    job, population = plan.jobs[0], {"members": 4, "place": 0}
-    times: dict[str, Any] = {"duration_seconds": 8.0, "population": population}
-    folder = tmp_path / f"x-{job.identity[:8]}"
-    write_run(folder, identity=job.identity, setting=job.setting, **times)
-    assert plan.anew().expected_seconds(1) == 2 * 8 / 4
 
 
 def test_the_data_are_asked_for_once_per_set(make: Make) -> None:

@@ -42,8 +42,8 @@ class Record(TypedDict):
     or its version, and `earlier_code` those before it was resumed with other texts.
     `population` says of a run that was trained together with others how many they were, `members`,
     and which of them it was, `place` from 0; None for one that was trained alone. Of a resumed run
-    it is that of its last part. `fit_seconds` and `train_seconds` of a member are its share of the
-    time of all.
+    it is that of its last part. `duration_seconds`, `fit_seconds` and `train_seconds` of a member
+    are its share of the time of all, such that those of many runs may be added up.
     `health` is one line on a run that has not learned, with the likely reason, else None.
     """
 

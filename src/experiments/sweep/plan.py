@@ -21,7 +21,6 @@ from experiments.config.schema import OF_BATCHES
 from experiments.errors.messages import UserError
 from experiments.record.claim import Known, find_run, is_claimed, runs_of
 from experiments.record.identity import identity_of, setting_of
-from experiments.record.record import Record
 from experiments.sweep.changed_code import runs_that_count
 from experiments.sweep.changed_data import check_same_data
 from experiments.sweep.examiner import Examiner
@@ -146,16 +145,10 @@ class SweepPlan:
             return None
         by_setting: dict[str, list[float]] = {}
         for record in done:
-            by_setting.setdefault(record["setting"], []).append(own_seconds(record))
-        overall = median(map(own_seconds, done))
+            by_setting.setdefault(record["setting"], []).append(record["duration_seconds"])
+        overall = median(record["duration_seconds"] for record in done)
         seconds = [median(by_setting.get(job.setting, [overall])) for job in self.to_do]
         return max(sum(seconds) / at_once, max(seconds, default=0.0))
-
-
-def own_seconds(record: Record) -> float:
-    """Return how long a run has taken, or its share of the time of the runs trained with it."""
-    population = record.get("population")
-    return record["duration_seconds"] / (population["members"] if population else 1)
 
 
 def data_key(config: Config) -> str:

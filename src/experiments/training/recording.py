@@ -93,7 +93,11 @@ class Recorder:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         is_told = error is None or self._break_off(error)
-        self.record["duration_seconds"] += time.perf_counter() - self._started
+        population = self.record["population"]
+        seconds = (time.perf_counter() - self._started) / (
+            population["members"] if population else 1
+        )
+        self.record["duration_seconds"] += seconds
         self.record["ended_at"] = now()
         write_record(self.folder, self.record)
         if not is_told:
