@@ -10,8 +10,10 @@ import io
 import os
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -38,6 +40,7 @@ from experiments.config.vocabulary import Vocabulary
 from experiments.errors.commands import as_typed_here
 from experiments.errors.error_table import TABLE
 from experiments.errors.messages import RunFailed, Terminated, UserError, user_error
+from experiments.errors.redaction import redacted
 
 HIDDEN = ("hydra",)
 FIGURES = "figure"
@@ -69,6 +72,8 @@ def errors_past_hydra(config: DictConfig) -> Iterator[None]:
         os.chdir(HydraConfig.get().runtime.cwd)
     try:
         refuse_secrets_in(config)
+        if HydraConfig.initialized():  # which .hydra/hydra.yaml of the run would have
+            refuse_secrets_in(HydraConfig.get().job.env_set, "hydra.job.env_set")
         yield
     except (UserError, RunFailed, OSError, OmegaConfBaseException) as caught:
         # As typed: an interpolation among them may be what leads to nothing.
@@ -102,6 +107,7 @@ def call_script(
     """
     global exit_code
     replace_unprintable()
+    sys.excepthook = without_secrets
     sys.argv[1:] = [as_utf8(typed) for typed in sys.argv[1:]]
     exit_code = called(main, conf, arguments, config_name, understood)
     return exit_code
@@ -151,6 +157,15 @@ def called(
         if not wants_traceback:
             del os.environ["HYDRA_FULL_ERROR"]
     return 0
+
+
+def without_secrets(
+    kind: type[BaseException], error: BaseException, place: TracebackType | None
+) -> None:
+    """Print a traceback as Python does, without the secrets that this process knows."""
+    print(
+        redacted("".join(traceback.format_exception(kind, error, place))), file=sys.stderr, end=""
+    )
 
 
 def replace_unprintable() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -11,11 +10,12 @@ from omegaconf import OmegaConf
 
 from experiments.config.overrides import key_and_word
 from experiments.errors.messages import user_error
+from experiments.errors.redaction import IN_ENVIRONMENT, SECRET, holds_secret
 
-SECRET = re.compile(r"(^|[._-])(api_?key|token|secret|password)$", re.IGNORECASE)
 SECRET_IN_MAPPING = re.compile(
     r"[{,]\s*['\"]?(\w*[._-])?(api_?key|token|secret|password)['\"]?\s*:", re.IGNORECASE
 )
+FROM_ENVIRONMENT = re.compile(r"\$\{oc\.env:\s*['\"]?(\w+)")
 
 
 def refuse_secrets(arguments: Sequence[str]) -> None:
@@ -23,7 +23,12 @@ def refuse_secrets(arguments: Sequence[str]) -> None:
     for argument in arguments:
         key, value = key_and_word(argument)
         is_named = "=" in argument and SECRET.search(key)
-        if is_named or SECRET_IN_MAPPING.search(value) or holds_secret(value):
+        if (
+            is_named
+            or SECRET_IN_MAPPING.search(value)
+            or holds_secret(value)
+            or asks_for_secret(value)
+        ):
             raise user_error("secret", given=f"{argument.partition('=')[0]}=...")
 
 
@@ -44,6 +49,10 @@ def refuse_secrets_in(config: Any, path: str = "") -> None:
         raise user_error("secret", given=f"{path}=...")
 
 
-def holds_secret(text: str) -> bool:
-    secrets = [v for name, v in os.environ.items() if SECRET.search(name) and len(v) >= 8]
-    return any(secret in text for secret in secrets)
+def asks_for_secret(value: str) -> bool:
+    """Return whether a value stands for a variable that is called as secrets are.
+
+    >>> asks_for_secret("${oc.env:HF_TOKEN}"), asks_for_secret("${oc.env:USER}")
+    (True, False)
+    """
+    return any(IN_ENVIRONMENT.search(name) for name in FROM_ENVIRONMENT.findall(value))

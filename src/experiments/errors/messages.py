@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from experiments.errors.commands import as_typed_here
 from experiments.errors.error_table import TABLE
 from experiments.errors.likeness import hint, nearest_key
+from experiments.errors.redaction import redacted
 from experiments.errors.wording import as_typed, listed, visible
 
 LONG_LIST = 180
@@ -21,7 +22,7 @@ class UserError(ValueError):
     """A mistake in the input, which the user can mend; its text is the whole message."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(visible(as_typed_here(message)))
+        super().__init__(visible(redacted(as_typed_here(message))))
 
 
 class UnknownKey(UserError):
@@ -45,6 +46,9 @@ class UnknownKey(UserError):
 
 class RunFailed(RuntimeError):
     """A run that could not be finished; its record says failed, its log has the traceback."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(visible(redacted(message)))
 
 
 class Terminated(KeyboardInterrupt):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict, get_args, get_origin, get_type_hints
 
 from experiments.errors.messages import user_error
+from experiments.errors.redaction import redacted
 from experiments.errors.wording import all_visible
 from experiments.record.folder import RECORD, write_atomic
 from experiments.record.plain_yaml import check_plain
@@ -121,7 +122,11 @@ NEVER_NEGATIVE = (
     "train_seconds",
     "samples_per_second",
 )
-PATTERNS = {"identity": r"[0-9a-f]{16}", "setting": r"[0-9a-f]{16}", "wandb_id": r"[\w-]{1,128}"}
+PATTERNS = {
+    "identity": r"[0-9a-f]{16}",
+    "setting": r"[0-9a-f]{16}",
+    "wandb_id": r"(?!\.+$)[^/\\]{1,250}",
+}
 """Words of a record that become parts of paths."""
 MOST_DIGITS = 20
 MOST_SAID = 3
@@ -139,7 +144,7 @@ def write_record(folder: Path, record: Record) -> None:
         for name, value in record["metrics"].items()
     }
     plain = {**record, "metrics": metrics}
-    write_atomic(folder / RECORD, json.dumps(plain, indent=1, allow_nan=False) + "\n")
+    write_atomic(folder / RECORD, redacted(json.dumps(plain, indent=1, allow_nan=False)) + "\n")
 
 
 def read_record(folder: Path) -> Record:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 
+from experiments.errors.redaction import redacted
 from experiments.errors.wording import visible
 from experiments.record.folder import LOG
 from experiments.record.metric import written
@@ -91,7 +92,7 @@ class Lines(logging.Formatter):
     """Formats what is logged, and shows what a terminal would obey."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return visible(super().format(record))
+        return visible(redacted(super().format(record)))
 
 
 def is_for_the_user(record: logging.LogRecord) -> bool:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from experiments.errors.redaction import redacted
 from experiments.sweep.jobs.job import Assignment, Result, train_jobs
 
 OUTPUT = "output"
@@ -94,7 +95,7 @@ def work(assignments: Sequence[Assignment], folder: Path, server: int) -> None:
         train_jobs(assignments, tell)
         code = 0
     except BaseException:
-        traceback.print_exc()
+        print(redacted(traceback.format_exc()), file=sys.stderr)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
