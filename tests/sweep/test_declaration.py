@@ -88,7 +88,7 @@ def test_a_control_is_known_by_its_meaning() -> None:
         ({"test": "dunnett", "factor": ["activation", "optim.lr"]}, "one factor.*type sweep.factor=activation"),
         ({"until": "setled"}, "sweep.until=setled.*Did you mean sweep.until=settled"),
         ({"until": "settled"}, r"one factor. Type sweep.factor=activation, or sweep.until=null"),
-        ({"spending": "pocock"}, "sweep.spending=pocock: without sweep.until=settled"),
+        ({"looks": [6, 9]}, r"sweep.looks=\[6,9\]: without sweep.until=settled"),
         ({"comparisons": "everyone"}, "sweep.comparisons=everyone"),
         ({"protocol": "tund"}, "protocol=tund.*Did you mean protocol=tuned"),
     ],

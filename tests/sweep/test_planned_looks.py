@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from scipy.stats import norm
 
+from experiments.config.schema import OBRIEN_FLEMING, POCOCK, SPENDING
 from experiments.errors.messages import UserError
 from experiments.sweep.declaration import Declaration, declare, read_declarations
 from experiments.sweep.grid import grid_of
 from experiments.sweep.planned_looks import default_looks, seeds_to_plan
 
-FIRST = {"until": None, "looks": None, "max_seeds": None, "spending": "obrien_fleming"}
+FIRST = {"until": None, "looks": None, "max_seeds": None, "spending": SPENDING}
+OTHER = POCOCK if SPENDING == OBRIEN_FLEMING else OBRIEN_FLEMING
 NODE = {
     "factor": None,
     "control": None,
@@ -113,10 +115,10 @@ def test_only_a_sweep_with_looks_declares_them(tmp_path: Path) -> None:
         return read_declarations(tmp_path / name)[0]
 
     assert not FIRST.keys() & written("all", until=None).keys()
-    said = written("looks", looks=[6, 9], spending="pocock")
+    said = written("looks", looks=[6, 9], spending=OTHER)
     assert {key: said[key] for key in FIRST} == {
         "until": "settled",
         "looks": [6, 9],
         "max_seeds": 9,
-        "spending": "pocock",
+        "spending": OTHER,
     }

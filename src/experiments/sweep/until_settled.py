@@ -180,14 +180,14 @@ class LookByLook:
     def tell_end(self) -> None:
         """Say how many runs it took, and what all seeds of all settings would have."""
         plan = self.plan.anew()
-        done = sum(plan.state(job) in FINISHED for job in plan.jobs)
-        spared = replace(plan, jobs=[j for j in plan.jobs if plan.state(j) not in FINISHED])
-        seconds = spared.expected_seconds(self.sweep.carrier.at_once)
-        time = f", about {duration(seconds)}" if spared.jobs and seconds else ""
-        words = "was" if len(spared.jobs) == 1 else "were"
-        print(
-            f"{done} of at most {len(plan.jobs)} runs: {len(spared.jobs)} {words} not needed{time}."
-        )
+        left = [job for job in plan.jobs if plan.state(job) not in FINISHED]
+        took = f"{len(plan.jobs) - len(left)} of at most {len(plan.jobs)} runs"
+        if self.failed:
+            print(f"{took}; what has failed keeps its comparisons where they are.")
+            return
+        seconds = replace(plan, jobs=left).expected_seconds(self.sweep.carrier.at_once)
+        time = f", about {duration(seconds)}" if left and seconds else ""
+        print(f"{took}: {len(left)} {'was' if len(left) == 1 else 'were'} not needed{time}.")
 
     def tell(self) -> None:
         """Print the jobs of the look that is next, and how many there may be in all."""
