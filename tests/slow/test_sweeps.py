@@ -169,6 +169,26 @@ def test_two_launchers_share_each_look() -> None:
     assert declared["looks"] == [2, 4, 5]
 
 
+LAUNCHERS = [["hydra/launcher=basic"], ["hydra/launcher=ray"]]
+LAUNCHERS += [["hydra/launcher=slurm", "hydra.launcher.cluster=local"]]
+
+
+@pytest.mark.parametrize("launcher", LAUNCHERS, ids=lambda words: words[0].partition("=")[2])
+def test_every_launcher_goes_from_look_to_look(launcher: list[str]) -> None:
+    """Each has several batches of jobs, and a judgement between them."""
+    command = ["-m", "logger=none", "model=mlp", "model.hidden=[16]", "activation=relu,tanh"]
+    command += ["sweep.control=relu", "sweep.until=settled", "sweep.looks=[2,3,4]"]
+    # A tenth of a point is more than four seeds can tell.
+    command += ["sweep.delta=0.001", "trainer.max_epochs=1"]
+    said = ended(started(*command, *launcher))
+    assert re.findall(r"^Look .*", said, re.MULTILINE) == [
+        f"Look {number} of 3, at {seeds} seeds:" for number, seeds in ((1, 2), (2, 3), (3, 4))
+    ]
+    statuses = [read_record(folder)["status"] for folder in run_folders()]
+    assert statuses == ["completed"] * 8
+    assert "8 of at most 8 runs: 0 were not needed." in said
+
+
 def count_of(status: str) -> int:
     """Return how many runs are in this state."""
     return sum(read_record(folder)["status"] == status for folder in run_folders())
