@@ -1,10 +1,11 @@
 """What looks cost and what they save: sweeps that stop when they are settled, against fixed ones.
 
-    python benchmarks/looks.py [--sweeps 4000] [--write]
+    python benchmarks/looks.py [--sweeps 4000] [--write] [--kept]
 
 Sweeps are drawn, judged at their looks by the code that judges real ones, and judged once at the
 largest number of seeds. Nothing depends on the machine: the same numbers come out anywhere. With
---write they go to benchmarks/results/looks.json and into docs/comparison.md; half an hour.
+--write they go to benchmarks/results/looks.json and into docs/comparison.md, a quarter of an hour;
+--kept writes the page alone.
 """
 
 from __future__ import annotations
@@ -50,7 +51,13 @@ def errors(rng: np.random.Generator, kind: str, shape: tuple[int, ...]) -> np.nd
     return np.round(drawn * 2) / 2 if kind == "ties" else drawn
 
 
-KINDS = ("normal", "student t, 3 df", "exponential", "ties")
+TITLES = {
+    "normal": "normal errors",
+    "student t, 3 df": "heavy tails (t, 3 df)",
+    "exponential": "skew errors (exponential)",
+    "ties": "ties (errors in halves of a sd)",
+}
+KINDS = tuple(TITLES)
 
 
 def differences(
@@ -167,15 +174,102 @@ def study(sweeps: int) -> dict[str, Any]:
     return {"looks": SIZES, "alpha": ALPHA, "delta": DELTA, "rows": rows}
 
 
+def rows_of(found: dict[str, Any], **plan: Any) -> list[dict[str, Any]]:
+    """Return the rows of a plan, one for each family."""
+    keys = ("kind", "effect", "delta")
+    return [
+        row
+        for family in FAMILIES
+        for row in found["rows"]
+        if row["family"] == family and {key: row[key] for key in keys if key in row} == plan
+    ]
+
+
+def cell(rows: Sequence[dict[str, Any]], name: str, key: str) -> str:
+    """Return a share in percent, or a mean number of runs, of each family."""
+    values = [row["found"][name][key] for row in rows]
+    return " / ".join(f"{value:.0f}" if key == "runs" else f"{100 * value:.1f}" for value in values)
+
+
+def level_table(found: dict[str, Any]) -> list[str]:
+    """Return how many sweeps without any difference claim one."""
+    lines = [
+        "| claims where nothing differs, % of sweeps | O'Brien-Fleming | Pocock "
+        "| once, with all seeds | the fixed test at each look |",
+        "|---|---|---|---|---|",
+    ]
+    for kind in KINDS:
+        rows = rows_of(found, kind=kind)
+        cells = [cell(rows, name, "any") for name in (*SPENDINGS, "fixed")]
+        cells.append(cell(rows, "fixed", "peeked"))
+        lines.append(f"| {TITLES[kind]} | {' | '.join(cells)} |")
+    return lines
+
+
+def power_table(found: dict[str, Any]) -> list[str]:
+    """Return how many comparisons are settled rightly, with how many runs in the mean."""
+    runs = cell(rows_of(found, kind="normal"), "fixed", "runs")
+    lines = [
+        f"| difference of all from the control | O'Brien-Fleming, % | runs, mean | Pocock, % "
+        f"| runs, mean | once, % (runs {runs}) |",
+        "|---|---|---|---|---|---|",
+    ]
+    plans = [({"kind": "normal"}, "found", "none: found")]
+    plans += [({"kind": "normal", "effect": e}, "found", f"{e:g} sd: found") for e in EFFECTS]
+    equal = {"kind": "normal", "delta": DELTA}
+    plans += [
+        ({**equal, "effect": 0.0}, "equal", f"none, delta {DELTA:g} sd: equivalent"),
+        ({**equal, "effect": DELTA}, "equal", f"{DELTA:g} sd, delta {DELTA:g} sd: equivalent"),
+    ]
+    for plan, key, title in plans:
+        rows = rows_of(found, **plan)
+        cells = [cell(rows, name, k) for name in SPENDINGS for k in (key, "runs")]
+        lines.append(f"| {title} | {' | '.join(cells)} | {cell(rows, 'fixed', key)} |")
+    return lines
+
+
+def tables() -> str:
+    """Return what the page shows of the kept result."""
+    found = json.loads(RESULTS.read_text(encoding="utf-8"))
+    numbers = sorted({row["sweeps"] for row in found["rows"]}, reverse=True)
+    at = ", ".join(map(str, found["looks"][:-1]))
+    about = (
+        f"Looks at {at} and {found['looks'][-1]} seeds, alpha {found['alpha']:g}; of each number "
+        f"the three are families of {', '.join(map(str, FAMILIES[:-1]))} and {FAMILIES[-1]} "
+        f"comparisons with one control. {numbers[0]:,} sweeps each, {numbers[-1]:,} where there is "
+        "a difference or a delta; sd is the standard deviation of a difference by seed. "
+        f"{pooled_level(found)} `python benchmarks/looks.py --write` draws them again."
+    )
+    return "\n".join([*level_table(found), "", *power_table(found), "", about, ""])
+
+
+def pooled_level(found: dict[str, Any]) -> str:
+    """Return the claims of all sweeps without a difference together, with their standard error."""
+    rows = [row for kind in KINDS for row in rows_of(found, kind=kind)]
+    number = sum(row["sweeps"] for row in rows)
+    said = []
+    for name, title in (("obrien_fleming", "O'Brien-Fleming"), ("pocock", "Pocock")):
+        share = sum(row["sweeps"] * row["found"][name]["any"] for row in rows) / number
+        error = math.sqrt(share * (1 - share) / number)
+        said.append(f"{100 * share:.2f} ± {100 * error:.2f} % ({title})")
+    return f"Of all {number:,} sweeps without a difference, {' and '.join(said)} claim one."
+
+
 def main() -> None:
     """Simulate, print, and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sweeps", type=int, default=4000)
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--kept", action="store_true", help="write the page of what is kept")
     given = parser.parse_args()
-    found = study(given.sweeps)
-    if given.write:
+    if not given.kept:
+        found = study(given.sweeps)
+        if not given.write:
+            return
         RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(before + BEGIN + tables() + END + after, encoding="utf-8")
 
 
 if __name__ == "__main__":

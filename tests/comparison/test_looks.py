@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import NormalDist
@@ -13,8 +16,13 @@ from comparison.sweeps import ENVIRONMENT, declare, write_run, write_sweep
 
 from experiments.comparison.design import Request
 from experiments.comparison.looks import Opened, open_settings
+from experiments.comparison.readable_verdict import Verdict
 from experiments.comparison.reading import read_runs
-from experiments.comparison.verdict import compared
+from experiments.comparison.report.answer import what_would_decide
+from experiments.comparison.report.references import WORKS
+from experiments.comparison.report.report import report_html
+from experiments.comparison.report.table_files import csv_of, markdown_of
+from experiments.comparison.verdict import compared, verdict_json
 from experiments.errors.messages import UserError
 from experiments.record.record import read_record
 
@@ -211,3 +219,49 @@ def test_the_verdict_says_what_each_look_could_spend(tmp_path: Path) -> None:
     assert task["looks"]["seeds"] == LOOKS
     assert task["looks"]["spent"] == pytest.approx(spent_by(LOOKS))
     assert verdict["design"]["looks"] == LOOKS
+
+
+def test_every_writer_tells_of_looks(tmp_path: Path) -> None:
+    arms = {"relu": range(12), "tanh": range(10), "elu": range(6), "gelu": range(12)}
+    verdict, curves = compared(
+        read_runs([sweep_of(tmp_path / "sweep", arms)]), Request(), name="x", command="y"
+    )
+    page = report_html(verdict, curves, None)
+    for cited in ("Lan and DeMets 1983", "Ye et al. 2013", "Jennison and Turnbull 1989"):
+        assert cited in page
+        assert WORKS[cited].partition("{")[2].partition(",")[0] in page
+    assert "Looks were declared at 6, 8, 10 and 12 seeds" in page
+    assert "settled at" in markdown_of(verdict)
+    printed = " ".join(repr(Verdict(verdict, curves)).split())
+    assert "equivalent within 0.5 points, settled at 6 seeds." in printed
+    assert "open after the last look, at 12 seeds" in printed
+    rows = list(csv.DictReader(csv_of(verdict).splitlines()))
+    settled = {row["setting"]: row["digits/look_seeds"] for row in rows}
+    assert settled == {"relu": "", "tanh": "10", "elu": "6", "gelu": "12"}
+    told = json.loads(verdict_json(verdict))
+    assert told["design"]["looks"] == LOOKS
+
+
+def test_what_would_decide_is_the_next_look_or_a_sweep_of_its_own(tmp_path: Path) -> None:
+    sweep = sweep_of(tmp_path / "between", {"relu": range(8), "gelu": range(8)})
+    decide = what_would_decide(verdict_on(sweep), "sweep.seeds={n}")
+    assert decide == "To decide: the next look, at 10 seeds: the same command again."
+    sweep = sweep_of(tmp_path / "over", {"relu": range(12), "gelu": range(12)})
+    decide = what_would_decide(verdict_on(sweep), "sweep.seeds={n}")
+    assert decide is not None
+    assert re.search(r"a sweep of about \d+ seeds in a folder of its own", decide)
+
+
+def test_two_factors_and_dunnett_are_judged_as_they_can_be_and_say_so(tmp_path: Path) -> None:
+    sweep = sweep_of(tmp_path, {"relu": range(12), "tanh": range(12)}, test="dunnett")
+    verdict = verdict_on(sweep)
+    assert verdict["tasks"][0]["test"] == "sequential"
+    assert any(
+        "looks are those of the exact sign-flip test" in line for line in verdict["headline"]
+    )
+    for seed in range(12):
+        write_run(sweep, {"activation": "relu", "optim.lr": 1.0}, seed, relu(seed))
+        write_run(sweep, {"activation": "tanh", "optim.lr": 1.0}, seed, relu(seed))
+    both = verdict_on(sweep, factor=["activation", "optim.lr"], control=["relu", "0.1"])
+    assert all(pair["look"] is None for pair in both["tasks"][0]["pairs"])
+    assert any("which is of one factor" in line for line in both["headline"])

@@ -12,9 +12,11 @@ from experiments.comparison.statistics.permutation import (
     AT_ONCE,
     MOST_EXACT,
     is_exact,
+    num_by_halves,
     sign_flip,
     sign_flip_together,
     smallest_p,
+    sums_of_flips,
 )
 
 # Darwin's maize: heights of crossed minus self-fertilised plants, in eighths of an inch.
@@ -135,3 +137,14 @@ def test_together_finds_what_no_effect_alone_does() -> None:
 def test_what_has_no_p(wrong: list[float]) -> None:
     with pytest.raises(ValueError, match="at least one seed, and finite differences"):
         sign_flip(wrong)
+
+
+@pytest.mark.parametrize("num_seeds", [13, 16])
+def test_counting_by_halves_is_counting_all(num_seeds: int) -> None:
+    generator = np.random.default_rng(num_seeds)
+    drawn = generator.standard_normal(num_seeds)
+    for d in (drawn, drawn + 1, np.round(drawn), np.zeros(num_seeds), np.eye(num_seeds)[3]):
+        sums = np.abs(sums_of_flips(d[np.newaxis])[0])
+        least = abs(d.sum()) - 1e-9 * np.abs(d).sum()
+        assert num_by_halves(d, least) == (sums >= least).sum()
+        assert sign_flip(d) == pytest.approx((sums >= least).mean(), rel=1e-12)

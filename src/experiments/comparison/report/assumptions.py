@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from experiments.comparison.blocks import block_words
-from experiments.comparison.formats import Unit, probability, unit_of
+from experiments.comparison.formats import Unit, percent, probability, unit_of
 from experiments.comparison.lookups import Dict
 from experiments.comparison.words import counted
 from experiments.errors.wording import few
@@ -41,8 +41,8 @@ def what_looks_are(looks: Dict, alpha: float) -> str:
     )
     return (
         f"Looks were declared at {sizes} seeds, which may have spent {spent} % of the chance of a "
-        f"false claim ({looks['spending']}, {alpha:.0%} in all). A comparison is judged by the "
-        "seeds of the look that settled it; later ones, which others needed, are in means alone."
+        f"false claim ({looks['spending']}, {percent(alpha)} in all). A comparison is judged by "
+        "the seeds of the look that settled it; later ones, which others needed, count in means."
     )
 
 

@@ -21,7 +21,7 @@ MEANS = {True: "mean ± sd (%)", False: "mean ± sd"}
 DIFFERENCES = {True: "difference (points)", False: "difference"}
 """Headings, by whether a unit is points."""
 CHANCES = "chances in %"
-LOOK = "look"
+LOOK = "settled at"
 """At how many seeds a comparison was settled, where looks were declared."""
 OF_LOOKS = ("seeds", "settled", "spent")
 """What files tell of it."""
@@ -121,17 +121,19 @@ def compared_cells(unit: Unit, pair: Dict | None, has_looks: bool = False) -> li
 
 
 def look_of(pair: Dict) -> str:
-    """Return at which look a pair was settled, or is judged again.
+    """Return at how many seeds a pair was settled, or is judged again.
 
-    >>> look_of({"look": {"settled": True, "seeds": 9, "next": None}})
-    'settled at 9'
+    >>> look_of({"look": {"settled": True, "seeds": 9}})
+    '9'
+    >>> look_of({"look": {"settled": False, "next": 12}})
+    'next at 12'
     """
     look = pair.get("look")
     if look is None:
         return NOTHING
     if look["settled"]:
-        return f"settled at {look['seeds']}"
-    return f"next at {look['next']}" if look["next"] else f"open at {look['last']}"
+        return str(look["seeds"])
+    return f"next at {look['next']}" if look["next"] else "open"
 
 
 def mean_and_sd(unit: Unit, setting: Dict) -> str:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -251,10 +252,12 @@ def first_levels(bounds: Sequence[Bounds], signs: np.ndarray, none: int) -> np.n
     return rejected
 
 
+@lru_cache(maxsize=4)
 def drawn_signs(n: int, draws: int, seed: int) -> np.ndarray:
     """Return sign vectors (n, 1 + draws), the first of which flips nothing.
 
-    Each seed has a generator of its own, so that the first signs are the same for more seeds.
+    Each seed has a generator of its own, so that the first signs are the same for more seeds. They
+    are kept, 24 MB for 30 seeds, as all pairs of a comparison are asked alike.
     """
     signs = np.ones((n, 1 + draws))
     for index in range(n):

@@ -72,7 +72,7 @@ def spent(t: ArrayLike, alpha: ArrayLike, spending: str, sides: int = 2) -> np.n
     The first is like the boundary of O'Brien & Fleming 1979, which spends little at first, the
     second like that of Pocock 1977 (Lan & DeMets 1983, section 3, who give both for one side). Of
     two sides each spends its half of alpha. The first formula with all of alpha at once would spend
-    more at first, 0.0056 of 0.05 at t = 1/2, and cost 4 points of power instead of 2.
+    more at first, 0.0056 of 0.05 at t = 1/2, and cost 4 points of power where this costs 2 or 3.
 
     Args:
         t: in (0, 1].
