@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from killing import killed_again, killed_run
 from lightning.pytorch.callbacks import Callback, LambdaCallback
 from running import QUIET, plain, run_folders
+from same_runs import assert_same, assert_same_runs
 from torch.nn.utils import clip_grad_norm_
 
 from experiments import load_run
@@ -22,7 +23,6 @@ from experiments.errors.messages import RunFailed, UserError
 from experiments.training.build import build_datamodule, load_data
 from experiments.training.calls import per_batch_hooks
 from experiments.training.devices import computing_with
-from experiments.training.load import Run
 from experiments.training.run import train
 from experiments.training.run_parts import build_run
 from experiments.training.steps import UpdateRules
@@ -99,42 +99,6 @@ CASES = {
         "optim=nesterov",
     ],
 }
-
-
-def saved(run: Run, name: str = "last") -> dict[str, Any]:
-    """Return a checkpoint, without what must differ: paths and times."""
-    path = run.folder / "checkpoints" / f"{name}.ckpt"
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    callbacks = checkpoint.pop("callbacks")
-    checkpoint["history"] = callbacks["History"]
-    return checkpoint
-
-
-def assert_same(one: Any, other: Any, place: str = "") -> None:
-    """Fail unless two nested values are equal bit for bit."""
-    if isinstance(one, dict):
-        assert list(one) == list(other), place
-        for key, value in one.items():
-            assert_same(value, other[key], f"{place}/{key}")
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(other), place
-        for i, value in enumerate(one):
-            assert_same(value, other[i], f"{place}/{i}")
-    elif isinstance(one, torch.Tensor):
-        assert one.dtype == other.dtype, place
-        assert torch.equal(one, other), place
-    else:
-        assert one == other or one != one, f"{place}: {one} != {other}"
-
-
-def assert_same_runs(one: Run, other: Run) -> None:
-    """Fail unless two runs came to the same, bit for bit."""
-    csv = (one.folder / "history.csv").read_text()
-    assert csv == (other.folder / "history.csv").read_text()
-    for key in ("identity", "status", "metrics", "best_epoch", "epochs", "steps"):
-        assert one.record[key] == other.record[key], key
-    for name in ("last", "best"):
-        assert_same(saved(one, name), saved(other, name), name)
 
 
 @pytest.mark.parametrize("case", CASES)

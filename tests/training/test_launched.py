@@ -116,17 +116,14 @@ def test_it_trains_amid_all_of_them(strategy: str, variables: Callable, command:
     assert kept == {name: everything[name] for name in kept}
 
 
-def test_a_job_of_one_task_is_put_back_into_the_queue(variables: Callable) -> None:
-    # Lightning's handlers are there where the environment is SLURM's with auto_requeue.
+def test_a_job_of_one_task_is_one_process(variables: Callable) -> None:
+    # SLURM's signals are heard by interruption.py, whatever runs beside.
     for found in (ONE_TASK, {"SLURM_NTASKS": "1"}, ONE_TASK | {"SLURM_NTASKS_PER_NODE": "4"}):
         variables(found)
         [environment] = cluster_environments(1)
-        assert isinstance(environment, SLURMEnvironment)
-        assert environment.auto_requeue
+        assert not isinstance(environment, SLURMEnvironment)
         environment.validate_settings(num_devices=1, num_nodes=1)
         assert (environment.world_size(), environment.global_rank()) == (1, 0)
-    variables({"SLURM_JOB_NAME": "bash"})
-    assert not isinstance(cluster_environments(1)[0], SLURMEnvironment)
 
 
 def test_one_task_starts_the_other_processes_of_its_run(variables: Callable) -> None:

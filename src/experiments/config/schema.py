@@ -184,6 +184,12 @@ class CheckpointConfig:
     monitor: str = "auto"
     mode: str = among("auto", ("auto", "min", "max"))
     every_n_steps: int = at_least(0, 0)
+    every_seconds: Optional[float] = where(  # noqa: UP045
+        600.0,
+        lambda seconds: seconds is None or seconds > 0,
+        "a number of seconds above 0, or null for none",
+        600,
+    )
 
 
 @dataclass

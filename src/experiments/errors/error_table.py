@@ -369,6 +369,11 @@ TABLE: dict[str, str] = {
     "predict_none": "{path}: no image is in it. Give a folder of images ({read}), an image, a "
     "table, or an .npz file.",
     "predict_output": "output={path}: this file cannot be written ({reason}). Give another one.",
+    "stopping": "Stopping after this step, which is kept; Ctrl-C once more stops at once.",
+    "requeued": "SLURM has put the job %s back into its queue; the same command goes on there.",
+    "not_requeued": "SLURM did not put the job %s back into its queue (%s); resume=auto goes on.",
+    "restarted": "SLURM has started this job again: resume=auto.",
+    "done_there": "%s: this run is %s; nothing is left to do.",
     "run_is_alive": "resume={path}: another process is training that run. Wait for it, or stop it.",
     "resume_override": "resume={path}: {given} cannot be changed on the way, where it has {own}; "
     "a resumed run keeps its config except for {allowed}. Start a new run instead: leave resume "
@@ -568,8 +573,8 @@ TABLE: dict[str, str] = {
     "left to be spared. Type sweep.seeds={least} or more, or leave the pruner away.",
     "pruner_waits": "hydra.sweeper.pruner={pruner}: under this launcher a run cannot be stopped "
     "on the way; a trial that is given up is spared its further seeds.",
-    "resume_done": "resume={path}: this run is {status} after {epochs} epochs and has nothing left "
-    "to do. To go on, give a larger budget: trainer.max_epochs={instead}.",
+    "resume_done": "resume={path}: this run is {status} after {epochs} epochs, {steps} steps, and "
+    "has nothing left to do. To go on, give a larger budget: {instead}.",
     # figures
     "expression": "expr={given}: {reason}. Allowed are {allowed}.{hint}",
     "graph_name": "{name} is {reason}. Call the variable something else.",

@@ -39,8 +39,16 @@ class HistoryFile:
                 file.write(self._line(row))
 
     def keep(self, num_rows: int) -> None:
+        """Forget the rows that come after the first `num_rows`, and the columns that they brought.
+
+        The file is then the one that it was, with its columns in the order in which they came.
+        """
         if num_rows < len(self.rows):
-            self.rows = self.rows[:num_rows]
+            kept, self.rows, self.columns = self.rows[:num_rows], [], []
+            for row in kept:
+                values = {name: value for name, value in row.items() if value is not None}
+                self.columns += [name for name in values if name not in self.columns]
+                self.rows.append({**values})
             self._rewrite()
 
     def _rewrite(self) -> None:

@@ -36,6 +36,7 @@ NOT_IN_IDENTITY = (
     "callbacks.diagnostics",
     "metrics",
     "checkpoint.every_n_steps",
+    "checkpoint.every_seconds",
     "data.memory_limit",
     "data.num_workers",
     "data.header",

@@ -12,6 +12,7 @@ from typing import Any
 Keys = dict[str, Any]
 
 OF_GROUPS: dict[str, Keys] = {
+    "checkpoint": {"every_seconds": 600.0},
     "data": {
         "num_train": "all",
         "label_noise": 0.0,

@@ -58,6 +58,9 @@ class Execution:
         has_hooks: callbacks want to hear of every step.
         steps_until: what else says after how many steps a call ends, asked at its start with the
             Trainer and the batches of the epoch that are done.
+
+    Attributes:
+        is_cut: the run is to end with the step that it is in.
     """
 
     steps: int = MOST_STEPS
@@ -67,6 +70,7 @@ class Execution:
     by_batch: bool = False
     has_hooks: bool = False
     steps_until: Callable[[L.Trainer, int], int] | None = None
+    is_cut: bool = field(default=False, init=False)
     _ends_at: float = field(default=0.0, init=False)
     _timer: Timer | None = field(default=None, init=False)
 
@@ -95,7 +99,7 @@ class Execution:
 
     def is_over(self) -> bool:
         """Return whether the call, or the run, has had its time."""
-        if time.perf_counter() > self._ends_at:
+        if self.is_cut or time.perf_counter() > self._ends_at:
             return True
         if self._timer is None:
             return False

@@ -19,9 +19,17 @@ from experiments.record.folder import CHECKPOINTS, HISTORY, write_atomic
 from experiments.record.history import read_history
 from experiments.record.same_data import is_other_data
 from experiments.record.strangers_files import is_within
-from experiments.training.resume import Resumed
+from experiments.training.budget import ended_amid
+from experiments.training.resume import INSTEAD, Resumed
 from experiments.training.run_parts import RunParts
-from experiments.training.whole_checkpoint import BEST, LAST, is_whole, load_checkpoint, tell_broken
+from experiments.training.whole_checkpoint import (
+    BEST,
+    BEST_AMID,
+    LAST,
+    is_whole,
+    load_checkpoint,
+    tell_broken,
+)
 
 log = logging.getLogger(__name__)
 
@@ -44,35 +52,49 @@ def carry_over(resumed: Resumed | None, folder: Path, parts: RunParts) -> Path |
     before = resumed.record["code"] or {}
     is_other = is_other_content or is_other_code(resumed.record, parts.code)
     max_epochs = parts.config["trainer"]["max_epochs"]
-    instead = "Delete it: the run then goes on from what is whole."
-    saved = load_checkpoint(resumed.checkpoint, instead)
-    is_lost = loses_best(saved) and not is_whole(old / CHECKPOINTS / BEST)
+    source, source_of_best = resumed.checkpoint, old / CHECKPOINTS / BEST
+    if resumed.record["identity"] != parts.identity:
+        amid = ended_amid(old, resumed.checkpoint, parts.config["trainer"])
+        if amid is not None:
+            source, source_of_best = amid, old / CHECKPOINTS / BEST_AMID
+    saved = load_checkpoint(source, INSTEAD)
+    is_lost = loses_best(saved) and not is_whole(source_of_best)
     if is_other_content:
         log.warning(TABLE["gone_on"].format(path=old, checksum=resumed.record["data_checksum"]))
     elif is_other:
         change = change_of_code(before, parts.code)
         log.warning(TABLE["gone_on_code"].format(path=old, change=change))
     elif is_lost:
-        log.warning(TABLE["lost_best"], old / CHECKPOINTS / BEST)
+        log.warning(TABLE["lost_best"], source_of_best)
         if 0 < max_epochs <= saved["epoch"] + 1:
             (folder / HISTORY).unlink(missing_ok=True)  # no epoch is to come: from the beginning
             return None
-    if old != folder:
-        for name in (HISTORY, *([] if is_lost or is_other else [f"{CHECKPOINTS}/{BEST}"])):
-            if (old / name).is_file():
-                check_is_of(old / name, old)
-                shutil.copyfile(old / name, folder / name)
+    if old != folder and (old / HISTORY).is_file():
+        check_is_of(old / HISTORY, old)
+        shutil.copyfile(old / HISTORY, folder / HISTORY)
     is_changed = is_lost or is_other
     if is_changed:
         saved["callbacks"] = without_best(saved["callbacks"])
-    written_for = {state["dirpath"] for state in saved["callbacks"].values() if "dirpath" in state}
-    here = os.path.realpath(new)
-    if written_for != {here} or is_changed or resumed.checkpoint.name != LAST:
-        for folder_then in written_for:
-            saved["callbacks"] = renamed(saved["callbacks"], folder_then, here)
-        check_paths(saved["callbacks"], here, resumed.checkpoint, instead)
-        write_atomic(new / LAST, functools.partial(torch.save, saved), is_synced=False)
+    elif loses_best(saved):
+        check_is_of(source_of_best, old)
+        bring(load_checkpoint(source_of_best, INSTEAD), source_of_best, new / BEST)
+    check_is_of(source, old)
+    bring(saved, source, new / LAST, is_changed)
     return new / LAST
+
+
+def bring(saved: dict[str, Any], source: Path, target: Path, is_changed: bool = False) -> None:
+    """Write a checkpoint to its place, such that all that names its folder names that of the place;
+    not where that is what the place has.
+    """
+    here, callbacks = os.path.realpath(target.parent), saved["callbacks"]
+    then = {state["dirpath"] for state in callbacks.values() if "dirpath" in state}
+    for folder_then in then:
+        callbacks = renamed(callbacks, folder_then, here)
+    if is_changed or source != target or then != {here}:
+        check_paths(callbacks, here, source, INSTEAD)
+        saved = {**saved, "callbacks": callbacks}
+        write_atomic(target, functools.partial(torch.save, saved), is_synced=False)
 
 
 def check_is_of(path: Path, folder: Path) -> None:

@@ -17,6 +17,7 @@ from experiments.record.code import change_of_code, changes
 from experiments.record.disk import refusals_told
 from experiments.record.folder import write_config
 from experiments.training import resume
+from experiments.training.budget import Budget
 from experiments.training.console import logging_to
 from experiments.training.resume import Resumed
 from experiments.training.run_parts import RunParts
@@ -86,6 +87,12 @@ def claimed(parts: RunParts, launch: Launch, resumed: Resumed | None) -> Iterato
     if launch.sweep_dir is None or resumed is not None:
         if resumed is None and parts.config["resume"] == "auto":
             parent, run_dir = Path(parts.config["paths"]["output"]) / "runs", launch.run_dir
+            done = resume.named_run(run_dir, parts.identity)
+            if done is not None:
+                with logging_to(None):
+                    log.info(TABLE["done_there"], done.folder, done.record["status"])
+                yield Claim(is_granted=False, known=done)
+                return
             resumed = next(resume.unfinished_runs(parent, parts.identity, run_dir), None)
             if resumed is None:
                 resume.check_no_other(parent, parts, run_dir)
@@ -112,7 +119,7 @@ def folder_of(parts: RunParts, launch: Launch, resumed: Resumed | None) -> Path:
     """
     config, identity = parts.config, parts.identity
     if resumed is not None:
-        resume.check_something_left(resumed, identity, config["trainer"]["max_epochs"])
+        resume.check_something_left(resumed, identity, Budget.of(config["trainer"]))
         if resumed.record["identity"] == identity:
             return resumed.folder
         resume.check_schedule(resumed, config["scheduler"]["name"], parts.recipe)

@@ -26,6 +26,7 @@ from experiments.errors.messages import user_error
 from experiments.errors.wording import as_typed, listed
 from experiments.record import host
 from experiments.record.host import checkout, num_cores, processor, versions
+from experiments.record.record import Record
 
 SMALL_STEP = 8_000_000
 """Multiplications of a forward pass over a batch, below which one thread is used. Measured on two
@@ -89,11 +90,10 @@ def num_devices(trainer: dict[str, Any], accelerator: str, there: int) -> int:
 
 def environment(accelerator: str, num_ranks: int, num_threads: int) -> dict[str, Any]:
     """Return what a result may depend on beside its config: versions, commit, device, threads."""
-    name = torch.cuda.get_device_name() if accelerator == "cuda" else processor()
     return {
         "versions": dict(versions()),
         **checkout(),
-        "device": f"{accelerator}: {name}",
+        "device": device_name(accelerator),
         "num_devices": num_ranks,
         "threads": num_threads,
         "platform": platform.platform(),
@@ -179,6 +179,28 @@ def choose_threads(wanted: int | str, work: int, num_cores: int, num_ranks: int)
     if isinstance(wanted, int):
         return wanted
     return 1 if work < SMALL_STEP else max(1, math.floor(num_cores / num_ranks))
+
+
+def threads_before(before: Record | None, accelerator: str) -> int | None:
+    """Return how many threads a run had that began on the same kind of processor; else None.
+
+    A sum that two threads share is rounded otherwise than one of one thread alone.
+    """
+    if before is None or before["environment"].get("device") != device_name(accelerator):
+        return None
+    threads = before["environment"].get("threads")
+    fits = isinstance(threads, int) and 1 <= threads <= host.cores_of_machine()
+    return threads if fits else None
+
+
+def device_name(accelerator: str) -> str:
+    """Return what a record calls the device.
+
+    >>> device_name("cpu") == f"cpu: {processor()}"
+    True
+    """
+    name = torch.cuda.get_device_name() if accelerator == "cuda" else processor()
+    return f"{accelerator}: {name}"
 
 
 def cores_to_use() -> int:

@@ -63,10 +63,6 @@ class OneProcess(LightningEnvironment):
         """Leave WORLD_SIZE in the environment, which Lightning takes for its own."""
 
 
-class OneTask(OneProcess, SLURMEnvironment):
-    """The only task of a SLURM job, which Lightning puts back into the queue where SLURM asks."""
-
-
 class Launcher(NamedTuple):
     """Who starts all processes of a run, and how it tells each of them.
 
@@ -157,16 +153,14 @@ def this_rank(num_ranks: int) -> int:
 def cluster_environments(num_ranks: int) -> list[ClusterEnvironment]:
     """Return the plugin that tells Lightning who started this process; none where it finds out.
 
-    A SLURM job of one task keeps SLURM's, with which Lightning puts a job back into the queue.
+    That of one process hears SLURM's signals itself (interruption.py).
     """
     if num_ranks > 1:
         launcher = launcher_of_several()
         is_own = launcher is None and not MPIEnvironment.detect()
         is_by_hand = launcher is not None and launcher.environment is LightningEnvironment
         return [LightningEnvironment()] if is_own or is_by_hand else []
-    first = next((launcher for launcher in LAUNCHERS if launcher.is_there), None)
-    has_one_task = first is not None and first.name == "SLURM" and first.has_one_task
-    return [OneTask() if has_one_task else OneProcess()]
+    return [OneProcess()]
 
 
 def check_tasks(num_devices: int, num_nodes: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from experiments.record.same_data import is_other_data
 from experiments.tracking import agent, names
 from experiments.training import devices
 from experiments.training.added_metrics import build_metrics, guesses
+from experiments.training.interruption import CODES
 from experiments.training.resume import Resumed
 from experiments.training.run_parts import RunParts
 from experiments.training.weighted_loss import weights_in
@@ -132,8 +132,7 @@ class Recorder:
             return True  # all was done; what broke off was the telling of it
         self._count()
         if isinstance(error, KeyboardInterrupt | SystemExit) and not leaves_by_itself(error):
-            signal_name = "SIGINT" if isinstance(error, KeyboardInterrupt) else "SIGTERM"
-            record["status"], record["error"] = "interrupted", f"stopped by {signal_name}"
+            record["status"], record["error"] = "interrupted", f"stopped by {signal_of(error)}"
             if not self.is_in_sweep:  # which says itself how it goes on
                 log.warning("Stopped. To continue: %s", command_line(f"resume={self.folder}"))
             return True
@@ -158,9 +157,16 @@ class Recorder:
         return rows
 
 
+def signal_of(error: BaseException) -> str:
+    """Return the signal that has ended a run."""
+    if isinstance(error, SystemExit):
+        return CODES.get(int(error.code or 0), "SIGTERM")
+    return "SIGINT"
+
+
 def leaves_by_itself(error: BaseException) -> bool:
     """Return whether somebody else's code has called sys.exit, where no signal asked for it."""
-    is_exit = isinstance(error, SystemExit) and error.code != 128 + signal.SIGTERM
+    is_exit = isinstance(error, SystemExit) and error.code not in CODES
     return is_exit and bool(place_of(error))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import logging
 from collections.abc import Iterator
@@ -10,22 +11,24 @@ from pathlib import Path
 from typing import Any
 
 from experiments.catalogue.schedulers import depends_on_total
+from experiments.config.launch import Launch
 from experiments.config.overrides import is_within, key_of
 from experiments.config.trusted import check_read
+from experiments.errors.error_table import TABLE
 from experiments.errors.messages import UserError, refuse_unless, user_error
 from experiments.errors.wording import listed, spelled
-from experiments.record.claim import is_held
+from experiments.record.claim import Known, is_held
 from experiments.record.code import change_of_code, changes
 from experiments.record.folder import CONFIG, read_config
-from experiments.record.history import read_history
 from experiments.record.identity import flat, with_parts_named
 from experiments.record.record import Record, read_record
 from experiments.record.same_data import ALLOW, change_of, is_other_data, is_same_but_for_data
+from experiments.training.budget import Budget, Used
+from experiments.training.interruption import is_restarted_by_slurm
+from experiments.training.launched import started_by_others
 from experiments.training.recipe import Recipe
 from experiments.training.run_parts import RunParts
-from experiments.training.whole_checkpoint import (
-    latest_whole,
-)
+from experiments.training.whole_checkpoint import latest_whole, load_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -40,12 +43,14 @@ CHANGEABLE = (
     "trainer.log_every_n_steps",
     "log_full_loss",
     "checkpoint.every_n_steps",
+    "checkpoint.every_seconds",
     "data.root",
     "data.path",
     "data.test_path",
     "data.memory_limit",
     "data.num_workers",
 )
+INSTEAD = "Delete it: the run then goes on from what is whole."
 HARMLESS = (
     "resume",
     "changed_data",
@@ -81,17 +86,23 @@ def read_run(folder: Path) -> Resumed:
     return Resumed(folder, record, latest_whole(folder))
 
 
-def asked_for(
-    config: dict[str, Any], overrides: list[str]
-) -> tuple[dict[str, Any], Resumed | None]:
+def asked_for(config: dict[str, Any], launch: Launch) -> tuple[dict[str, Any], Resumed | None]:
     """Return the config to train with, and the run that `resume=FOLDER` names."""
+    if config.get("resume") is None and is_begun_before(launch):
+        log.info(TABLE["restarted"])
+        config = {**config, "resume": "auto"}
     if config.get("resume") in (None, "auto"):
         return config, None
     if config["resume"] in ("", "true", "false"):
         allowed = "a run's folder, auto, or null for a new run"
         refuse_unless(False, "resume", config["resume"], allowed, "auto")
     resumed = read_run(Path(config["resume"]))
-    return config_of(resumed, config, overrides), resumed
+    return config_of(resumed, config, launch.overrides), resumed
+
+
+def is_begun_before(launch: Launch) -> bool:
+    """Return whether SLURM has started a run of one process again, which it was told to end."""
+    return launch.sweep_dir is None and is_restarted_by_slurm() and not started_by_others()
 
 
 def check_unchanged(resumed: Resumed) -> None:
@@ -197,6 +208,23 @@ def unfinished_runs(parent: Path, identity: str, run_dir: Path | None = None) ->
             yield resumed
 
 
+def named_run(run_dir: Path | None, identity: str) -> Known | None:
+    """Return the run of this identity in a folder that the user has named, if nothing is left of it
+    to do.
+
+    Raises:
+        UserError: another process is training it.
+    """
+    same = []
+    for path in records_at(run_dir):
+        with contextlib.suppress(UserError):
+            known = Known(path.parent, read_record(path.parent))
+            same += [known] if known.record["identity"] == identity else []
+    if held := [known.folder for known in same if is_held(known.folder)]:
+        raise user_error("run_is_alive", path=held[0])
+    return next((known for known in same if known.is_finished), None)
+
+
 def records_at(run_dir: Path | None) -> list[Path]:
     """Return the records of a folder and of those beside it that a number was added to."""
     if run_dir is None:
@@ -227,7 +255,7 @@ def check_no_other(parent: Path, parts: RunParts, run_dir: Path | None) -> None:
             check_same_code(resumed, parts)
 
 
-def check_something_left(resumed: Resumed, identity: str, max_epochs: int) -> None:
+def check_something_left(resumed: Resumed, identity: str, budget: Budget) -> None:
     """Raise UserError where the budget is spent, or the run has diverged."""
     record = resumed.record
     if is_held(resumed.folder):
@@ -235,16 +263,30 @@ def check_something_left(resumed: Resumed, identity: str, max_epochs: int) -> No
     if record["status"] == "diverged":
         raise user_error("resume_diverged", path=resumed.folder, error=record["error"])
     is_done = record["status"] == "completed" and record["identity"] == identity
-    # By the history, since a killed run's record does not know how far it came.
-    epochs = max((int(row["epoch"] or 0) for row in read_history(resumed.folder)), default=0)
-    if is_done or 0 < max_epochs < epochs:
+    if resumed.checkpoint is None and not is_done:
+        return
+    # By the checkpoint, since a killed run's record does not know how far it came.
+    used = Used(record["epochs"], record["steps"], None)
+    if resumed.checkpoint is not None:
+        used = Used.by(load_checkpoint(resumed.checkpoint, INSTEAD))
+    overdrawn = budget.overdrawn(used)
+    if is_done or overdrawn is not None:
+        key, number = overdrawn or done_by(budget, used)
         raise user_error(
             "resume_done",
             path=resumed.folder,
             status=record["status"],
-            epochs=epochs,
-            instead=2 * max(max_epochs, epochs, 1),
+            epochs=used.epochs,
+            steps=used.steps,
+            instead=f"{key}={2 * max(number, 1)}",
         )
+
+
+def done_by(budget: Budget, used: Used) -> tuple[str, int]:
+    """Return the key that has ended a run, and how much of it was used."""
+    if budget.max_steps is not None and used.steps >= budget.max_steps:
+        return "trainer.max_steps", used.steps
+    return "trainer.max_epochs", used.epochs
 
 
 def check_schedule(resumed: Resumed, scheduler: str, recipe: Recipe) -> None:

@@ -53,7 +53,7 @@ def train(config: Config, launch: Launch) -> Known | None:
     apply_full_batch(config, launch.overrides)
     trust_typed(config)
     with contextlib.nullcontext() if launch.is_quiet else console.logging_to(None):
-        config, resumed = resume.asked_for(launch.settled(config), launch.overrides)
+        config, resumed = resume.asked_for(launch.settled(config), launch)
         config = launch.settled(config)
         check_config(config)
         check_launch(config, launch, is_resumed=resumed is not None)
@@ -66,9 +66,13 @@ def train(config: Config, launch: Launch) -> Known | None:
     if parts.rank > 0:  # rank 0 has the folder and the record; this one takes part
         fit_and_test(parts, resumed.checkpoint if resumed else None, Outcome())
         return None
-    with claimed_folder(parts, launch, resumed) as (folder, claim):
+    with (
+        parts.trainer.interruption.heeded(),
+        claimed_folder(parts, launch, resumed) as (folder, claim),
+    ):
         if folder is None:
             return claim.known
+        parts = parts.going_on(claim.resumed.record if claim.resumed else None)
         # Ended last: they tell the record, and the result is shown before a server is waited for.
         with launch.standing_in(folder), RunLoggers(parts, launch, folder) as loggers:
             with Recorder(parts, launch, folder, claim.resumed) as recorder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from experiments.data.after_cut import check_learnable, check_monitored
 from experiments.data.augmentation import check_mixing
 from experiments.data.datamodule import DataModule
 from experiments.record.identity import identity_of, setting_of
+from experiments.record.record import Record
 from experiments.training import build, check, devices, launched
 from experiments.training.added_metrics import build_tables
 from experiments.training.module import ExperimentModule
@@ -35,6 +37,7 @@ class RunParts:
         code: of somebody else's, by module.
         num_activation_parameters: weights beyond those of the same network without activation.
         tables: metrics that are counted once, with the selected weights.
+        before: the record of the run that this one goes on from, or repeats; None for none.
     """
 
     config: Config
@@ -50,6 +53,11 @@ class RunParts:
     num_activation_parameters: int | None
     code: dict[str, str]
     tables: dict[str, Metric]
+    before: Record | None = None
+
+    def going_on(self, before: Record | None) -> RunParts:
+        """Return the parts of a run that goes on from another, or repeats it."""
+        return dataclasses.replace(self, before=before)
 
     @property
     def identity(self) -> str:
@@ -70,6 +78,10 @@ class RunParts:
 
     @functools.cached_property
     def num_threads(self) -> int:  # asked once: what others leave of the machine changes
+        """CPU threads; of a run that has begun as many as before, by which its sums are rounded."""
+        threads = devices.threads_before(self.before, self.accelerator)
+        if threads is not None and self.config["trainer"]["threads"] == "auto":
+            return threads
         multiplications = self.datamodule.batch_size * self.multiplications
         wanted, cores = self.config["trainer"]["threads"], devices.cores_to_use()
         return devices.choose_threads(wanted, multiplications, cores, self.num_devices)

@@ -38,6 +38,7 @@ from experiments.training.callbacks.stay_stopped import StayStopped
 from experiments.training.callbacks.stopwatch import Stopwatch
 from experiments.training.callbacks.user_measures import UserMeasures
 from experiments.training.calls import LONGEST_CALL, MOST_STEPS, Execution, per_batch_hooks
+from experiments.training.interruption import Interruption
 from experiments.training.launched import cluster_environments
 from experiments.training.user_module import UserModule
 
@@ -147,12 +148,14 @@ def execution_of(config: dict[str, Any], callbacks: list[Callback], num_ranks: i
     has_hooks = bool(per_batch_hooks(callbacks))
     steps = MOST_STEPS if wanted == "auto" else wanted
     deciding = [c.steps_until for c in callbacks if hasattr(c, "steps_until")]
-    every = (config["trainer"]["log_every_n_steps"], config["checkpoint"]["every_n_steps"])
+    node = config["checkpoint"]
+    every = (config["trainer"]["log_every_n_steps"], node["every_n_steps"])
+    longest = math.inf if node["every_seconds"] is None else node["every_seconds"]
     return Execution(
         steps=steps,
         accumulate=config["trainer"]["accumulate_grad_batches"],
         every=tuple(n for n in every if n),
-        seconds=LONGEST_CALL if wanted == "auto" else math.inf,
+        seconds=LONGEST_CALL if wanted == "auto" else longest,
         by_batch=has_hooks or num_ranks > 1,
         has_hooks=has_hooks,
         steps_until=deciding[0] if deciding else None,
@@ -196,6 +199,16 @@ class OfRun:
     checkpointing: tuple[ModelCheckpoint, *tuple[Checkpoint, ...]]
 
     @property
+    def interruption(self) -> Interruption:
+        """What a signal asks of the run."""
+        amid = self.checkpointing[-1]
+        assert isinstance(amid, LastAmidEpoch)
+        return amid.interruption
+
+    def write_waiting(self) -> None:
+        """Write checkpoints that are in memory; those of a run alone are written when saved."""
+
+    @property
     def best_path(self) -> str:
         """The checkpoint with the selected weights; empty where none was written."""
         return self.checkpointing[0].best_model_path
@@ -215,7 +228,7 @@ class OfRun:
             if isinstance(callback, ModelCheckpoint):
                 callback.dirpath = checkpoints
             elif isinstance(callback, LastAmidEpoch):
-                callback.path = Path(checkpoints, "last.ckpt")
+                callback.folder = Path(checkpoints)
 
     def selected(self) -> tuple[int, int] | None:
         """Return epoch, from 1, and step of the selected weights; None where there are none."""
@@ -361,7 +374,7 @@ def checkpoints(
     config: dict[str, Any], monitor: str | None, mode: str
 ) -> tuple[ModelCheckpoint, *tuple[Checkpoint, ...]]:
     """Return the callback that writes best.ckpt, and those that write last.ckpt."""
-    interval, every = config["trainer"]["val_check_interval"], config["checkpoint"]["every_n_steps"]
+    interval, node = config["trainer"]["val_check_interval"], config["checkpoint"]
     # 1 is after every step, 1.0 at the end of the epoch.
     is_amid = isinstance(interval, int) or interval != 1.0
     at_validation = is_amid and (monitor or "").startswith("val/")
@@ -374,7 +387,8 @@ def checkpoints(
     # Lightning tells callbacks apart by monitor and mode, which is why the last has another mode;
     # without a monitor it means nothing.
     last = make(filename="last", mode=LAST_MODE[mode], save_on_train_epoch_end=True)
-    return (best, last, LastAmidEpoch(every)) if every else (best, last)
+    amid = LastAmidEpoch(node["every_n_steps"], node["every_seconds"], Interruption())
+    return best, last, amid
 
 
 def progress(how: str, history: History) -> list[Callback]:

@@ -17,6 +17,8 @@ from experiments.record.strangers_files import check_archive
 log = logging.getLogger(__name__)
 
 LAST, BEST = "last.ckpt", "best.ckpt"
+AMID, BEST_AMID = "amid.ckpt", "best-amid.ckpt"
+"""Where a run was when its budget ended it amid an epoch, and what was best until then."""
 
 
 def is_whole(path: Path) -> bool:

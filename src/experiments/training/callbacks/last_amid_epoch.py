@@ -1,7 +1,10 @@
-"""last.ckpt amid an epoch, so that a killed run loses no more than a few steps."""
+"""Checkpoints amid an epoch, so that a run that is ended there loses a few steps, or none."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,49 +12,115 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 
 from experiments.training.calls import Execution
+from experiments.training.interruption import Interruption
+from experiments.training.whole_checkpoint import AMID, BEST, BEST_AMID, LAST
+
+ASKS_EVERY = 50
+"""Steps between two looks at the clock with several processes, where each look is a message."""
 
 
 class LastAmidEpoch(Checkpoint):
-    """Write `path` every `every_n_steps` optimizer steps, in one atomic step.
+    """Write last.ckpt every so many optimizer steps or seconds, and when a signal ends the run.
 
     Lightning's ModelCheckpoint warns of weights after the step where optimization is manual, and
     wants another state of them; the state after the step is the one to go on from.
 
+    A budget (`max_steps`, `max_time`) that ends a run amid an epoch ends its epoch with it: it is
+    validated, its row is written, and last.ckpt is that of its end. From there a larger budget
+    could not go on as if it had been given at once. So where the epoch was is kept beside, in
+    amid.ckpt, with the best weights as they were then. Where the budget ends with the epoch, that
+    ends as every other one, validated or not.
+
     Args:
-        every_n_steps: at least 1.
+        every_n_steps: 0 for none.
+        every_seconds: None for none.
+        interruption: by a signal, of a run of one process that is trained alone.
 
     Attributes:
-        path: None on ranks other than 0, until they are told.
+        folder: of the checkpoints; None on ranks other than 0, until they are told.
     """
 
-    def __init__(self, every_n_steps: int) -> None:
-        self.path: Path | None = None
+    def __init__(
+        self, every_n_steps: int, every_seconds: float | None, interruption: Interruption
+    ) -> None:
+        self.folder: Path | None = None
         self.every_n_steps = every_n_steps
+        self.every_seconds = every_seconds
+        self.interruption = interruption
         self.last_step = 0
-        self.is_due = False
+        self.saved_at = 0.0
+        self.after_validation: str | None = None
+        self.is_ending = False
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.last_step = trainer.global_step
+        self.saved_at = time.monotonic()
         # Every rank takes part in writing a checkpoint, and rank 0 alone knows where.
-        self.path = trainer.strategy.broadcast(self.path)
+        self.folder = trainer.strategy.broadcast(self.folder)
+        if trainer.world_size == 1 and isinstance(trainer, L.Trainer):  # and no member's
+            self.interruption.begin(getattr(pl_module, "execution", None))
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
         step = trainer.global_step
-        if step == self.last_step or step % self.every_n_steps:
-            return
+        if step == self.last_step:
+            return  # amid an accumulated step
+        self.last_step = step
+        is_due = self._is_due(trainer, step)
+        if trainer.is_ended_early:  # type: ignore[attr-defined]
+            return  # by what no budget mends
+        # The end that a budget brings would have the epoch validated, due or not.
+        self.is_ending, trainer.should_stop = trainer.should_stop, False
+        name = AMID if self.is_ending else LAST if is_due else None
         if trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
             return  # the checkpoint of the epoch follows
-        self.last_step = step
-        # A run resumed from between the two would leave the validation out.
-        self.is_due = Execution.is_followed_by_validation(trainer)
-        if not self.is_due:
-            self._save(trainer)
+        if name is not None and Execution.is_followed_by_validation(trainer):
+            self.after_validation = name  # resumed from between the two it would be left out
+            return
+        self._save(trainer, name)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if self.is_due:
-            self.is_due = False
-            self._save(trainer)
+        name, self.after_validation = self.after_validation, None
+        self._save(trainer, name)
 
-    def _save(self, trainer: L.Trainer) -> None:
-        if self.path is not None:
-            trainer.save_checkpoint(self.path, weights_only=False)
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.saved_at = time.monotonic()
+        trainer.should_stop = trainer.should_stop or self.is_ending
+        self.interruption.stop()
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.interruption.end()
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
+        self.interruption.end()
+
+    def _is_due(self, trainer: L.Trainer, step: int) -> bool:
+        if self.interruption.asked or (self.every_n_steps and step % self.every_n_steps == 0):
+            return True
+        if self.every_seconds is None or (trainer.world_size > 1 and step % ASKS_EVERY):
+            return False
+        is_time = time.monotonic() - self.saved_at >= self.every_seconds
+        return bool(trainer.strategy.broadcast(is_time))
+
+    def _save(self, trainer: L.Trainer, name: str | None) -> None:
+        """Write a checkpoint, if one is due, and end the run where that was asked for."""
+        if name is not None and self.folder is not None:
+            if name == AMID and trainer.is_global_zero:
+                trainer.write_waiting()  # type: ignore[attr-defined]
+                keep_as_it_is(self.folder / BEST, self.folder / BEST_AMID)
+            trainer.save_checkpoint(self.folder / name, weights_only=False)
+        if name == LAST:
+            self.saved_at = time.monotonic()
+            self.interruption.stop()
+        elif name == AMID:
+            trainer.should_stop = True
+
+
+def keep_as_it_is(path: Path, kept: Path) -> None:
+    """Have a second name for a file, which keeps its content when the first one is replaced."""
+    kept.unlink(missing_ok=True)
+    if not path.is_file():
+        return
+    try:
+        os.link(path, kept)
+    except OSError:  # a disk without links
+        shutil.copyfile(path, kept)

@@ -44,6 +44,8 @@ class Saving(Protocol):
 
     def save(self, path: Any) -> None: ...
 
+    def write(self) -> None: ...
+
 
 class MemberTrainer(OfRun):
     """The Trainer of a run, as far as it is the run's own; all else is that of all members.
@@ -95,6 +97,10 @@ class MemberTrainer(OfRun):
     def save_checkpoint(self, filepath: Any, *_: Any, **__: Any) -> None:
         assert self.saving is not None
         self.saving.save(filepath)
+
+    def write_waiting(self) -> None:
+        if self.saving is not None:
+            self.saving.write()
 
     def selected(self) -> tuple[int, int] | None:
         best = self.saving.best if self.saving is not None else None
