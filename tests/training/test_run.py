@@ -358,7 +358,7 @@ def test_a_budget_that_is_spent_is_told_before_anything_is_made(
     write_record(run.folder, {**run.record, "status": status, "epochs": 0})
     answer = command(*QUIET, f"resume={run.folder}", "trainer.max_epochs=2")
     assert answer.code == 2
-    assert "after 3 epochs and has nothing left to do" in answer.err
+    assert "after 3 epochs, 63 steps, and has nothing left to do" in answer.err
     assert "trainer.max_epochs=6" in answer.err
     assert run_folders() == [run.folder]
 
