@@ -52,6 +52,7 @@ bench: $(READY)  ## measure start, step, epoch, sweeps and reports, and keep the
 	$(BIN)/python benchmarks/planning.py
 	$(BIN)/python benchmarks/comparison.py
 	$(BIN)/python benchmarks/diagnostics.py
+	$(BIN)/python benchmarks/population.py
 
 published: $(READY)  ## train the published settings of MNIST-1D again (half an hour); ARGS=--curve: double descent
 	$(BIN)/python benchmarks/published.py $(ARGS)

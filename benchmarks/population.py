@@ -5,8 +5,8 @@
 Two networks: the MLP 64-64-64-10 on digits and the CNN of MNIST-1D (three convolutions of 25
 channels), batch 64, Adam; members that differ in their seeds alone, and members with a learning
 rate each. A single step is that of training/steps.py: forward, backward, the optimizer's step. In
-one process on the same batch, by turns; the first turn does not count. Prints medians of the
-ratio with their range and writes outputs/benchmarks/population.json.
+one process on the same batch, by turns; the first turn does not count. Prints medians with their
+range and writes outputs/benchmarks/population.json.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import torch
-from report import keep
+from report import keep, ratios, spread
 from torch import Tensor
 
 from experiments.config.composer import composer_at, plain
@@ -38,8 +37,8 @@ from experiments.training.recipe import build_recipe
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 NETWORKS = {
-    "mlp": ["model=mlp", "model.hidden=[64,64]", "data=digits", "optim=adam"],
-    "cnn": ["experiment=mnist1d_cnn", "optim=adam"],
+    "MLP 64-64-64-10": ["model=mlp", "model.hidden=[64,64]", "data=digits", "optim=adam"],
+    "CNN of MNIST-1D": ["experiment=mnist1d_cnn", "optim=adam"],
 }
 STEPS = 10
 """In a turn."""
@@ -122,10 +121,14 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     keep_freed_memory()
-    results: dict[str, Any] = {}
+    milliseconds: dict[str, dict[str, list[float]]] = {}
+    throughput: dict[str, dict[str, list[float]]] = {}
     for network, overrides in NETWORKS.items():
         first, x, targets = first_member(overrides)
         for own_rates in (False, True):
+            kind = "a learning rate each" if own_rates else "seeds alone"
+            name = f"{network}, {kind}"
+            milliseconds[name], throughput[name] = {}, {}
             for size in arguments.sizes:
                 members = members_like(first, size, own_rates)
                 contestants = [
@@ -134,23 +137,16 @@ def main() -> None:
                 ]
                 with without_asking_for_gpus():
                     alone, together = by_turns(contestants, arguments.rounds)
-                ratios = sorted(size * a / b for a, b in zip(alone, together, strict=True))
-                kind = "own learning rates" if own_rates else "seeds"
-                quarter = len(ratios) // 4
-                results[f"{network}, {kind}, {size}"] = {
-                    "single_ms": 1e3 * median(alone),
-                    "members_ms": 1e3 * median(together),
-                    "throughput": median(ratios),
-                    "quartiles": [ratios[quarter], ratios[-1 - quarter]],
-                }
+                gained = [size * ratio for ratio in ratios(alone, together)]
+                milliseconds[name][str(size)] = [1e3 * seconds for seconds in together]
+                throughput[name][str(size)] = gained
                 print(
-                    f"{network:4} {kind:20} {size:3} members: {1e3 * median(together):7.3f} ms, "
-                    f"single {1e3 * median(alone):.3f} ms, throughput x {median(ratios):.2f} "
-                    f"[{ratios[quarter]:.2f}, {ratios[-1 - quarter]:.2f}]",
+                    f"{name}, {size} members: {spread([1e3 * s for s in together])} ms a step, "
+                    f"single {spread([1e3 * s for s in alone])} ms, throughput x {spread(gained)}",
                     flush=True,
                 )
     threads = dict.fromkeys(NETWORKS, arguments.threads)
-    keep("population", {"rounds": arguments.rounds, "population": results}, threads)
+    keep("population", {"milliseconds": milliseconds, "throughput": throughput}, threads)
 
 
 if __name__ == "__main__":

@@ -104,6 +104,25 @@ def sweeps() -> list[str]:
     return lines
 
 
+def populations() -> list[str]:
+    """Return the table of members' steps; empty until they have been measured."""
+    if not (RESULTS / "population.json").exists():
+        return []
+    known = result("population")["throughput"]
+    sizes = list(next(iter(known.values())))
+    lines = [
+        "| steps of all members, over as many of single runs | "
+        + " | ".join(f"{size} members" for size in sizes)
+        + " |",
+        "|---|" + "---|" * len(sizes),
+    ]
+    for name, by_size in known.items():
+        cells = [f"{statistics.median(values):.2f}" for values in by_size.values()]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    where_measured = f"One thread, batch 64, Adam; {where('population')}."
+    return ["", *lines, "", where_measured]
+
+
 def where(name: str) -> str:
     """Return what a result was measured on."""
     known = result(name)
@@ -121,7 +140,7 @@ def tables() -> str:
         f"{where('step')}; sweeps, reports and "
         f"diagnostics: {where('sweep')}. `make bench` measures them again."
     )
-    return "\n".join([*steps(), "", *rest(), "", *sweeps(), "", about, ""])
+    return "\n".join([*steps(), "", *rest(), "", *sweeps(), *populations(), "", about, ""])
 
 
 def published() -> list[str]:

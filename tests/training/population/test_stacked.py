@@ -26,9 +26,11 @@ from members import (
 )
 from running import choices
 
+from experiments.catalogue.losses import NLL, BCEWithLogits, CrossEntropy, Focal
 from experiments.training.population import stacked_network
 from experiments.training.population.membership import why_alone
 from experiments.training.population.stacked import Stack
+from experiments.training.population.stacked_loss import Losses
 from experiments.training.population.stacked_network import NetworksInTurn, StackedNetwork
 
 EXACT = {"rtol": 1e-9, "atol": 1e-9}
@@ -200,6 +202,21 @@ def test_classes_weigh_by_member_in_weighted_losses() -> None:
         compare(variants, *SMALL_MLP, f"loss={loss}", num_steps=4, tolerance=EXACT)
 
 
+LOSSES = [CrossEntropy(), CrossEntropy(0.1), NLL(), NLL([1, 2, 3, 4]), Focal(), BCEWithLogits()]
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=repr)
+def test_losses_of_points_that_are_mixed(loss: torch.nn.Module) -> None:
+    outputs = torch.randn(3, 5, 4, dtype=torch.float64).log_softmax(2)
+    shares = torch.rand(3, 5, 4, dtype=torch.float64).softmax(2)
+    classes = torch.randint(4, (3, 5))
+    loss = loss.double()
+    for targets in (shares, classes):
+        expected = torch.stack([loss(y, t) for y, t in zip(outputs, targets, strict=True)])
+        got = Losses([loss] * 3, ["one"] * 3)(outputs, targets)
+        torch.testing.assert_close(got, expected, **EXACT)
+
+
 @pytest.mark.parametrize("loss", ["mse", "mae", "huber"])
 def test_regression(loss: str) -> None:
     overrides = (*SMALL_MLP, "data=diabetes", f"loss={loss}", "optim=sgd")
@@ -275,6 +292,18 @@ def test_a_member_may_leave_between_its_loss_and_its_step() -> None:
         stack.unstack(i)
         expected = alone[i].module.network.state_dict()
         close(dict(runs[i].module.network.state_dict()), dict(expected), **EXACT)
+
+
+@pytest.mark.parametrize("name", ["linear", "gru"])
+def test_all_members_may_leave(name: str) -> None:
+    shape, overrides = NETWORKS[name]
+    runs = [built(*overrides, *v, shape=shape) for v in SEEDS]
+    stack = train_stacked(runs, 2)
+    for i in range(3):
+        stack.freeze(i)
+    assert stack.active == []
+    alone = [train_alone(built(*overrides, *v, shape=shape), 2) for v in SEEDS]
+    assert_alike(stack, runs, alone, **EXACT)
 
 
 def test_a_step_of_several_batches_is_that_of_one_larger_batch() -> None:

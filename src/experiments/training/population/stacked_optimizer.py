@@ -226,9 +226,9 @@ def joined(cohorts: Sequence[Cohort]) -> Callable[[], object]:
     their state.
     """
     optimizers = [cohort.optimizer for cohort in cohorts]
+    if len(optimizers) < 2:
+        return functools.partial(step_all, cohorts)
     first = optimizers[0]
-    if len(optimizers) == 1:
-        return first.step
     if not is_elementwise(first) or not type(first).__module__.startswith("torch.optim"):
         return functools.partial(step_all, cohorts)
     for optimizer in optimizers:
