@@ -273,6 +273,16 @@ def test_a_job_is_watched_where_it_is(tmp_path: Path) -> None:
     assert "last words" in (folder / "train.log").read_text()
 
 
+def test_each_batch_of_a_sweep_has_a_marker_that_is_there(tmp_path: Path) -> None:
+    markers = Markers()
+    for _ in range(2):
+        with markers:
+            marker = Path(markers.of(tmp_path))
+            assert marker.is_file()
+            assert markers.of(tmp_path) == str(marker)
+        assert not marker.exists()
+
+
 def test_a_job_that_takes_too_long_or_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,8 +38,9 @@ class Markers:
         return self
 
     def __exit__(self, *unused: object) -> None:
-        for file in self.files.values():
-            file.unlink(missing_ok=True)
+        # Entered again, as with the jobs of a sweep's next look, it makes others.
+        while self.files:
+            self.files.popitem()[1].unlink(missing_ok=True)
 
     def of(self, sweep_dir: Path) -> str:
         """Return the marker of a sweep's folder, made where there is none."""
