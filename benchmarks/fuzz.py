@@ -40,7 +40,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "fuzz"
 SEED = 20261130
 NUMBERS = {"overrides": 5000, "runs": 200, "data": 1000, "folders": 500}
-SECONDS = 60
+SECONDS = 120
 """How long one case may take."""
 LONGEST = 6000
 """Characters of a message."""
@@ -115,10 +115,12 @@ def received(receiver: int) -> Iterator[tuple[int, str, str]]:
 
 def overrides_judge(seed: int) -> Judge:
     """Compose random overrides, check the config, and bind the arguments of each of its parts."""
+    from experiments.config.arguments import readable
     from experiments.config.composer import composer_at
-    from experiments.config.door import group_choices
+    from experiments.config.door import group_choices, refuse_values_of_groups
     from experiments.config.entries import entry
     from experiments.config.overrides import dotted_keys
+    from experiments.config.secrets import refuse_secrets
     from experiments.training.check import check_config
 
     composer = composer_at(ROOT / "conf", "config", [])
@@ -127,7 +129,9 @@ def overrides_judge(seed: int) -> Judge:
 
     def judge(number: int) -> str:
         draw = random.Random(f"{seed} overrides {number}")
-        overrides = fuzz_cases.random_overrides(draw, choices, keys)
+        overrides = readable(fuzz_cases.random_overrides(draw, choices, keys))
+        refuse_secrets(overrides)
+        refuse_values_of_groups(overrides, ROOT / "conf", "config")
         composer.tasks.clear()
         config = composer.config(overrides)
         check_config(config)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import math
 import os
@@ -14,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from experiments.comparison.contradictions import contradiction_of
+from experiments.comparison.sweep_files import declarations_in, selection_in
 from experiments.errors.error_table import TABLE
 from experiments.errors.messages import UserError, user_error
 from experiments.record.code import change_of_code, changes
 from experiments.record.folder import CONFIG, RECORD, read_back, read_config
 from experiments.record.history import read_history
-from experiments.record.plain_yaml import values_of
 from experiments.record.record import Record, read_record
 from experiments.record.strangers_files import is_within, text_of
 
@@ -214,22 +213,9 @@ def read_file(reading: Reading, path: str, parse: Callable[[str], Any], problem:
         return None
     try:
         return parse(text_of(path))
-    except (OSError, ValueError, KeyError, TypeError, AssertionError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reading.unread.append(LeftOut(path, f"{problem} ({error!r:.100})"))
         return None
-
-
-def declarations_in(text: str) -> list[dict[str, Any]]:
-    declared = values_of(text)
-    assert isinstance(declared, list)
-    assert all(isinstance(entry, dict) and "factor" in entry for entry in declared)
-    return declared
-
-
-def selection_in(text: str) -> dict[str, Any]:
-    selection: dict[str, Any] = json.loads(text)
-    assert isinstance(selection["settings"], list)
-    return selection
 
 
 class ConfigReader:

@@ -71,7 +71,15 @@ def check_value(key: str, value: Any, part: Field[Any]) -> None:
     if choices := part.metadata.get("choices"):
         check_choice(key, spelled(value), choices)
     if allowed := part.metadata.get("allowed"):
-        refuse_unless(allowed.fits(value), key, value, allowed.words, allowed.instead)
+        refuse_unless(fits(allowed, value), key, value, allowed.words, allowed.instead)
+
+
+def fits(allowed: Allowed, value: Any) -> bool:
+    """Return whether a value is allowed; one of a kind that cannot be looked at is not."""
+    try:
+        return bool(allowed.fits(value))
+    except (TypeError, AttributeError, ValueError):
+        return False
 
 
 def is_count(value: Any, least: int = 1) -> bool:

@@ -145,15 +145,18 @@ def from_yaml(text: str) -> dict[str, Any]:
     return values
 
 
-def values_of(text: str) -> Any:
+def values_of(text: str, reader: Any = YamlReader) -> Any:
     """Return the nested plain values that a YAML text of anybody's holds.
+
+    Args:
+        reader: PyYAML's own reads 1e-3 as a word, as PyYAML's own writer has it.
 
     Raises:
         ValueError: it is no YAML, or holds more than plain values, or too much.
     """
     try:
         check_depth(text)
-        values = yaml.load(text, YamlReader)
+        values = yaml.load(text, reader)
     except (yaml.YAMLError, RecursionError, OverflowError, TypeError) as error:
         raise ValueError(str(error)) from error
     check_plain(values)

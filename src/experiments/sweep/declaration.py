@@ -24,7 +24,7 @@ from experiments.errors.messages import check_choice, refuse_unless, user_error
 from experiments.errors.wording import listed
 from experiments.record.folder import check_name, write_atomic
 from experiments.record.identity import BLOCKS
-from experiments.record.plain_yaml import values_of
+from experiments.record.plain_yaml import SafeLoader, values_of
 from experiments.record.record import now
 from experiments.record.strangers_files import text_of
 from experiments.sweep.grid import Grid, values_of_key
@@ -268,7 +268,7 @@ def read_declarations(sweep_dir: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     try:
-        declarations = values_of(text_of(path))
+        declarations = values_of(text_of(path), SafeLoader)
         is_list = isinstance(declarations, list) and all(isinstance(d, dict) for d in declarations)
         reason = "" if is_list else "it holds no list of declarations"
     except ValueError as error:

@@ -16,6 +16,7 @@ from experiments.config.launch import Launch
 from experiments.data.datamodule import DataModule
 from experiments.errors.messages import RunFailed, UserError, user_error
 from experiments.errors.places import place_of
+from experiments.errors.redaction import redacted
 from experiments.record.chance import chance_of
 from experiments.record.code import is_other_code
 from experiments.record.disk import is_refusal
@@ -138,7 +139,7 @@ class Recorder:
             return True
         record["status"] = "failed"
         place = "" if isinstance(error, UserError) else place_of(error)
-        record["error"] = " ".join(f"{type(error).__name__}: {error}".split()) + place
+        record["error"] = redacted(" ".join(f"{type(error).__name__}: {error}".split()) + place)
         log.error("The run failed.", exc_info=error)
         return isinstance(error, UserError) or is_refusal(error, self.output, self.folder)
 
