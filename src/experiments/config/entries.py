@@ -223,10 +223,15 @@ def wanted_type(target: Callable[..., Any], parameter: inspect.Parameter) -> typ
 def annotation_of(target: Callable[..., Any], name: str) -> Any:
     """Return the annotation of an argument; None where there is none, or one of unknown names."""
     try:
-        function = target.__init__ if inspect.isclass(target) else target
-        return typing.get_type_hints(function).get(name)
+        return hints_of(target.__init__ if inspect.isclass(target) else target).get(name)
     except Exception:  # a hint that cannot be evaluated is no hint
         return None
+
+
+@functools.lru_cache(maxsize=256)
+def hints_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """Return the annotations of a function; to evaluate them takes longer than to use them."""
+    return typing.get_type_hints(function)
 
 
 def fixed_length(target: Callable[..., Any], name: str) -> int | None:

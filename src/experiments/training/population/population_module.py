@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from experiments.data.loader import Batch, Stream
+from experiments.training.evaluation import type_of_sums
 from experiments.training.population.member_checkpoints import (
     CapturedCheckpoint,
     Checkpoint,
@@ -52,6 +53,7 @@ class PopulationModule(L.LightningModule):
         self.execution, self.rules = first.execution, first.rules
         self.nothing = nn.Parameter(torch.zeros(()))  # the Trainer wants an optimizer
         self.of_step: dict[int, dict[str, Any]] = {}
+        self.waiting: list[tuple[Tensor, Tensor, Tensor]] = []
         self.last_losses: dict[int, float] = {}
         self.shared: tuple[int, Checkpoint] | None = None
         self.moment = 0
@@ -64,6 +66,10 @@ class PopulationModule(L.LightningModule):
     def active(self) -> list[Started]:
         """The members that are trained, in the order of the stack's rows."""
         return [self.members[number] for number in self.stack.active]
+
+    @property
+    def type_of_sums(self) -> torch.dtype:
+        return type_of_sums(self.device)
 
     @property
     def loader(self) -> StackedLoader:
@@ -163,6 +169,7 @@ class PopulationModule(L.LightningModule):
                 num_steps += 1
                 if broken or self.execution.is_over():
                     break
+        self.count_waiting()
         self.execution.count(self.trainer, number + 1 - first, num_steps)
         seconds = (time.perf_counter() - started) / len(members)
         rates = rates or [math.nan] * len(members)
@@ -173,7 +180,7 @@ class PopulationModule(L.LightningModule):
                 member.trainer.num_undone = 0 if len(broken) == len(members) else 1
 
     def add_gradients(self, batch: Batch, share: float, begins: bool) -> Tensor:
-        """Add the gradients of a batch, count it for each member, and return the losses (A,)."""
+        """Add the gradients of a batch, have it counted, and return the losses (A,)."""
         first = self.members[0].parts.module
         targets, measured = first.standardized(batch.targets)
         # As of one batch: it may put positions into another order.
@@ -185,6 +192,29 @@ class PopulationModule(L.LightningModule):
         for member, loss, y, t in of_each:
             member.parts.module.means.update(loss, y, t)
         return losses if share == 1 else losses * share
+
+    def count_waiting(self) -> None:
+        """Count the batches that wait for each member.
+
+        As one batch, whose mean loss is that of all their points: to take each member's part of
+        each batch would cost as much as a tenth of a step.
+        """
+        if not self.waiting:
+            return
+        losses, outputs, targets = zip(*self.waiting, strict=True)
+        self.waiting = []
+        if self.members[0].parts.module.mass is not None:  # which weighs batches otherwise
+            batches = list(zip(losses, outputs, targets, strict=True))
+        else:
+            sizes = torch.tensor([t.shape[1] for t in targets], dtype=self.type_of_sums)
+            means = (
+                sizes.to(self.device) @ torch.stack(losses).to(self.type_of_sums)
+            ) / sizes.sum()
+            batches = [(means, torch.cat(outputs, dim=1), torch.cat(targets, dim=1))]
+        for of_all in batches:
+            parts = (part.unbind() for part in of_all)
+            for member, loss, y, t in zip(self.active, *parts, strict=True):
+                member.parts.module.means.update(loss, y, t)
 
     def break_off(self, batch: Batch, losses: Tensor, rates: list[float]) -> list[Started]:
         """Take out of the stack each member whose loss is not finite, and return these."""
@@ -200,6 +230,8 @@ class PopulationModule(L.LightningModule):
             before = self.last_losses.get(member.place)
             member.parts.module.member_broken = BrokenStep(own, loss, before, lr)
             broken.append(member)
+        if broken:
+            self.count_waiting()
         for member in broken:
             self.leave(member)
         return broken
