@@ -3,9 +3,9 @@
     python benchmarks/wilcoxon_pruner.py
 
 Scores of seeds are independent and normal, and every trial has the same mean. The best one is
-another trial (`fixed`), or the one with the best mean of twenty (`luckiest_of_20`), as it is late in
-a search. Looks as Optuna's pruner does: after each seed from the first allowed one to the last but
-one, and never where the trial's mean so far is the better. Writes
+another trial (`fixed`), or the one with the best mean of twenty (`luckiest_of_20`), as it is late
+in a search. Looks as Optuna's pruner does: after each seed from the first allowed one to the last
+but one, and never where the trial's mean so far is the better. Writes
 outputs/benchmarks/wilcoxon_pruner.json.
 """
 

@@ -14,11 +14,12 @@ import pytest
 from optuna.study import Study
 from optuna.trial import TrialState
 from scipy.stats import wilcoxon
+from sweep_folders import record_of
 
 from experiments.errors.messages import UserError
 from experiments.record.folder import is_asked_to_stop
 from experiments.record.history import HistoryFile
-from experiments.record.record import SCHEMA, Record, now, write_record
+from experiments.record.record import now, write_record
 from experiments.sweep.grid import Cell, read_overrides
 from experiments.sweep.jobs.job import Result
 from experiments.sweep.plan import Job
@@ -89,10 +90,14 @@ def folder_of(job: Job) -> Path:
 
 
 def write_run(job: Job, status: str, value: float | None, metric: str = "val/loss") -> Result:
-    record: Any = dict.fromkeys(Record.__annotations__)
     metrics = {} if value is None else {metric: value}
-    record |= {"schema": SCHEMA, "identity": job.identity, "status": status, "metrics": metrics}
-    record |= {"duration_seconds": 1.0, "started_at": now()}
+    record = record_of(
+        identity=job.identity,
+        status=status,
+        metrics=metrics,
+        duration_seconds=1.0,
+        started_at=now(),
+    )
     write_record(folder_of(job), record)
     return Result(status, str(folder_of(job)), "why" if status == "failed" else None)
 
