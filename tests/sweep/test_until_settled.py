@@ -142,6 +142,7 @@ def swept(
     grid = grid_of([*FIXED, *(typed or [SETTINGS])], {}, seeds=seeds)
     said = Declaration.of(node, protocol, grid, lambda key: None)
     said = in_force(said, place)
+    grid = grid.with_seeds(said.seeds)
     sweep = Sweep(composer, carrier, said, place, retry_failed, dry_run, "typed")
     return complete_as_given(sweep, grid, node)
 
@@ -285,12 +286,17 @@ def test_a_dry_run_tells_the_next_look_and_what_may_follow(
 def test_the_looks_that_were_declared_before_the_first_run_count(
     composer: Composer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    swept(composer, ByFormula(), tmp_path)
-    capsys.readouterr()
+    with pytest.raises(KeyboardInterrupt):
+        swept(composer, ByFormula(most=30), tmp_path)
     carrier = ByFormula()
-    swept(composer, carrier, tmp_path, looks=[6, 8, 10, 20])
-    assert carrier.jobs == []
-    assert "Looks at [6,8,10] seeds (spending pocock) were declared" in capsys.readouterr().out
+    # Neither fewer nor more: the four runs that the first ones lack.
+    for looks in ([6, 8], [6, 8, 10, 20]):
+        capsys.readouterr()
+        swept(composer, carrier, tmp_path, looks=looks)
+        assert len(carrier.jobs) == 4
+        said = capsys.readouterr().out
+        assert "Looks at [6,8,10] seeds (spending pocock) were declared" in said
+        assert "34 of at most 40 runs" in said
     assert len(read_declarations(tmp_path)) == 1
     # A sweep of all its runs declares none later.
     whole = tmp_path / "whole"

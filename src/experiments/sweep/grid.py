@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -71,6 +71,9 @@ class Grid:
         """Every key that is swept, in order, without the signs + and ~."""
         every = [*self.swept, *itertools.chain(*self.cases), *itertools.chain(*self.when.values())]
         return list(dict.fromkeys(key_of(key) for key in every))
+
+    def with_seeds(self, seeds: Sequence[int]) -> Grid:
+        return replace(self, swept={**self.swept, "seed": [str(seed) for seed in seeds]})
 
     def cells(self, value_of: ValueOf) -> list[Cell]:
         """Return the jobs; `value_of` gives the value that a key has with some overrides."""

@@ -150,6 +150,8 @@ def start_sweep(
         )
         check_allowed(declaration.allow, composer.options_of)
         declaration = in_force(declaration, sweep_dir)
+        if declaration.until is not None:
+            grid = grid.with_seeds(declaration.seeds)
         if declaration.protocol != "tuned" and node["tuning"]["space"] is not None:
             print(TABLE["no_effect"].format(given="sweep.tuning.space", with_="protocol=fixed"))
         retry_failed, dry_run = node["retry_failed"], node["dry_run"]

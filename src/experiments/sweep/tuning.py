@@ -73,7 +73,7 @@ def tune(sweep: Sweep, grid: Grid, node: Config) -> Failures:
     if sweep.dry_run:
         sweep.tell_plan(plan)
         most = "at most " if sweep.declaration.until else ""
-        number = len(settings) * len(sweep.declaration.seeds or seeds)
+        number = len(settings) * len(seeds)
         print(f"Then {most}{number} runs with what was selected.")
         return []
     asked = {k: v for k, v in node["tuning"].items() if k not in LATER or v != LATER[k]}

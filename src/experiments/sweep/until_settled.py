@@ -128,12 +128,8 @@ class LookByLook:
     told: set[str] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
-        declaration = self.sweep.declaration
-        self.looks = list(declaration.looks or ())
-        # A command may give more seeds than were declared before the first run.
-        jobs = [job for job in self.plan.jobs if job.config["seed"] in declaration.seeds]
-        self.plan = replace(self.plan, jobs=jobs)
-        self.going_on = set(map(group_of, jobs))
+        self.looks = list(self.sweep.declaration.looks or ())
+        self.going_on = set(map(group_of, self.plan.jobs))
 
     def complete(self) -> Failures:
         """Carry out the runs look by look, and return the jobs that came to nothing."""
