@@ -193,8 +193,8 @@ def compare(
     **built_with: Any,
 ) -> Stack:
     """Train each variant alone and all as members, and hold them against each other."""
-    alone = [train_alone(built(*overrides, *v, **built_with), num_steps) for v in variants]
     members = [built(*overrides, *v, **built_with) for v in variants]
+    alone = [train_alone(copy.deepcopy(member), num_steps) for member in members]
     stack = train_stacked(members, num_steps)
     assert_alike(stack, members, alone, **tolerance)
     return stack

@@ -122,6 +122,7 @@ class Stack:
         losses = [self.members[i].module.loss for i in self.active]
         self.losses = Losses(losses, [self.numbers[i][0] for i in self.active])
         self._step = joined(self.cohorts)
+        self._cohort_of = {i: cohort for cohort in self.cohorts for i in cohort.members}
 
     def _cohorts(self, num_total: int) -> list[Cohort]:
         first = self.members[self.active[0]].module
@@ -230,7 +231,7 @@ class Stack:
 
     def lr(self, member: int) -> float:
         """Return the learning rate of a member's next step."""
-        return self._cohort_of(member).lr
+        return self._cohort_of[member].lr
 
     def to_training(self) -> None:
         """Let optimizers that evaluate with other weights take those to train with."""
@@ -260,13 +261,13 @@ class Stack:
         """Return what the `state_dict` of a member's own optimizer would be."""
         if member in self._left:
             return self._left[member][0]
-        return self._cohort_of(member).state_of(member)
+        return self._cohort_of[member].state_of(member)
 
     def scheduler_state(self, member: int) -> State:
         """Return what the `state_dict` of a member's own schedule would be."""
         if member in self._left:
             return self._left[member][1]
-        return copy.deepcopy(self._cohort_of(member).scheduler.state_dict())
+        return copy.deepcopy(self._cohort_of[member].scheduler.state_dict())
 
     @torch.no_grad()
     def kept(self, member: int) -> Kept:
@@ -276,7 +277,7 @@ class Stack:
             self.layout,
             [weights[row : row + 1].clone() for weights in self.weights],
             {name: buffer[row].clone() for name, buffer in self.buffers.items()},
-            self._cohort_of(member).kept_of(member),
+            self._cohort_of[member].kept_of(member),
             self.scheduler_state(member),
         )
 
@@ -292,7 +293,7 @@ class Stack:
             rows[row] = row_of(parameters, columns)
         for name, buffer in network.named_buffers():
             self.buffers[name][row] = buffer
-        cohort = self._cohort_of(member)
+        cohort = self._cohort_of[member]
         cohort.load(member, optimizer_state)
         cohort.scheduler.load_state_dict(copy.deepcopy(scheduler_state))
 
@@ -317,9 +318,6 @@ class Stack:
                 self.cohorts.append(cohort)
             start += len(left)
         self._bind()
-
-    def _cohort_of(self, member: int) -> Cohort:
-        return next(cohort for cohort in self.cohorts if member in cohort.members)
 
 
 def recipe_of(module: ExperimentModule) -> Recipe:
