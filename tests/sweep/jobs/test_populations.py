@@ -122,10 +122,11 @@ def test_as_many_are_trained_together_as_pays() -> None:
     assert flat.best_size(40, 1000) == 40
     assert flat.best_size(1000, 1000) == 64
     # Each costs what it costs alone, or more: only what a run takes beside its steps is shared.
-    steep = MemberCosts({1: 1e-3, 4: 4e-3}, 0.0, 10)
+    steep = MemberCosts({1: 1e-3, 4: 4e-3}, 0.0, 1000)
     assert steep.best_size(40, 100) > 1
-    assert steep.best_size(40, 10**6) == 1
-    assert MemberCosts({1: 1e-3, 4: 8e-3}, 0.0, 10).best_size(40, 1000) == 1
+    assert steep.best_size(40, 1000) > 1
+    assert MemberCosts(steep.seconds, 0.0, 10**6).best_size(40, 10**6) == 1
+    assert MemberCosts({1: 1e-3, 4: 8e-3}, 0.0, 1000).best_size(40, 1000) == 1
     # Half of the memory for all that are at work.
     assert MemberCosts(flat.seconds, 1e6, 10, memory=64e6).best_size(40, 1000, num_seats=2) == 16
     assert MemberCosts(flat.seconds, 1e9, 10, memory=64e6).best_size(40, 1000) == 1

@@ -16,10 +16,10 @@ LARGEST = 64
 """Members of a population at most, where nobody has asked for more: what kills one kills all."""
 GAIN = 1.05
 """How much faster the runs of a population have to be, for it to be worth what may go wrong."""
-RUN_SECONDS = 0.45
-"""What a run takes beside its steps, alone."""
-MEMBER_SECONDS = 0.15
-"""The same of a member."""
+ALONE, GROUP, MEMBER = (0.13, 0.014), (0.1, 0.006), (0.02, 0.0018)
+"""Seconds beside the steps, and of each epoch: of a run alone, of a population, and of each member
+of it. Of an MLP 64-64-64-10 on digits (420 steps of 0.39 ms in 20 epochs) a run takes 0.52 s of CPU
+alone, and 0.22, 0.130 and 0.112 s among 4, 12 and 24 (Xeon, torch 2.14); a fork is 0.05 s."""
 SHARE_OF_MEMORY = 0.5
 
 Config = dict[str, Any]
@@ -58,7 +58,11 @@ class MemberCosts:
 
     def run_seconds(self, num_members: int, num_steps: int) -> float:
         """Return what one run takes of the time of its population."""
-        own = RUN_SECONDS if num_members == 1 else MEMBER_SECONDS + RUN_SECONDS / num_members
+        num_epochs = num_steps / self.num_batches
+        alone, group, member = (
+            start + per_epoch * num_epochs for start, per_epoch in (ALONE, GROUP, MEMBER)
+        )
+        own = alone if num_members == 1 else member + group / num_members
         return own + num_steps * self.step_seconds(num_members) / num_members
 
     def best_size(self, num_jobs: int, num_steps: int, num_seats: int = 1) -> int:
