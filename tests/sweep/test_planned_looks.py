@@ -41,7 +41,8 @@ def claims(n: int, last: int, family: int, spending: str) -> bool:
     """Return whether n seeds that all differ in one direction are a claim: p is 2 / 2^n."""
     t, alpha = n / last, 0.05 / family
     may_spend = {
-        "obrien_fleming": 2 * norm.sf(norm.isf(alpha / 2) / math.sqrt(t)),
+        # Of each side's half.
+        "obrien_fleming": 2 * 2 * norm.sf(norm.isf(alpha / 4) / math.sqrt(t)),
         "pocock": alpha * math.log(1 + (math.e - 1) * t),
     }
     return 2 / 2**n <= may_spend[spending]
