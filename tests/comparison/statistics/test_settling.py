@@ -86,7 +86,7 @@ def test_there_is_no_interval_of_one_seed_or_of_failures() -> None:
 
 
 def test_intervals_of_all_looks_hold_the_mean_together() -> None:
-    repeats, looks = 20_000, Looks((6, 9, 12, 20))
+    repeats, looks = 10_000, Looks((6, 9, 12, 20))
     d = np.random.default_rng(1).standard_normal((repeats, 20))
     missed = {0.05: np.zeros(repeats, bool), 0.05 / 6: np.zeros(repeats, bool)}
     for alpha, out in missed.items():
