@@ -7,7 +7,7 @@ TUTORIAL := $(VENV)/.tutorial
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow check docs site bench published study tutorial lock clean
+.PHONY: help setup train test test-slow check docs site bench fuzz published study tutorial lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
@@ -53,6 +53,9 @@ bench: $(READY)  ## measure start, step, epoch, sweeps and reports, and keep the
 	$(BIN)/python benchmarks/comparison.py
 	$(BIN)/python benchmarks/diagnostics.py
 	$(BIN)/python benchmarks/population.py
+
+fuzz: $(READY)  ## random overrides, data files and run folders: each done, or with one message (half an hour); ARGS="--share 0.01"
+	$(BIN)/python benchmarks/fuzz.py $(ARGS)
 
 published: $(READY)  ## train the published settings of MNIST-1D again (half an hour); ARGS=--curve: double descent
 	$(BIN)/python benchmarks/published.py $(ARGS)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from report import keep, spread
 
-from experiments.record.record import SCHEMA, Record, write_record
+from experiments.record.record import SCHEMA, Record, now, write_record
 
 TRAIN = str(Path(__file__).resolve().parents[1] / "train.py")
 GRID = ["-m", "model=mlp", "logger=none", "activation=relu,tanh,elu,sigmoid,gelu"]
@@ -44,6 +44,8 @@ def write_records(folder: Path, names: list[tuple[str, str]]) -> None:
     for name, identity in names:
         record: Record = dict.fromkeys(Record.__annotations__)  # type: ignore[assignment]
         record.update(schema=SCHEMA, identity=identity, setting=identity, status="completed")
+        record.update(seed=0, overrides=[], epochs=1, steps=1, num_parameters=1, environment={})
+        record.update(fit_seconds=1.0, train_seconds=1.0, started_at=now())
         record.update(metrics={"test/accuracy": 0.9}, duration_seconds=1.0)
         place = folder / f"{name}-{identity[:8]}"
         place.mkdir(parents=True)

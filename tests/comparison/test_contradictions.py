@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,3 +115,38 @@ def test_what_cannot_change_a_result_may_be_edited(tmp_path: Path) -> None:
     config["logger"]["project"] = config["paths"]["output"] = "elsewhere"
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     assert read_runs([tmp_path]).unread == []
+
+
+@pytest.mark.parametrize("checksum", ["c0", None])
+def test_a_run_that_says_to_be_another_is_told_and_left_out(
+    tmp_path: Path, checksum: str | None
+) -> None:
+    sweep = write_sweep(tmp_path / "a", "activation", {"relu": lambda s: 0.9}, range(4))
+    [own] = sweep.glob("*relu,seed=3*")
+    identity = json.loads((own / "record.json").read_text())["identity"]
+    # Named by the hash, and with a copy: as the run of another version would be.
+    written = write_run(sweep, {"activation": "elu"}, 3, 1.0, identity=identity)
+    if checksum is None:
+        in_record(data_checksum=None)(written)
+    forged = written.rename(sweep / f"elu,seed=3-{identity[:8]}")
+    (forged / ".hydra").mkdir()
+    (forged / ".hydra/config.yaml").write_text((forged / "config.yaml").read_text())
+    reading = read_runs([sweep])
+    assert str(forged) not in [run.folder for run in reading.runs]
+    assert len(reading.runs) == 4
+    [left_out] = reading.unread
+    assert left_out.folder == str(forged)
+    assert left_out.reason.startswith(f"it says to be run {identity}, which is {own}, and its")
+
+
+def test_a_copy_of_a_run_says_to_be_no_other(tmp_path: Path) -> None:
+    written = write_run(tmp_path / "a", {"activation": "relu"}, 3, 0.9)
+    shutil.copytree(written, tmp_path / "b" / written.name)
+    assert read_runs([tmp_path]).unread == []
+
+
+def test_an_identity_is_no_pattern(tmp_path: Path) -> None:
+    folder = write_run(tmp_path, {"activation": "relu"}, 3, 0.9)
+    in_record(identity=".*.*.*.*")(folder)
+    [left_out] = read_runs([tmp_path]).unread
+    assert "identity is '.*.*.*.*'" in left_out.reason

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +35,7 @@ def contradiction_of(folder: str, record: Record, config: dict[str, Any]) -> str
     except UserError as error:
         return str(error)
     said = list(said_twice(record, config))
-    checksum = record["data_checksum"]
-    is_trained = (
-        checksum is None or identity_of(config, checksum, record["code"]) == record["identity"]
-    )
+    is_trained = record["data_checksum"] is None or is_of_identity(record, config)
     if is_trained and not said:
         return None
     if not said and is_as_copied(folder, record, config):
@@ -46,6 +43,36 @@ def contradiction_of(folder: str, record: Record, config: dict[str, Any]) -> str
     said = said or changed_since(folder, record, config)
     named = "; ".join(said[:MOST]) or f"its values are not those of identity {record['identity']}"
     return f"config.yaml and record.json contradict each other: {named}"
+
+
+def is_of_identity(record: Record, config: dict[str, Any]) -> bool:
+    """Return whether a run's identity is that of its config, its data and its code."""
+    checksum = record["data_checksum"]
+    own = None if checksum is None else identity_of(config, checksum, record["code"])
+    return own == record["identity"]
+
+
+def claims_anothers(
+    runs: Sequence[tuple[str, Record, dict[str, Any]]],
+) -> Iterator[tuple[str, str]]:
+    """Yield each run that has the identity of another whose config is not its own, and that run.
+
+    Whose identity it is says the hash; where it is nobody's, as of another version, all are named.
+
+    Args:
+        runs: of one comparison: folder, record and config of each.
+    """
+    by_identity: dict[str, list[tuple[str, Record, dict[str, Any]]]] = {}
+    for run in runs:
+        by_identity.setdefault(run[1]["identity"], []).append(run)
+    for alike in by_identity.values():
+        configs = [flat(config) for _, _, config in alike] if len(alike) > 1 else []
+        if all(config == configs[0] for config in configs):
+            continue
+        owner = next((folder for folder, *rest in alike if is_of_identity(*rest)), None)
+        for folder, *rest in alike:
+            if not is_of_identity(*rest):
+                yield folder, owner or next(other for other, *_ in alike if other != folder)
 
 
 def said_twice(record: Record, config: dict[str, Any]) -> Iterator[str]:

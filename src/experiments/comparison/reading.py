@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from experiments.comparison.contradictions import contradiction_of
+from experiments.comparison.contradictions import claims_anothers, contradiction_of
 from experiments.comparison.sweep_files import declarations_in, selection_in
 from experiments.errors.error_table import TABLE
 from experiments.errors.messages import UserError, user_error
@@ -112,9 +112,23 @@ def read_runs(folders: Sequence[Path]) -> Reading:
                 seen.add(os.path.realpath(run_folder))
                 add_run(reading, run_folder, parse)
     leave_out_replaced(reading)
+    leave_out_claimed(reading)
     if not reading.runs and not reading.unread:
         raise user_error("no_runs", path=", ".join(map(str, folders)))
     return reading
+
+
+def leave_out_claimed(reading: Reading) -> None:
+    """Leave out the runs that say to be another one."""
+    for runs in (reading.runs, reading.tuning):
+        every = [(run.folder, run.record, run.config) for run in runs]
+        wrong = dict(claims_anothers(every))
+        for run in [run for run in runs if run.folder in wrong]:
+            runs.remove(run)
+            reason = TABLE["claims_identity"].format(
+                identity=run.record["identity"], other=wrong[run.folder]
+            )
+            reading.unread.append(LeftOut(run.folder, reason))
 
 
 def leave_out_replaced(reading: Reading) -> None:

@@ -116,6 +116,7 @@ TABLE: dict[str, str] = {
     "your own files define.",
     "corrupt_history": "{path}: this is no history of a run ({reason}). Restore the file from a "
     "copy, or delete it: what the record says does not need it.",
+    "claims_identity": "it says to be run {identity}, which is {other}, and its config is another",
     "link": "a link that leads out of {path} is not followed; name its own place in runs=",
     "rerun": "{path}: this is no configuration that a run has kept ({reason}), and is not loaded, "
     "as a pickle may run any program. Type the overrides of the run again, or resume=FOLDER.",

@@ -1,0 +1,174 @@
+"""A stranger's run folder in which every word is an attack, put through every door and opened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from comparison.sweeps import declare, write_run
+from running import QUIET
+
+from experiments import load_run
+from experiments.errors.messages import UserError
+
+pytestmark = pytest.mark.slow
+
+SCRIPT = "</script><img src=http://evil.test/x onerror=document.title='ran'><script>document.title='ran'</script>"
+WORDS = [
+    SCRIPT,
+    "';document.title='ran';'",
+    "javascript:document.title='ran'",
+    "\x1b[2J\x1b]0;ran\x07",
+]
+WORDS += [
+    "\u202egnp.exe",
+    "../../../../etc/passwd",
+    "{{7*7}}",
+    "=HYPERLINK(1)",
+    "x" * 3000,
+    "\ud800",
+]
+
+
+def attacked(value: Any, number: int) -> Any:
+    """Return nested values whose words that are free hold an attack."""
+    word = WORDS[number % len(WORDS)]
+    if isinstance(value, dict):
+        return {key: attacked(part, number + i) for i, (key, part) in enumerate(value.items())}
+    if isinstance(value, list):
+        return [attacked(part, number + i) for i, part in enumerate(value)]
+    return word if isinstance(value, str) else value
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Path:
+    """A sweep of which each run names, fails and was made by what is an attack."""
+    sweep = tmp_path / "outputs" / "sweeps" / "a<b>'"
+    for number, name in enumerate(["relu", WORDS[0], WORDS[1], WORDS[4]]):
+        for seed in range(3):
+            changes = {"data": f"d{WORDS[0]}", "model": WORDS[2], "activation": name}
+            values: dict[str, Any] = {"error": WORDS[number], "health": WORDS[0]}
+            values["overrides"] = [f"activation={name}", f"optim={WORDS[3]}"]
+            values["environment"] = {
+                "versions": {WORDS[0]: WORDS[1]},
+                "host": WORDS[0],
+                "device": WORDS[0],
+            }
+            written = write_run(tmp_path / "made", {}, seed, 0.9 + seed / 100 + number / 50)
+            del written
+            folder = attack(sweep / f"r{number}-{seed}", changes, seed, 0.8 + seed / 100, values)
+            history = (
+                f"epoch,step,val/accuracy,{WORDS[1].replace(',', '')}\n1,10,0.5,1\n2,20,0.6,1\n"
+            )
+            (folder / "history.csv").write_text(history)
+            if seed == 2 and number == 0:
+                record = json.loads((folder / "record.json").read_text())
+                (folder / "record.json").write_text(json.dumps(attacked(record, 0)))
+    declare(sweep, command=WORDS[0], factor=["activation"], control=["relu"])
+    return sweep
+
+
+def attack(folder: Path, changes: dict, seed: int, score: float, values: dict) -> Path:
+    made = write_run(
+        folder.parent / "scratch", {k: v for k, v in changes.items() if k == "none"}, seed, score
+    )
+    config = yaml.safe_load((made / "config.yaml").read_text())
+    for key, name in changes.items():
+        config[key]["name"] = name.encode("ascii", "replace").decode() if "\ud800" in name else name
+    from experiments.record.identity import identity_of
+
+    record = json.loads((made / "record.json").read_text()) | values
+    record["identity"] = identity_of(config, record["data_checksum"], record["code"])
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made.rename(folder)
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    (folder / "record.json").write_text(json.dumps(record))
+    (folder.parent / "scratch").rmdir()
+    return folder
+
+
+@pytest.fixture
+def page_of(chromium: Any) -> Iterator[Callable[[Path], tuple[Any, list[str], list[str]]]]:
+    context = chromium.new_context()
+
+    def call(path: Path) -> tuple[Any, list[str], list[str]]:
+        requests: list[str] = []
+        complaints: list[str] = []
+
+        def answer(route: Any) -> None:
+            requests.append(route.request.url)
+            route.continue_() if route.request.url == path.as_uri() else route.abort()
+
+        context.route("**/*", answer)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: complaints.append(dialog.message))
+        page.goto(path.as_uri())
+        page.wait_for_selector("body[data-ready=all]", state="attached")
+        return page, requests, complaints
+
+    yield call
+    context.close()
+
+
+def test_nothing_of_a_hostile_folder_runs_in_a_browser(
+    hostile: Path, compare: Callable, page_of: Callable
+) -> None:
+    answer = compare(f"runs={hostile.parent}")
+    assert answer.code == 0, answer.err
+    assert "\x1b" not in answer.out + answer.err
+    assert "\u202e" not in answer.out + answer.err
+    [report] = Path("outputs/reports").glob("*/report.html")
+    page, requests, complaints = page_of(report.resolve())
+    for fold in page.locator("details").all():
+        fold.evaluate("e => { e.open = true }")
+    page.mouse.wheel(0, 20_000)
+    for picture in page.locator("figure").all():
+        picture.scroll_into_view_if_needed()
+    assert requests == [report.resolve().as_uri()]
+    assert complaints == []
+    assert page.title() != "ran"
+    assert page.locator("img[src*=evil], script[src], iframe, object, embed").count() == 0
+    assert page.locator("a[href^=javascript]").count() == 0
+    for file in report.parent.rglob("*"):
+        assert file.resolve().is_relative_to(report.parent.resolve())
+        if file.is_file() and file.suffix in (".md", ".csv", ".tex", ".html", ".json"):
+            text = file.read_text(encoding="utf-8")
+            assert "\x1b" not in text
+            assert "\u202e" not in text
+
+
+def test_every_other_door_refuses_a_hostile_folder_in_one_line(
+    hostile: Path, command: Callable, draw: Callable, compare: Callable
+) -> None:
+    [first, *_] = sorted(hostile.glob("r1-*"))
+    config = yaml.safe_load((first / "config.yaml").read_text())
+    config["model"]["_target_"] = "os.system"
+    (first / "config.yaml").write_text(yaml.safe_dump(config))
+    answers = [
+        command(*QUIET, f"resume={first}"),
+        draw("figure=loss_landscape", f"run={first}"),
+        command(
+            *QUIET,
+            "-m",
+            "seed=0,1",
+            f"hydra.sweep.dir={hostile}",
+            "sweep.dry_run=true",
+            "model=mlp",
+        ),
+    ]
+    for answer in answers[:2]:
+        assert answer.code == 2
+        assert "model._target_=os.system: this is no part" in answer.err
+        assert answer.err.count("\n") == 1
+    assert "Traceback" not in answers[2].err
+    assert "\x1b" not in "".join(answer.out + answer.err for answer in answers)
+    with pytest.raises(UserError, match="os.system: this is no part"):
+        load_run(first)
+    answer = compare(f"runs={hostile}")
+    assert "Traceback" not in answer.err
+    assert "os.system: this is no part of an experiment" in answer.out.replace("\n", " ")
