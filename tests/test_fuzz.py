@@ -10,7 +10,7 @@ import pytest
 from running import ROOT
 
 SEED = 31
-NUMBERS = {"overrides": 100, "data": 50, "folders": 6, "runs": 5}
+NUMBERS = {"overrides": 80, "data": 40, "folders": 5, "runs": 4}
 
 
 @pytest.fixture

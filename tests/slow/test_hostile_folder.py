@@ -14,6 +14,7 @@ from running import QUIET
 
 from experiments import load_run
 from experiments.errors.messages import UserError
+from experiments.record.identity import identity_of
 
 pytestmark = pytest.mark.slow
 
@@ -46,44 +47,34 @@ def attacked(value: Any, number: int) -> Any:
 
 @pytest.fixture
 def hostile(tmp_path: Path) -> Path:
-    """A sweep of which each run names, fails and was made by what is an attack."""
+    """A sweep whose names, errors, columns and machines are attacks, and one run that is nothing else."""
     sweep = tmp_path / "outputs" / "sweeps" / "a<b>'"
     for number, name in enumerate(["relu", WORDS[0], WORDS[1], WORDS[4]]):
         for seed in range(3):
-            changes = {"data": f"d{WORDS[0]}", "model": WORDS[2], "activation": name}
-            values: dict[str, Any] = {"error": WORDS[number], "health": WORDS[0]}
-            values["overrides"] = [f"activation={name}", f"optim={WORDS[3]}"]
-            values["environment"] = {
-                "versions": {WORDS[0]: WORDS[1]},
-                "host": WORDS[0],
-                "device": WORDS[0],
-            }
-            written = write_run(tmp_path / "made", {}, seed, 0.9 + seed / 100 + number / 50)
-            del written
-            folder = attack(sweep / f"r{number}-{seed}", changes, seed, 0.8 + seed / 100, values)
-            history = (
-                f"epoch,step,val/accuracy,{WORDS[1].replace(',', '')}\n1,10,0.5,1\n2,20,0.6,1\n"
-            )
-            (folder / "history.csv").write_text(history)
-            if seed == 2 and number == 0:
-                record = json.loads((folder / "record.json").read_text())
-                (folder / "record.json").write_text(json.dumps(attacked(record, 0)))
+            folder = attack(sweep / f"r{number}-{seed}", name, seed, 0.8 + seed / 100 + number / 50)
+            column = WORDS[1].replace(",", "")
+            rows = f"epoch,step,val/accuracy,{column}\n1,10,0.5,1\n2,20,0.6,1\n"
+            (folder / "history.csv").write_text(rows)
+    record = json.loads((sweep / "r0-2" / "record.json").read_text())
+    (sweep / "r0-2" / "record.json").write_text(json.dumps(attacked(record, 0)))
     declare(sweep, command=WORDS[0], factor=["activation"], control=["relu"])
     return sweep
 
 
-def attack(folder: Path, changes: dict, seed: int, score: float, values: dict) -> Path:
-    made = write_run(
-        folder.parent / "scratch", {k: v for k, v in changes.items() if k == "none"}, seed, score
-    )
+def attack(folder: Path, activation: str, seed: int, score: float) -> Path:
+    """Write a run whose files tell of one run, as a stranger can have them."""
+    made = write_run(folder.parent / "scratch", {}, seed, score)
     config = yaml.safe_load((made / "config.yaml").read_text())
-    for key, name in changes.items():
-        config[key]["name"] = name.encode("ascii", "replace").decode() if "\ud800" in name else name
-    from experiments.record.identity import identity_of
-
-    record = json.loads((made / "record.json").read_text()) | values
+    config["activation"]["name"] = activation
+    config["data"]["name"], config["model"]["name"] = f"d{WORDS[0]}", WORDS[2]
+    record = json.loads((made / "record.json").read_text())
+    record |= {"error": WORDS[3], "health": WORDS[0], "overrides": [f"optim={WORDS[3]}"]}
+    record["environment"] |= {
+        "versions": {WORDS[0]: WORDS[1]},
+        "host": WORDS[0],
+        "device": WORDS[0],
+    }
     record["identity"] = identity_of(config, record["data_checksum"], record["code"])
-    folder.parent.mkdir(parents=True, exist_ok=True)
     made.rename(folder)
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     (folder / "record.json").write_text(json.dumps(record))
@@ -132,6 +123,10 @@ def test_nothing_of_a_hostile_folder_runs_in_a_browser(
     assert requests == [report.resolve().as_uri()]
     assert complaints == []
     assert page.title() != "ran"
+    assert "evil.test" in page.locator("body").inner_text()  # shown, and no more than that
+    verdict = json.loads((report.parent / "verdict.json").read_text())
+    settings = verdict["tasks"][0]["settings"]
+    assert sorted(len(setting["scores"]) for setting in settings) == [2, 3, 3, 3]
     assert page.locator("img[src*=evil], script[src], iframe, object, embed").count() == 0
     assert page.locator("a[href^=javascript]").count() == 0
     for file in report.parent.rglob("*"):
