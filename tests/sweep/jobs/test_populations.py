@@ -63,6 +63,8 @@ def sizes(kinds: str, largest: int, num_seats: int) -> list[tuple[str, int]]:
         ("aaAA", 64, 1, [("a", 2), ("A", 1), ("A", 1)]),
         ("AAA", 64, 2, [("A", 1)] * 3),
         ("aa", 1, 1, [("a", 1), ("a", 1)]),
+        # As many as there are seats: nothing is gained together.
+        ("aaaa", 64, 4, [("a", 1)] * 4),
         ("", 64, 2, []),
     ],
 )
@@ -155,6 +157,24 @@ def test_the_server_measures_and_keeps_it_where_the_launcher_stands(
     assert (Path("data/cache") / measured_costs.FILE).is_file()
     with pytest.raises(UserError, match="there is no such key"):
         job_server.member_costs(plain(*QUICK, "+data.nose=1"), 1, differ=False)
+
+
+def test_a_launcher_asks_once_for_an_architecture_and_an_optimizer() -> None:
+    asked: list[tuple[str, str, bool]] = []
+
+    def costs_of(config: Any, cores: int, differ: bool) -> MemberCosts:
+        asked.append((config["activation"]["name"], config["optim"]["name"], differ))
+        return MemberCosts({1: 1.0, 4: 1.0}, 0.0, 1)
+
+    populations = Populations("auto", costs_of)
+    words = ["activation=relu", "activation=tanh", "optim=sgd", "optim=sgd optim.lr=0.5"]
+    groups = [
+        [Job(Cell((), ()), plain(*QUICK, *word.split()), word, f"{word}{n % m}", Path(), n)
+         for n in range(4)] for word in words for m in (1, 2)
+    ]  # fmt: skip
+    assert [populations.largest_of(group, 2) for group in groups] == [4] * 8
+    assert asked == [("relu", "adam", False), ("relu", "adam", True),
+                     ("relu", "sgd", False), ("relu", "sgd", True)]  # fmt: skip
 
 
 def test_what_cannot_be_measured_is_told() -> None:

@@ -18,7 +18,12 @@ from experiments.errors.messages import UserError, refuse_unless
 from experiments.sweep.jobs.job import Result
 from experiments.sweep.jobs.source import JobSource
 from experiments.sweep.plan import Job
-from experiments.training.population.member_costs import LARGEST, MemberCosts, num_steps_of
+from experiments.training.population.member_costs import (
+    LARGEST,
+    MemberCosts,
+    num_steps_of,
+    what_counts,
+)
 from experiments.training.population.membership import population_key, why_alone
 
 Config = dict[str, Any]
@@ -61,6 +66,8 @@ def in_groups(
         largest_of: how many of the jobs of a key are worth training together, on so many seats.
         num_seats: how many groups are at work at once.
     """
+    if len(jobs) <= num_seats:
+        return [[job] for job in jobs]
     by_key: dict[str, Group] = {}
     for job in jobs:
         by_key.setdefault(key_of(job) or f"alone {job.number}", []).append(job)
@@ -176,7 +183,7 @@ class Populations:
     keys: dict[str, str | None] = field(default_factory=dict, init=False)
     reasons: dict[str, str] = field(default_factory=dict, init=False)
     unmeasured: str = field(default="", init=False)
-    costs: dict[tuple[str | None, bool], MemberCosts] = field(default_factory=dict, init=False)
+    costs: dict[tuple[str, bool], MemberCosts] = field(default_factory=dict, init=False)
 
     @property
     def most_together(self) -> int:
@@ -223,7 +230,7 @@ class Populations:
         if isinstance(self.size, int):
             return self.size
         config, differ = alike[0].config, len({job.setting for job in alike}) > 1
-        key = self.key_of(alike[0]), differ
+        key = what_counts(config), differ
         if key not in self.costs:
             try:
                 self.costs[key] = self.costs_of(config, self.num_cores, differ)

@@ -27,7 +27,7 @@ from experiments.config.composer import Config, apply_full_batch
 from experiments.record.folder import write_atomic
 from experiments.record.host import free_memory, processor
 from experiments.training import console, devices
-from experiments.training.population.member_costs import MemberCosts
+from experiments.training.population.member_costs import MemberCosts, what_counts
 from experiments.training.population.stacked import Stack
 from experiments.training.recipe import build_recipe
 from experiments.training.run_parts import RunParts, build_run
@@ -38,7 +38,7 @@ ROOT = "data"
 FILE = "populations.json"
 SIZES = (4, 16)
 """Members, beside one alone, that are measured; others lie on the lines through them."""
-SECONDS = 0.02
+SECONDS = 0.01
 """For a round of steps, of which there are three of each size; one step may take longer."""
 MOST = 50
 
@@ -72,13 +72,9 @@ def costs_on_this_machine(
 
 
 def key_of(config: Config, accelerator: str, cores: int, differ: bool) -> str:
-    """Return what a measurement belongs to, as a hash: architecture, data, optimizer and device."""
+    """Return what a measurement belongs to, as a hash: also the device, and torch's version."""
     device = torch.cuda.get_device_name() if accelerator == "cuda" else processor()
-    trainer = config["trainer"]
-    data = {key: value for key, value in config["data"].items() if key != "root"}
-    about = [config["model"], data, config["optim"]["_target_"], differ, cores, device]
-    about += [trainer["precision"], trainer["threads"], torch.__version__]
-    text = json.dumps(about, sort_keys=True, default=str)
+    text = json.dumps([what_counts(config), differ, cores, device, torch.__version__])
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 

@@ -8,6 +8,7 @@ the device (measured_costs.py). Torch-free.
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -80,6 +81,15 @@ class MemberCosts:
         best = min(sizes, key=lambda size: self.run_seconds(size, num_steps))
         gain = self.run_seconds(1, num_steps) / self.run_seconds(best, num_steps)
         return best if gain >= GAIN else 1
+
+
+def what_counts(config: Config) -> str:
+    """Return what of a config its costs depend on, as a text: architecture, data, optimizer."""
+    trainer = config["trainer"]
+    data = {key: value for key, value in config["data"].items() if key != "root"}
+    about = [config["model"], data, config["optim"]["_target_"]]
+    about += [trainer["precision"], trainer["threads"], trainer["accelerator"]]
+    return json.dumps(about, sort_keys=True, default=str)
 
 
 def num_steps_of(config: Config, num_batches: int) -> int:
