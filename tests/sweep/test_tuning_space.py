@@ -125,18 +125,23 @@ def test_momentum_is_drawn_by_its_distance_from_one() -> None:
 @pytest.mark.parametrize(
     ("given", "more", "told"),
     [
-        (["lr", "wieght_decay"], {}, "optim=adam: key=wieght_decay.*Did you mean.*weight_decay"),
-        (["lr", "search"], {}, "key=search: there is no such"),
-        (["lr", "seed"], {}, "key=seed: there is no such"),
+        (
+            ["lr", "wieght_decay"],
+            {},
+            "optim=adam has no optim.wieght_decay. Did you mean optim.weight_decay",
+        ),
+        (["lr", "search"], {}, "optim.search is nothing to tune"),
+        (["lr", "seed"], {}, "has no optim.seed.*It has: optim.lr, optim.betas"),
         (["lr", "trainer.threads"], {}, "trainer.threads is nothing to tune"),
-        (["lr", "model.width"], {}, "model.width is no key of every setting.*optim=adam"),
+        (["lr", "model.width"], {}, "optim=adam has no model.width.* It has: model.dropout"),
         (["lr", "betas"], {}, "optim.betas has no range of its own.*space={optim.betas:"),
         ({"betas": [0.8, 0.9]}, {}, r"optim.betas=\[0.9,0.999\] is no number"),
         (
             {"lr": [1, 0.1]},
             {},
-            "space.optim.lr=.*the lower first.*Try sweep.tuning.space.optim.lr=",
+            "optim.lr: .1,0.1.: allowed is .*the lower first.*Try .sweep.tuning.space={optim.lr:",
         ),
+        (["lr", "modl.dropout"], {}, "has no modl.dropout.*It has: model, optim, seed, trainer"),
         ({"lr": [0.1]}, {}, "at least two values"),
         ({"lr": 0.1}, {}, "at least two values"),
         ([], {}, r"sweep.tuning.space=\[\]: allowed is a list of keys"),

@@ -492,8 +492,10 @@ TABLE: dict[str, str] = {
     "one with the key, e.g. 'sweep.tuning.space={{{key}:[0.01,1]}}'.",
     "no_part_of_recipe": "sweep.tuning.space: {key} is nothing to tune, as it changes no result or "
     "is no part of a recipe. Name others, e.g. sweep.tuning.space=[lr,weight_decay].",
-    "tuned_no_key": "sweep.tuning.space: {key} is no key of every setting: that with optim={name} "
-    "has none. Leave it away, or compare others.",
+    "tuned_no_key": "sweep.tuning.space: the setting with optim={optim} has no {key}.{hint} It "
+    "has: {own}. Leave the key away, or settings that lack it.",
+    "tuned_values": "sweep.tuning.space: {key}: {given}: allowed is {allowed}. Try "
+    "'sweep.tuning.space={{{key}:[0.001,1]}}'.",
     "tuned_no_number": "sweep.tuning.space: {key}={own} is no number, and has no range. Give its "
     "values, e.g. 'sweep.tuning.space={{lr:[1e-3,1],betas:[[0.9,0.99],[0.9,0.999]]}}'.",
     "unequal_budgets": "protocol=tuned: the settings' search spaces have different sizes ({sizes}"

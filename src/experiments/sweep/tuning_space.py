@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.config.overrides import key_of
-from experiments.errors.messages import check_choice, refuse_unless, user_error
+from experiments.config.overrides import dotted_keys, key_of
+from experiments.errors.likeness import hint
+from experiments.errors.messages import refuse_unless, user_error
 from experiments.errors.wording import listed, spelled
 from experiments.record.identity import NOT_IN_IDENTITY
 from experiments.sweep.quasi_random import halton
@@ -160,21 +161,22 @@ def dimension_of(config: Config, key: str, given: Any, search: Mapping[str, Any]
         fits = given[0] < given[1]
         if fits:
             return range_of(config, key, *given)
-    refuse_unless(fits, f"sweep.tuning.space.{key}", spelled(given), allowed, "[1e-4,1]")
+    if not fits:
+        raise user_error("tuned_values", key=key, given=spelled(given), allowed=allowed)
     return Dimension(key, tuple(given))
 
 
 def check_key(config: Config, key: str) -> None:
     """Raise UserError for a key that a setting has not, or that is no part of a recipe."""
-    group, _, name = key.partition(".")
-    if group == "optim":
-        own = [word for word in config["optim"] if may_be_tuned(f"optim.{word}")]
-        if name not in own:
-            check_choice(f"sweep.tuning.space: optim={config['optim']['name']}: key", name, own)
     if not may_be_tuned(key):
         raise user_error("no_part_of_recipe", key=key)
     if value_at(config, key) is MISSING:
-        raise user_error("tuned_no_key", key=key, name=config["optim"]["name"])
+        group = key.partition(".")[0]
+        of_group = config.get(group)
+        own = dotted_keys(of_group, f"{group}.") if isinstance(of_group, Mapping) else []
+        own = [name for name in own if may_be_tuned(name)] or sorted(config)
+        about = {"key": key, "optim": config["optim"]["name"], "own": listed(own)}
+        raise user_error("tuned_no_key", **about, hint=hint("", key, own))
 
 
 def may_be_tuned(key: str) -> bool:
