@@ -443,8 +443,8 @@ TABLE: dict[str, str] = {
     "seeds. Type sweep.looks={longer}, or leave sweep.max_seeds away.",
     "looks_beyond": "sweep.until=settled looks at up to {last} seeds, and {number} are given. "
     "Give as many, sweep.seeds={last}, or earlier looks, sweep.looks=[...].",
-    "looks_too_few": "sweep.until=settled with at most {last} seeds: of {family} none can be "
-    "shown to differ with fewer than {first}, so that nothing would stop before the end. Type "
+    "looks_too_few": "sweep.until=settled with at most {last} seeds: with fewer none of {family} "
+    "can be shown to differ, so that nothing would stop before the end. Type "
     "sweep.max_seeds={more}, or say when to look, as sweep.looks=[3,6,9].",
     "late_looks": "{path} has runs that were begun before looks were declared: looks that are "
     "chosen after runs prove little. Give the sweep a folder of its own, "

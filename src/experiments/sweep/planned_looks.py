@@ -107,9 +107,8 @@ def default_looks(family: int, last: int, spending: str) -> list[int]:
     numbers = range(2, last)
     first = next((n for n in numbers if Looks((n, last), spending).first_claim(level) == n), None)
     if first is None:
-        fewest = fewest_seeds(family, ALPHA)
         counted = f"{family} comparison{'s' if family > 1 else ''}"
-        more = max(MOST_SEEDS, 2 * fewest)
-        raise user_error("looks_too_few", family=counted, first=fewest, last=last, more=more)
+        more = max(MOST_SEEDS, 2 * fewest_seeds(family, ALPHA))
+        raise user_error("looks_too_few", family=counted, last=last, more=more)
     steps = range(NUM_LOOKS)
     return list(dict.fromkeys(first + (last - first) * i // (NUM_LOOKS - 1) for i in steps))

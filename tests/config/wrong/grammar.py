@@ -120,7 +120,7 @@ SWEEPS = [
     ("-m activation=relu,tanh sweep.until=settled sweep.max_seeds=1", "sweep.max_seeds=1: allowed is a whole number of at least 2", "sweep.max_seeds=20"),
     ("-m activation=relu,tanh sweep.until=settled sweep.spending=pocok", "sweep.spending=pocok: there is no such sweep.spending", "sweep.spending=pocock"),
     ("-m activation=relu,tanh sweep.looks=[6,9]", "sweep.looks=[6,9]: without sweep.until=settled nobody looks", "sweep.looks=null"),
-    ("-m activation=relu,tanh sweep.until=settled sweep.max_seeds=5", "of 1 comparison none can be shown to differ with fewer than 6", "sweep.max_seeds=20"),
+    ("-m activation=relu,tanh sweep.until=settled sweep.max_seeds=5", "with at most 5 seeds: with fewer none of 1 comparison can be shown to differ", "sweep.max_seeds=20"),
     ("-m activation=relu,tanh sweep.until=settled sweep.looks=[6,9] sweep.max_seeds=20", "the last look has the most seeds", "sweep.looks=[6,9,20]"),
     ("-m activation=relu,tanh sweep.until=settled sweep.looks=[6,9] 'seed=range(0,3)'", "looks at up to 9 seeds, and 3 are given", ""),
     ("-m activation=relu,tanh sweep.until=settled sweep.test=dunnett", "the exact test alone", "sweep.test=sign_flip"),
