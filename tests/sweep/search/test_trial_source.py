@@ -594,3 +594,30 @@ def test_equal_values_of_every_seed_are_no_reason_to_prune() -> None:
         )
     assert len(jobs) == 18
     assert {trial.state for trial in trials.of_study()} == {TrialState.COMPLETE}
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        # Twelve trials of two seeds: all at once where none depends on another's result.
+        ({"sampler": "random"}, 24),
+        # Ten at random, and then no more than the launcher has seats for the seeds of a trial.
+        ({"sampler": "tpe"}, 20),
+        ({"sampler": "tpe", "startup_trials": 3}, 6),
+        ({"sampler": "cmaes"}, 4),
+    ],
+)
+def test_trials_that_depend_on_no_other_are_drawn_at_once(
+    options: dict[str, Any], expected: int
+) -> None:
+    spec = spec_of(*TWO_NUMBERS, n_trials=12, **options)
+    at_once, at_random = 4, 100
+    with TrialSource(
+        spec, study_of(spec), PLACE, jobs_of(2), at_once, lambda text: None, at_random
+    ) as source:
+        jobs = list(iter(source.take, None))
+        assert len(jobs) == expected
+        for job in jobs:
+            source.ended(job, complete(job))
+        left = 24 - expected
+        assert len(list(iter(source.take, None))) == min(left, at_once)

@@ -109,8 +109,10 @@ class TrialSource:
         """How many jobs may be at work now: a sampler that learns waits for what it learns from."""
         if self.at_once_at_random <= self.at_once:
             return self.at_once
-        is_at_random = len(counted(self.of_study())) < self.spec.options.num_at_random
-        return self.at_once_at_random if is_at_random else self.at_once
+        left = self.spec.options.num_at_random - len(counted(self.of_study()))
+        # The last of them has been drawn, and waits for further seeds.
+        has_seeds_left = left == 0 and any(trial.waiting for trial in self.trials)
+        return self.at_once_at_random if left > 0 or has_seeds_left else self.at_once
 
     def put_back(self, job: Job) -> None:
         for _, run in self.runs_of(job.identity):
