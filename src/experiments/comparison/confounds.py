@@ -18,18 +18,17 @@ from experiments.comparison.scoring import number_or_word
 from experiments.comparison.task import Setting, Task
 from experiments.config.overrides import is_within
 from experiments.errors.wording import few, spelled
+from experiments.record.environment import ABSENT, environment_of
 from experiments.record.record import Record
 
 LISTED_ONLY = ("environment.host", "environment.threads")
 """What cannot change a result by itself, or only the last bits of its sums."""
-NOT_ASKED = ("environment.pid",)
 CONTENT = "data_checksum"
 CODE = "code."
 """A mixture of these withholds also where all settings have the same one: a mean over two contents
 is that of no data set, and one over two texts of a class that of no class."""
 Pair = tuple[int, int]
 AFTER = " after "
-ABSENT = "(none)"
 
 
 @dataclass(frozen=True)
@@ -180,17 +179,6 @@ def content_of(record: Record) -> str | None:
     earlier = record["earlier_data"] or []
     checksum = record["data_checksum"]
     return AFTER.join([checksum, *reversed(earlier)]) if checksum else None
-
-
-def environment_of(environment: Mapping[str, object]) -> dict[str, str]:
-    """Return what a run was made on, as texts by key."""
-    facts: dict[str, str] = {}
-    for key, value in environment.items():
-        if isinstance(value, Mapping):
-            facts |= {f"environment.{key}.{k}": str(v) for k, v in value.items()}
-        else:
-            facts[f"environment.{key}"] = str(value)
-    return {key: value for key, value in facts.items() if key not in NOT_ASKED}
 
 
 def joined(texts: Iterable[str]) -> str:

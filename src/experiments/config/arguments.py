@@ -22,6 +22,7 @@ from experiments.errors.commands import PROGRAM, typed_words
 
 PATHS = (
     "resume",
+    "again",
     "run",
     "runs",
     "data.path",
@@ -34,8 +35,10 @@ PATHS = (
 """Keys that take the name of a file or a folder."""
 SEVERAL = ("runs", "data.path", "data.test_path")
 """Those of which a command may name several; a comma in any other is part of the name."""
-SHORT_FOR = {f"resume.{key}": key for key in ("changed_data", "changed_code")}
-"""What may be typed for a key whose own name would lie below another one's value."""
+SHORT_FOR = {f"resume.{key}": key for key in ("changed_data", "changed_code")} | {"from": "again"}
+"""What may be typed for a key whose own name would lie below another one's value, or is a word that
+Python keeps for itself.
+"""
 MULTIRUN = ("-m", "--multirun")
 
 
@@ -94,7 +97,7 @@ def readable_argument(argument: str, is_sweep: bool) -> str:
     key, sign, value = argument.partition("=")
     name = key.lstrip("+")
     if name in SHORT_FOR:
-        return f"{SHORT_FOR[name]}{sign}{value}"
+        return readable_argument(f"{SHORT_FOR[name]}{sign}{value}", is_sweep)
     if name not in PATHS or not value or value[0] in "'\"{":
         return with_home(key, value) if name in PATHS and value[1:2] == "~" else argument
     if value.startswith("[") and value.endswith("]"):

@@ -19,7 +19,8 @@ from experiments.errors.wording import spelled
 from experiments.record.identity import BLOCKS, NOT_IN_IDENTITY, canonical
 
 NOT_IN_FOLDER_NAMES = (
-    *("hydra", "logger", "progress", "paths", "sweeps", "resume", "changed_data", "changed_code"),
+    *("hydra", "logger", "progress", "paths", "sweeps", "resume", "again", "changed_data"),
+    "changed_code",
 )
 """Keys and groups that no folder's name tells of."""
 NOT_IN_SWEEP_NAMES = tuple(key for key in NOT_IN_IDENTITY if key != "protocol")

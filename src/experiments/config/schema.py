@@ -265,6 +265,7 @@ class ExperimentConfig:
     test: bool = True
     keep_predictions: bool = True
     resume: Optional[str] = None  # noqa: UP045
+    again: Optional[str] = None  # noqa: UP045
     changed_data: str = among(REFUSE, (REFUSE, ALLOW))
     changed_code: str = among(REFUSE, (REFUSE, ALLOW))
     trusted: list[str] = field(default_factory=list)

@@ -374,6 +374,25 @@ TABLE: dict[str, str] = {
     "requeued": "SLURM has put the job %s back into its queue; the same command goes on there.",
     "not_requeued": "SLURM did not put the job %s back into its queue (%s); resume=auto goes on.",
     "restarted": "SLURM has started this job again: resume=auto.",
+    "again_resumed": "from={given} resume={resume}: a run is trained again from its beginning, or "
+    "gone on with. Type one of the two.",
+    "again_of_sweep": "from={given}: it is one run that is trained again. Type python train.py "
+    "from={given}, without -m.",
+    "again_unfinished": "from={path}: this run is {status}, and has no result to compare with. "
+    "resume={path} goes on with it.",
+    "again_override": "from={path}: with {given} it would be another run; it has {own}. Allowed "
+    "beside are logger, progress, paths.output, {allowed}. Leave {given} away.",
+    "again_data": "from={path}: the data have changed since: {change}. Put the old data back; "
+    "changed_data=allow trains on these all the same, and names them.",
+    "same": "The same as %s, bit for bit: the weights, %d rows of history, %d metrics.%s",
+    "same_beside": " And that though: {changes}.",
+    "same_environment": "nothing that is recorded has changed. What is left is code that draws "
+    "from a stream of its own, or reads what the configuration does not name",
+    "same_environment_gpu": "nothing that is recorded has changed. On a GPU some sums are added in "
+    "any order: trainer.deterministic=true in the run that is repeated makes them repeat",
+    "not_same": "{folder} is not the same as {path}: {differences}. Of what they were made with, "
+    "this differs: {why}.",
+    "again_differs": "from={path}: the result is not the same; in what is said above and in {log}.",
     "done_there": "%s: this run is %s; nothing is left to do.",
     "run_is_alive": "resume={path}: another process is training that run. Wait for it, or stop it.",
     "resume_override": "resume={path}: {given} cannot be changed on the way, where it has {own}; "

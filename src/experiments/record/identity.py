@@ -16,6 +16,7 @@ NOT_IN_IDENTITY = (
     "paths",
     "progress",
     "resume",
+    "again",
     "changed_data",
     "changed_code",
     "trusted",

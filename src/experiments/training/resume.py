@@ -50,9 +50,27 @@ CHANGEABLE = (
     "data.memory_limit",
     "data.num_workers",
 )
+OF_THIS_COMMAND = (
+    *("resume", "again", "changed_data", "changed_code", "trusted", "progress", "paths"),
+)
+"""Keys that are never a run's own."""
+UNCHANGING = (
+    "keep_predictions",
+    "steps_per_execution",
+    "trainer.threads",
+    "checkpoint.every_n_steps",
+    "checkpoint.every_seconds",
+    "data.root",
+    "data.path",
+    "data.test_path",
+    "data.memory_limit",
+    "data.num_workers",
+)
+"""Those of the keys that may be changed on the way which change nothing of the result."""
 INSTEAD = "Delete it: the run then goes on from what is whole."
 HARMLESS = (
     "resume",
+    "again",
     "changed_data",
     "changed_code",
     "trusted",
@@ -130,8 +148,18 @@ def check_same_data(resumed: Resumed, parts: RunParts) -> None:
         raise user_error("resume_data", path=resumed.folder, change=change)
 
 
-def config_of(resumed: Resumed, config: dict[str, Any], overrides: list[str]) -> dict[str, Any]:
+def config_of(
+    resumed: Resumed,
+    config: dict[str, Any],
+    overrides: list[str],
+    changeable: tuple[str, ...] = CHANGEABLE,
+    error: str = "resume_override",
+) -> dict[str, Any]:
     """Return the run's own config, with what may be changed taken from the present one.
+
+    Args:
+        changeable: keys that may be typed beside.
+        error: the name of what is said of any other.
 
     Raises:
         UserError: an override that makes anything else another than it was.
@@ -144,21 +172,21 @@ def config_of(resumed: Resumed, config: dict[str, Any], overrides: list[str]) ->
     # key, and not of the group that it belongs to.
     typed = {key_of(override): override for override in overrides}
     for key, override in sorted(typed.items(), key=lambda item: "." not in item[0]):
-        if key in CHANGEABLE or key.startswith(HARMLESS):
+        if key in changeable or key.startswith(HARMLESS):
             continue
-        if (different := difference(saved, config, key)) is not None:
+        if (different := difference(saved, config, key, changeable)) is not None:
             raise user_error(
-                "resume_override",
+                error,
                 path=resumed.folder,
                 given=override,
                 own=different,
-                allowed=listed(CHANGEABLE),
+                allowed=listed(changeable),
             )
-    for key in [key for key in map(key_of, overrides) if key in CHANGEABLE]:
+    for key in [key for key in map(key_of, overrides) if key in changeable]:
         group, _, word = key.rpartition(".")
         kept, wanted = (node[group] if group else node for node in (saved, config))
         kept[word] = wanted[word]
-    for key in ("resume", "changed_data", "changed_code", "trusted", "progress", "paths"):
+    for key in OF_THIS_COMMAND:
         saved[key] = config[key]
     saved["logger"] = logger_of(saved["logger"], config["logger"], overrides)
     saved["trainer"]["profiler"] = config["trainer"]["profiler"]
@@ -176,7 +204,12 @@ def logger_of(saved: Any, present: Any, overrides: list[str]) -> Any:
     return {**present, **{k: v for k, v in saved.items() if k in present and k not in typed}}
 
 
-def difference(saved: dict[str, Any], config: dict[str, Any], key: str) -> str | None:
+def difference(
+    saved: dict[str, Any],
+    config: dict[str, Any],
+    key: str,
+    changeable: tuple[str, ...] = CHANGEABLE,
+) -> str | None:
     """Return in what a config is another than that of a run, in what a key sets; None for nothing.
 
     What a run's config lacks came with a later version. A group that has no part of its own, as
@@ -186,7 +219,7 @@ def difference(saved: dict[str, Any], config: dict[str, Any], key: str) -> str |
     is_part = any(is_within(name, [key]) for name in {*before, *after})
     names = before if not is_part else {*before, key}
     for name in sorted(names, key=lambda name: (not name.endswith(".name"), name)):
-        is_meant = (is_within(name, [key]) or not is_part) and name not in CHANGEABLE
+        is_meant = (is_within(name, [key]) or not is_part) and name not in changeable
         if not is_meant or name.startswith(HARMLESS):
             continue
         if before.get(name) != after.get(name):

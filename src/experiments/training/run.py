@@ -22,7 +22,7 @@ from experiments.data.order import mix
 from experiments.errors.error_table import TABLE
 from experiments.record.claim import Known
 from experiments.record.predictions import replace_predictions
-from experiments.training import console, devices, ranks, resume
+from experiments.training import console, devices, ranks, repeat, resume
 from experiments.training.carried_over import carry_over, kept_rows
 from experiments.training.check import check_config, check_launch
 from experiments.training.claimed_folder import check_planned_code, claimed_folder
@@ -47,19 +47,25 @@ def train(config: Config, launch: Launch) -> Known | None:
 
     Raises:
         UserError: a mistake in the config; nothing was written.
-        RunFailed: the run broke off; its record says failed.
+        RunFailed: the run broke off, its record says failed; or it was trained again (`from`), and
+            is not the same.
     """
     console.quiet_lightning()
     apply_full_batch(config, launch.overrides)
     trust_typed(config)
     with contextlib.nullcontext() if launch.is_quiet else console.logging_to(None):
-        config, resumed = resume.asked_for(launch.settled(config), launch)
+        config, original = repeat.asked_again(launch.settled(config), launch)
+        resumed = None
+        if original is None:
+            config, resumed = resume.asked_for(config, launch)
         config = launch.settled(config)
         check_config(config)
-        check_launch(config, launch, is_resumed=resumed is not None)
+        check_launch(config, launch, is_resumed=bool(resumed or original))
         with telling_of_delay(config):
             parts = build_run(config)
         check_planned_code(launch, parts)
+    if original is not None:
+        repeat.check_same_data(original, parts)
     if resumed is not None:
         resume.check_same_data(resumed, parts)
         resume.check_same_code(resumed, parts)
@@ -72,7 +78,8 @@ def train(config: Config, launch: Launch) -> Known | None:
     ):
         if folder is None:
             return claim.known
-        parts = parts.going_on(claim.resumed.record if claim.resumed else None)
+        before = claim.resumed or original
+        parts = parts.going_on(before.record if before else None)
         # Ended last: they tell the record, and the result is shown before a server is waited for.
         with launch.standing_in(folder), RunLoggers(parts, launch, folder) as loggers:
             with Recorder(parts, launch, folder, claim.resumed) as recorder:
@@ -88,7 +95,10 @@ def train(config: Config, launch: Launch) -> Known | None:
                 loggers.write_media()
             if not launch.is_quiet:
                 console.final_table(recorder.record, folder, loggers.wandb_folder)
-        return Known(folder, recorder.record)
+        known = Known(folder, recorder.record)
+        if original is not None:
+            repeat.tell_whether_same(original, known)
+        return known
 
 
 def fit_and_test(parts: RunParts, checkpoint: Path | None, outcome: Outcome) -> None:
