@@ -12,6 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 from running import CONF, composed
 
+from experiments.config.arguments import readable
 from experiments.config.composer import Composer, composer_at
 from experiments.figures.graph.command_line import as_hydra_reads
 from experiments.sweep.grid import grid_of
@@ -43,7 +44,7 @@ def compose_command(script: str, line: str) -> None:
     if script == "train" and typed.multirun:
         compose_sweep(typed.overrides)
     elif script == "train":
-        composed(*typed.overrides)
+        composed(*readable(typed.overrides))
     elif script == "figures":
         config = composed_by(script, as_hydra_reads(typed.overrides, CONF))
         assert config.figure.name in line

@@ -50,7 +50,9 @@ MADE = {
     "training": ("EventFile", "MLFlowLogger"),
 }
 """What functions of these rooms return that are parts."""
-READABLE = (OWN, "torch", "torchvision", "torchmetrics", "lightning")
+OF_CATALOGUE = ("schedulefree", "pytorch_optimizer")
+"""Packages that optimizers of the catalogue are classes of, and that this one is installed with."""
+READABLE = (OWN, "torch", "torchvision", "torchmetrics", "lightning", *OF_CATALOGUE)
 """What a config that was read may name without a word of the user's."""
 TRUSTED: set[str] = set()
 """What this process trusts beside it: packages, modules or classes, by their dotted names."""
