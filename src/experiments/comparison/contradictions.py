@@ -69,9 +69,9 @@ def claims_anothers(
         configs = [flat(config) for _, _, config in alike] if len(alike) > 1 else []
         if all(config == configs[0] for config in configs):
             continue
-        owner = next((folder for folder, *rest in alike if is_of_identity(*rest)), None)
-        for folder, *rest in alike:
-            if not is_of_identity(*rest):
+        owner = next((folder for folder, r, config in alike if is_of_identity(r, config)), None)
+        for folder, record, config in alike:
+            if not is_of_identity(record, config):
                 yield folder, owner or next(other for other, *_ in alike if other != folder)
 
 
