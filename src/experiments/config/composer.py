@@ -20,15 +20,15 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.object_type import ObjectType
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, QuotedString
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from experiments.config.arguments import at_home, with_paths
 from experiments.config.config_store import register_schemas
 from experiments.config.overrides import key_of, parsed
 from experiments.config.secrets import refuse_secrets_in
-from experiments.errors.messages import user_error
+from experiments.errors.messages import unknown_choice, user_error
 
 Config = dict[str, Any]
 
@@ -105,7 +105,8 @@ class Composer:
             whole = copy.deepcopy(self.whole(choices))
             with announced(whole):
                 OmegaConf.resolve(whole)
-            with open_dict(whole):
+            # Hydra 1.4 has its own part read only.
+            with open_dict(whole), read_write(whole.hydra), read_write(whole.hydra.sweep):
                 whole.hydra.sweep.dir = self.sweep_dir
                 for key in [key for key in whole if key != "hydra"]:
                     del whole[key]
@@ -151,6 +152,13 @@ class Composer:
             self.groups[key] = "." not in group and bool(self.group_options(group))
         return self.groups[key]
 
+    def check_is_word(self, choice: str) -> None:
+        """Raise UserError for a list of choices in which one is no word: Hydra would break off."""
+        value, group = self.parse(choice).value(), key_of(choice)
+        for word in value if isinstance(value, list) else ():
+            if not isinstance(word, str | QuotedString):
+                raise unknown_choice(group, word, self.group_options(group))
+
     def parse(self, override: str) -> Override:
         if override not in self.parsed:
             [self.parsed[override]] = parsed([override], self.loader)
@@ -159,6 +167,8 @@ class Composer:
     def whole(self, choices: tuple[str, ...]) -> DictConfig:
         """Return the config of these choices with Hydra's own part, as Hydra composes it."""
         if choices not in self.wholes:
+            for choice in choices:
+                self.check_is_word(choice)
             self.wholes[choices] = self.loader.load_sweep_config(self.master, list(choices))
         return self.wholes[choices]
 

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from rich.console import Console
 
 from experiments.config.arguments import at_home, command_line, quoted
@@ -197,6 +197,8 @@ def settle_folder(master: DictConfig, grid: Grid) -> None:
     for override in typed:
         if override.startswith("hydra.sweep.subdir="):
             print(TABLE["subdir"].format(given=override))
-    with open_dict(master.hydra):
+    # Hydra 1.4 has its own part read only.
+    hydra = master.hydra
+    with open_dict(hydra), read_write(hydra.sweep), read_write(hydra.overrides):
         master.hydra.sweep.dir = sweep_dir
         master.hydra.overrides.hydra = [*typed, *settled]
