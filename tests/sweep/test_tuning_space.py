@@ -131,7 +131,7 @@ def test_momentum_is_drawn_by_its_distance_from_one() -> None:
             "optim=adam has no optim.wieght_decay. Did you mean optim.weight_decay",
         ),
         (["lr", "search"], {}, "optim.search is nothing to tune"),
-        (["lr", "seed"], {}, "has no optim.seed.*It has: optim.lr, optim.betas"),
+        (["lr", "seed"], {}, "has no optim.seed. It has: optim.lr, optim.betas"),
         (["lr", "trainer.threads"], {}, "trainer.threads is nothing to tune"),
         (["lr", "model.width"], {}, "optim=adam has no model.width.* It has: model.dropout"),
         (["lr", "betas"], {}, "optim.betas has no range of its own.*space={optim.betas:"),

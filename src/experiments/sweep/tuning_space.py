@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.config.overrides import dotted_keys, key_of
-from experiments.errors.likeness import hint
+from experiments.errors.likeness import nearest_key
 from experiments.errors.messages import refuse_unless, user_error
 from experiments.errors.wording import listed, spelled
 from experiments.record.identity import NOT_IN_IDENTITY
@@ -176,7 +176,8 @@ def check_key(config: Config, key: str) -> None:
         own = dotted_keys(of_group, f"{group}.") if isinstance(of_group, Mapping) else []
         own = [name for name in own if may_be_tuned(name)] or sorted(config)
         about = {"key": key, "optim": config["optim"]["name"], "own": listed(own)}
-        raise user_error("tuned_no_key", **about, hint=hint("", key, own))
+        near = nearest_key(key, own)
+        raise user_error("tuned_no_key", **about, hint=f" Did you mean {near}?" if near else "")
 
 
 def may_be_tuned(key: str) -> bool:
