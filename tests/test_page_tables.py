@@ -44,7 +44,11 @@ def test_every_figure_stands_in_its_table() -> None:
 
 @pytest.mark.parametrize(
     ("page", "script", "writer"),
-    [("comparison.md", "study", "section"), ("speed.md", "table", "tables")],
+    [
+        ("comparison.md", "study", "section"),
+        ("comparison.md", "looks", "tables"),
+        ("speed.md", "table", "tables"),
+    ],
 )
 def test_what_a_script_writes_is_what_is_kept(page: str, script: str, writer: str) -> None:
     module = runpy.run_path(str(ROOT / "benchmarks" / f"{script}.py"))
