@@ -70,7 +70,8 @@ def write_sweep(sweep: Path, num_runs: int) -> None:
             record.update(status="completed", metrics={"test/accuracy": score}, environment={})
             record.update(num_classes=10, num_test=10_000, num_val=6_000, data_checksum="c0")
             record.update(epochs=NUM_EPOCHS, steps=100 * NUM_EPOCHS, num_parameters=269_322)
-            record.update(duration_seconds=4.0, train_seconds=3.0)
+            record.update(duration_seconds=4.0, fit_seconds=3.5, train_seconds=3.0)
+            record.update(overrides=[], started_at="2026-01-01T00:00:00.000+00:00")
             write_record(folder, record)
             history = HistoryFile(folder)
             for epoch in range(1, NUM_EPOCHS + 1):
