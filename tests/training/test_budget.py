@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from killing import killed_run
 from running import QUIET, plain, run_folders
 from same_runs import assert_same_runs
 
@@ -136,6 +137,19 @@ def test_last_ckpt_is_written_as_time_passes(
     kept.clear()
     train_run(*SMALL, *single, "checkpoint.every_seconds=null")
     assert kept == [18, 36]
+
+
+def test_a_plateau_that_is_resumed_is_shown_the_validation_of_before(
+    train_run: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last validation of the epoch comes before the checkpoint, and its end after the kill."""
+    more = ["scheduler=plateau", "scheduler.patience=0", "scheduler.threshold=0.2"]
+    more += ["trainer.val_check_interval=5", "checkpoint.every_n_steps=8"]
+    reference = train_run(*SMALL, *more)
+    killed = killed_run(monkeypatch, [*SMALL, *more], 17)
+    overrides = [f"resume={killed}"]
+    train(plain(*QUIET, *overrides), Launch(overrides))
+    assert_same_runs(reference, load_run(killed))
 
 
 def test_a_second_name_keeps_the_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -322,10 +322,19 @@ class ExperimentModule(L.LightningModule):
         keep_streams(checkpoint)
         if self.is_attached:
             checkpoint["standardized_sums"] = self.over_ranks(self.means.state()).cpu()
+            checkpoint["validated"] = self.validated()
+
+    def validated(self) -> dict[str, Tensor]:
+        """Return what the last validation has measured: at an epoch's end a plateau is shown it."""
+        metrics = self.trainer.callback_metrics.items()
+        return {name: value.detach().cpu() for name, value in metrics if name.startswith("val/")}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if not self.is_attached or not self.trainer.training:
             return
+        # The Trainer has forgotten it.
+        trainer: Any = self.trainer
+        trainer.measured = dict(checkpoint.get("validated", {}))
         if self.trainer.is_global_zero:
             self._load_sums(checkpoint)
             take_streams(checkpoint)

@@ -169,6 +169,7 @@ class MemberCheckpoints:
             "callbacks": {key: as_it_is(state) for key, state in states.items() if state},
             **self.streams,
             "standardized_sums": self.parts.module.means.state().cpu(),
+            "validated": self.parts.module.validated(),
         }
         saved = Saved(self.kept, self.shared(), own)
         self.waiting[os.fspath(path)] = saved
