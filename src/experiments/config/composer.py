@@ -220,9 +220,10 @@ def plain(config: Any) -> Config:
 
 def apply_full_batch(config: Config, overrides: Sequence[str]) -> None:
     """Make the batch the whole training set where the optimizer is gradient descent itself."""
-    if not (config.get("optim") or {}).get("full_batch") or not config.get("data"):
-        return
-    if "batch_size" not in config["data"]:  # which check_complete tells
+    optim, data = config.get("optim"), config.get("data")
+    if not isinstance(optim, dict) or not isinstance(data, dict) or not optim.get("full_batch"):
+        return  # check_complete tells what they lack
+    if "batch_size" not in data:  # which check_complete tells
         return
     batch_size = config["data"]["batch_size"]
     is_typed = any(key_of(override) == "data.batch_size" for override in overrides)
