@@ -7,7 +7,7 @@ TUTORIAL := $(VENV)/.tutorial
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow check docs site bench fuzz published study tutorial lock clean
+.PHONY: help setup train test test-slow check docs site bench faults fuzz published study tutorial lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/' | expand -t 12
@@ -56,6 +56,9 @@ bench: $(READY)  ## measure start, step, epoch, sweeps and reports, and keep the
 
 fuzz: $(READY)  ## random overrides, data files and run folders: each done, or with one message (half an hour); ARGS="--share 0.01"
 	$(BIN)/python benchmarks/fuzz.py $(ARGS)
+
+faults: $(READY)  ## end runs at random moments, 240 times, and write docs/reliability.md's table (minutes)
+	$(BIN)/python benchmarks/faults.py --faults 240 --write $(ARGS)
 
 published: $(READY)  ## train the published settings of MNIST-1D again (half an hour); ARGS=--curve: double descent
 	$(BIN)/python benchmarks/published.py $(ARGS)

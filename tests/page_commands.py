@@ -28,6 +28,7 @@ WORDS_ELSEWHERE = {
     "hydra/launcher=slurm": "needs a queue: tests/slow/test_submitit.py has one",
     "runs=[outputs/sweeps/a,outputs/sweeps/b]": "names stand for sweeps of the reader's own",
     "resume=outputs/runs/...": "stands for any run: tests/training/test_resume.py",
+    "from=outputs/runs/...": "stands for any run: tests/training/test_repeat.py",
 }
 """A word of a command that this machine cannot do, or that stands for something; and why."""
 VERDICTS = "tests/slow/test_lecture_verdicts.py types it, and holds what it ends in"
