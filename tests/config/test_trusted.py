@@ -19,7 +19,7 @@ from experiments import load_run
 from experiments.config import trusted
 from experiments.config.dotted_paths import find_target
 from experiments.errors.messages import UserError
-from experiments.training.predict import predict
+from experiments.training.predict import predict, take_layout_of_training
 
 TINY = ["data=xor", "data.num_samples=120", "model=mlp", "model.hidden=[4]", *QUIET]
 
@@ -187,6 +187,18 @@ def test_a_class_alone_may_be_trusted_and_a_run_cannot_trust_itself(
     trusted.trust(["mine.nets"])
     with pytest.raises(UserError, match="there is no module mine"):
         load_run(folder).module()
+
+
+def test_predicting_imports_no_optimizer_of_a_strangers(
+    tampered: Callable[[str, object], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trusted, "TRUSTED", set())
+    Path("strangers_optim.py").write_text("import pathlib\npathlib.Path('canary').touch()\n")
+    folder = tampered("optim", {"name": "sgd", "_target_": "strangers_optim.SGD", "lr": 0.1})
+    run = load_run(folder)
+    take_layout_of_training(run, run.module())
+    assert "strangers_optim" not in sys.modules
+    assert not Path("canary").exists()
 
 
 @pytest.mark.parametrize("path", [3, None, ["torch.nn.ReLU"], {"a": 1}])

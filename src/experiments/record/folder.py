@@ -35,6 +35,11 @@ CHECKPOINTS = "checkpoints"
 PRUNE = ".prune"
 """By this file a search asks a run to stop, wherever that is trained: it stops after its epoch."""
 
+PARTS = (
+    *("model", "activation", "init", "loss", "optim", "scheduler", "data", "trainer", "logger"),
+    *("callbacks", "metrics", "checkpoint", "sweep", "paths"),
+)
+"""Keys of a config that hold keys of their own."""
 LONGEST_NAME = 255
 """Bytes in the name of a file or folder, on Linux, macOS and Windows."""
 
@@ -119,7 +124,11 @@ def read_back(text: str) -> dict[str, Any]:
     Raises:
         ValueError: it holds none.
     """
-    return with_later_keys(from_yaml(text))
+    config = from_yaml(text)
+    for key in PARTS:
+        if not isinstance(config.get(key, {}), dict | type(None)):
+            raise ValueError(f"{key} is {config[key]!r:.60}, and no part of a configuration")
+    return with_later_keys(config)
 
 
 def with_own_data(folder: Path, config: dict[str, Any]) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def read_history(folder: Path) -> list[dict[str, float | None]]:
             for row in csv.DictReader(lines)
         ]
         check_rows(rows)
-    except (OSError, ValueError, TypeError, AttributeError, csv.Error) as error:
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError, csv.Error) as error:
         reason = " ".join(str(error).split())[:200]
         raise user_error("corrupt_history", path=path, reason=reason) from error
     return rows
@@ -100,6 +100,8 @@ def check_rows(rows: list[dict[str, float | None]]) -> None:
     for place, row in enumerate(rows, start=2):
         if None in row:
             raise ValueError(f"line {place} has more cells than there are columns")
+        for value in row.values():
+            float(value or 0)  # a whole number that no float can hold is none
         for name in COUNTS:
             value = row.get(name, math.nan)
             if value is not None and not (0 <= value < MOST_STEPS and value == int(value)):

@@ -13,7 +13,7 @@ from experiments.config.trusted import check_no_stranger, check_read, trust
 from experiments.data.sources import DataSpec
 from experiments.errors.messages import user_error
 from experiments.errors.wording import listed
-from experiments.record.folder import CHECKPOINTS, read_config
+from experiments.record.folder import CHECKPOINTS, CONFIG, read_config
 from experiments.record.history import read_history
 from experiments.record.metric import written
 from experiments.record.predictions import Predictions, read_predictions
@@ -22,6 +22,8 @@ from experiments.training.build import build_module
 from experiments.training.module import ExperimentModule
 from experiments.training.resume import read_run
 from experiments.training.whole_checkpoint import is_whole, load_checkpoint
+
+BUILT = ("model", "activation", "init", "loss")
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ class Run:
                 that is not trusted.
             RuntimeError: its weights do not fit the config (torch's own message).
         """
-        check_read(self.config, self.folder)
+        # Of what it was trained with nothing is called, and it may be gone.
+        check_read({key: self.config.get(key) for key in BUILT}, self.folder)
         path = self.folder / CHECKPOINTS / f"{checkpoint}.ckpt"
         if not path.is_file():
             present = listed(sorted(p.name for p in path.parent.glob("*.ckpt"))) or "none"
@@ -85,6 +88,7 @@ class Run:
         words = [f'module("{other.stem}")' for other in others]
         instead = f"Whole is: {listed(words)}." if words else "Train the run again."
         saved = load_checkpoint(path, instead)
+        check_parts(self.config, self.folder)
         config = without_weights(self.config)
         try:
             spec = DataSpec.from_dict(saved["data_spec"])
@@ -96,6 +100,14 @@ class Run:
         module = build_module(config, spec)
         module.load_saved(saved)
         return module.eval()
+
+
+def check_parts(config: dict[str, Any], folder: Path) -> None:
+    """Raise UserError where a config lacks what a network is made of."""
+    for key in BUILT:
+        if not isinstance((config.get(key) or {}).get("_target_"), str):
+            reason = f"it has no {key}._target_"
+            raise user_error("corrupt_config", path=folder / CONFIG, reason=reason)
 
 
 def without_weights(config: dict[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 
 from experiments.config.door import replace_unprintable
+from experiments.config.trusted import check_read
 from experiments.data.loader import BatchLoader, FromMemory
 from experiments.data.new_points import NewPoints, Reader
 from experiments.data.order import BatchOrder
@@ -115,7 +116,8 @@ def tell(run: Run, module: ExperimentModule, inputs: Tensor) -> Told:
 
 def take_layout_of_training(run: Run, module: ExperimentModule) -> None:
     """Put the kernels into memory as they were in training; else sums differ in their last bits."""
-    with contextlib.suppress(UserError):  # an optimizer that is not here any more
+    with contextlib.suppress(UserError):  # an optimizer that is not here any more, or not trusted
+        check_read(run.config, run.folder)
         if not build_recipe(run.config).optimizer.takes_channels_last():
             module.network.to(memory_format=torch.contiguous_format)
 
