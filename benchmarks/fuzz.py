@@ -96,6 +96,8 @@ def carried_out(judge: Judge, number_of_cases: int) -> Iterator[tuple[int, str, 
 
 def in_child(judge: Judge, numbers: range, sender: int) -> None:
     sys.stdout = sys.stderr = io.StringIO()
+    if torch := sys.modules.get("torch"):
+        torch.set_num_threads(1)  # a pool of threads does not outlive a fork, which waits for it
     for number in numbers:
         warnings.simplefilter("ignore")
         end = [number, *outcome_of(judge, number)]

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from comparison.sweeps import write_run
+from comparison.sweeps import declare, write_run
 
 from experiments.comparison.design import Request
 from experiments.comparison.reading import read_runs
@@ -106,8 +105,7 @@ def test_code_that_one_setting_alone_has_is_what_is_compared(tmp_path: Path) -> 
 def test_runs_that_a_sweep_has_trained_again_are_left_out(tmp_path: Path) -> None:
     for code in (ONE, TWO):
         write_run(tmp_path, {"activation": "relu"}, 0, 0.9, **code)
-    entry = {"factor": ["activation"], "changed_code": "anew", "code": {"mine": "2b"}}
-    (tmp_path / "sweep.yaml").write_text(yaml.safe_dump([entry]))
+    declare(tmp_path, changed_code="anew", code={"mine": "2b"})
     reading = read_runs([tmp_path])
     assert [run.record["code"] for run in reading.runs] == [{"mine": "2b"}]
     [left_out] = reading.unread

@@ -134,7 +134,7 @@ BAD = [
 ]  # fmt: skip
 
 
-ROOT_HAS = "The configuration has: activation, callbacks,"
+ROOT_HAS = "The configuration has: activation, again, callbacks,"
 BAD += [
     (["lr=0.1"], f"lr: there is no such key. Did you mean optim.lr=0.1? {ROOT_HAS}"),
     (["epochs=3"], "Did you mean trainer.max_epochs=3?"),

@@ -111,7 +111,6 @@ NEVER_NEGATIVE = (
     "epochs",
     "steps",
     "num_parameters",
-    "num_activation_parameters",
     "num_classes",
     "num_train",
     "num_val",

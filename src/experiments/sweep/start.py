@@ -102,8 +102,9 @@ def ended_by_sigterm() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
-    except KeyboardInterrupt as error:
-        if received:  # Lightning, where a job is at work in this process, makes another of it
+    except (KeyboardInterrupt, SystemExit) as error:
+        # A job at work in this process hears the signal itself, and exits with its code.
+        if received or getattr(error, "code", None) == 128 + signal.SIGTERM:
             raise Terminated from error
         raise
     finally:

@@ -2,7 +2,7 @@
 
 Ctrl-C (SIGINT), SIGTERM, and within a SLURM job SIGUSR1, which SLURM sends before the time limit
 where it is asked to (`sbatch --signal=USR1@90`). Outside of training, where nothing can be lost, a
-signal ends the run at once; so does a second Ctrl-C.
+signal ends the run at once; so does a second one, and a step that does not end in good time.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 Handler = Callable[[int, FrameType | None], Any]
 
+WAIT_SECONDS = 20.0
+"""How long a step, or a validation, may take to end; SLURM kills 30 s after SIGTERM."""
 CODES = {128 + how: how.name for how in (signal.SIGTERM, signal.SIGUSR1)}
 """Exit codes of a process that a signal has ended, and the signals' names."""
 
@@ -40,6 +42,7 @@ class Interruption:
         self.asked: signal.Signals | None = None
         self._is_training = False
         self._execution: Execution | None = None
+        self._timer: threading.Timer | None = None
 
     @contextlib.contextmanager
     def heeded(self) -> Iterator[None]:
@@ -71,6 +74,8 @@ class Interruption:
 
     def end(self) -> None:
         self._is_training, self._execution = False, None
+        if self._timer is not None:
+            self._timer.cancel()
 
     def stop(self) -> None:
         """End the run if that was asked for; where it is has been kept by now."""
@@ -79,14 +84,18 @@ class Interruption:
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         how = signal.Signals(number)
-        if not self._is_training or self.asked == how == signal.SIGINT:
-            raise end_by(how)
-        if self.asked is None and how == signal.SIGINT:
+        if not self._is_training or self.asked is not None:
+            raise end_by(self.asked or how)
+        if how == signal.SIGINT:
             # Past the streams, whose buffers the signal may have come amid.
             os.write(2, f"\n{TABLE['stopping']}\n".encode())
-        self.asked = self.asked or how
+        self.asked = how
         if self._execution is not None:
             self._execution.is_cut = True
+        # Again, to whatever has not ended by then, as a callback of somebody's that hangs.
+        self._timer = threading.Timer(WAIT_SECONDS, os.kill, (os.getpid(), how))
+        self._timer.daemon = True
+        self._timer.start()
 
 
 def those_heard() -> list[signal.Signals]:

@@ -319,6 +319,7 @@ def test_a_signal_to_a_job_in_this_process_says_once_how_to_go_on(
     command: Command, monkeypatch: pytest.MonkeyPatch, how: signal.Signals, code: int
 ) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    monkeypatch.setattr("experiments.training.interruption.WAIT_SECONDS", 0.5)  # it never ends
     thread = hang_up(how, num_completed=1)
     answer = command("-m", *QUICK, "hydra/launcher=basic", *bad("hang", 1), "seed=0,1")
     thread.join()
