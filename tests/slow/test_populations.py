@@ -20,9 +20,10 @@ from experiments.record.record import read_record
 
 pytestmark = pytest.mark.slow
 
-# In float64: who goes on alone after it was a member computes the same sums in another order.
+# In float64: who goes on alone after it was a member computes the same sums in another order. Adam at
+# a larger rate than these makes of that more than a billionth in 300 steps.
 SWEEP = ["-m", "logger=none", "model=mlp", "model.hidden=[16]", "trainer.precision=64-true"]
-SWEEP += ["data=moons", "data.num_samples=400", "optim=sgd,adam", "optim.lr=0.01,0.02"]
+SWEEP += ["data=moons", "data.num_samples=400", "optim=sgd,adam", "optim.lr=0.001,0.002"]
 SWEEP += ["trainer.max_epochs=60", "seed=range(0,15)", "hydra.launcher.population=8"]
 NUM_RUNS = 60
 NUM_KILLS = 20
@@ -88,11 +89,13 @@ def test_twenty_kills_lose_nothing_and_change_nothing() -> None:
 
 def test_two_launchers_share_a_sweep_of_populations() -> None:
     both = [started(*SWEEP, f"hydra.launcher.population={size}") for size in (4, 3)]
-    outs = [ended(process) for process in both]
+    for process in both:
+        ended(process)
     [folder] = Path("outputs/sweeps").iterdir()
     assert count_of("completed", folder) == len(run_folders(folder)) == NUM_RUNS
-    # None was trained twice: each launcher tells of those that it has ended itself.
-    assert sum(out.count("] ✓ completed") for out in outs) == NUM_RUNS
+    # None was trained twice.
+    logs = [(run / "train.log").read_text() for run in run_folders(folder)]
+    assert [log.count(": epoch ") for log in logs] == [60] * NUM_RUNS
 
 
 def test_ctrl_c_interrupts_every_member() -> None:

@@ -94,7 +94,8 @@ def test_two_launchers_share_a_search() -> None:
 
 def test_ctrl_c_leaves_a_table_and_says_how_to_go_on() -> None:
     options = ["optim.lr=interval(0.01,0.1)", "trainer.max_epochs=30", "hydra.sweeper.n_trials=40"]
-    process = started(*SEARCH, *options, "hydra.launcher.workers=2")
+    options += ["hydra.launcher.workers=2", "hydra.launcher.population=off"]
+    process = started(*SEARCH, *options)
     # Of two workers the fifth run begins when three trials are done, and the search has been told.
     wait_until(lambda: len(records()) >= 5)
     os.kill(process.pid, signal.SIGINT)

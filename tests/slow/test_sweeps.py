@@ -217,7 +217,7 @@ def test_jobs_die_with_a_killed_server() -> None:
 
 
 def test_ctrl_c_ends_all_within_five_seconds() -> None:
-    process = started(*LONG, "logger=wandb")
+    process = started(*LONG, "logger=wandb", "hydra.launcher.population=off")
     wait_for_history(2)
     children = descendants(process.pid)
     pressed = time.monotonic()
@@ -256,6 +256,7 @@ def test_workers_share_the_pages_of_the_data(tmp_path: Path) -> None:
 
 def test_a_live_table_on_a_terminal() -> None:
     script = " ".join([*TRAIN, *SWEEP[:4], "seed=0,1,2", "trainer.max_epochs=60"])
+    script += " hydra.launcher.population=off"
     done = subprocess.run(
         ["script", "-qec", script, "/dev/null"], capture_output=True, text=True, check=True
     )

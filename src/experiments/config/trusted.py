@@ -7,8 +7,8 @@ was trained can be read back.
 
 What is typed may also name files of one's own: whoever types it means it. A config that is read
 from a folder may name this package, torch, torchvision, torchmetrics and lightning, and of anybody
-else's what the user trusts (`trusted=[mypkg]`) or has typed in this process. It is refused by name:
-nothing of it is imported before.
+else's what the user trusts (`trusted=[mypkg]`), has typed in this process, or names in files of
+conf/ here. It is refused by name: nothing of it is imported before.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from importlib import metadata
 from importlib.metadata import PackageNotFoundError, requires
 from typing import Any
 
+from experiments.config.config_folders import own_confs, own_files, own_folder
 from experiments.errors.commands import DISTRIBUTION
 from experiments.errors.messages import refuse_unless, user_error
 
@@ -125,7 +126,7 @@ def check_read(config: Any, folder: Any) -> None:
             raise user_error("target_type", path=folder, key=key, given=f"{path!r:.60}")
         check_path(key, path)
         top = path.partition(".")[0]
-        if top in READABLE or THIS_PROCESS in path or is_trusted(path):
+        if top in READABLE or THIS_PROCESS in path or is_trusted(path) or is_named_here(top):
             continue
         raise user_error("untrusted_run", path=folder, key=key, given=path, package=top)
 
@@ -138,6 +139,18 @@ def is_trusted(path: str) -> bool:
     >>> TRUSTED.discard("mine.nets")
     """
     return any(path == name or path.startswith(f"{name}.") for name in TRUSTED)
+
+
+def is_named_here(package: str) -> bool:
+    """Return whether a `_target_` in the user's own conf/ or sweeps/ is of a package.
+
+    Whoever has such files where the command is typed means what they name, also where a run that
+    was trained with them goes on.
+    """
+    named = re.compile(rf"_target_:\s*['\"]?{re.escape(package)}\.")
+    files = own_files(own_confs(sys.argv[1:]), own_folder("sweeps"))
+    texts = (path.read_text(encoding="utf-8", errors="replace") for _, path in files)
+    return any(map(named.search, texts))
 
 
 def check_no_stranger(config: Any) -> None:
