@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,20 @@ from experiments.training.whole_checkpoint import latest_whole
 
 class Killed(RuntimeError):
     """The end of the process, as far as a test can have it in its own."""
+
+
+def clock_of_steps(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
+    """Have the clock of some modules go on by a second with each optimizer step."""
+    step, seconds = UpdateRules.step, [0.0]
+
+    def slow_step(*arguments: Any) -> None:
+        step(*arguments)
+        seconds[0] += 1.0
+
+    monkeypatch.setattr(UpdateRules, "step", slow_step)
+    clock = types.SimpleNamespace(monotonic=lambda: seconds[0])
+    for module in modules:
+        monkeypatch.setattr(f"{module}.time", clock)
 
 
 def killed_run(monkeypatch: pytest.MonkeyPatch, overrides: Sequence[str], dies_in: int) -> Path:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from killing import killed_run
+from killing import clock_of_steps, killed_run
 from running import QUIET, plain, run_folders
 from same_runs import assert_same_runs
 
@@ -19,7 +18,6 @@ from experiments.config.launch import Launch
 from experiments.training.callbacks.last_amid_epoch import keep_as_it_is
 from experiments.training.load import Run
 from experiments.training.run import train
-from experiments.training.steps import UpdateRules
 
 # 18 batches of 16 points in an epoch.
 SMALL = ["data=moons", "data.num_samples=400", "data.batch_size=16", "trainer.max_epochs=3"]
@@ -89,16 +87,7 @@ def test_the_best_weights_are_those_of_before_the_end(train_run: Callable) -> No
 def test_more_time_is_as_if_given_at_once(
     train_run: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seconds = [0.0]
-    step = UpdateRules.step
-
-    def slow_step(*arguments: Any) -> None:
-        step(*arguments)
-        seconds[0] += 1.0
-
-    monkeypatch.setattr(UpdateRules, "step", slow_step)
-    clock = types.SimpleNamespace(monotonic=lambda: seconds[0])
-    monkeypatch.setattr("lightning.pytorch.callbacks.timer.time", clock)
+    clock_of_steps(monkeypatch, "lightning.pytorch.callbacks.timer")
     for more in ([], ["trainer.val_check_interval=5"]):
         reference = train_run(*SMALL, *more, "trainer.max_time=00:00:00:47")
         assert reference.record["steps"] == 47
@@ -112,16 +101,8 @@ def test_more_time_is_as_if_given_at_once(
 def test_last_ckpt_is_written_as_time_passes(
     train_run: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seconds, kept = [0.0], []
-    step = UpdateRules.step
-
-    def slow_step(*arguments: Any) -> None:
-        step(*arguments)
-        seconds[0] += 1.0
-
-    monkeypatch.setattr(UpdateRules, "step", slow_step)
-    clock = types.SimpleNamespace(monotonic=lambda: seconds[0])
-    monkeypatch.setattr("experiments.training.callbacks.last_amid_epoch.time", clock)
+    kept: list[int] = []
+    clock_of_steps(monkeypatch, "experiments.training.callbacks.last_amid_epoch")
     save = "experiments.training.trainer.AtomicCheckpoints.save_checkpoint"
 
     def seen(self: Any, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:

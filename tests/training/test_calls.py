@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from killing import killed_again, killed_run
+from killing import clock_of_steps, killed_again, killed_run
 from lightning.pytorch.callbacks import Callback, LambdaCallback
 from running import QUIET, plain, run_folders
 from same_runs import assert_same, assert_same_runs
@@ -25,7 +24,6 @@ from experiments.training.calls import per_batch_hooks
 from experiments.training.devices import computing_with
 from experiments.training.run import train
 from experiments.training.run_parts import build_run
-from experiments.training.steps import UpdateRules
 
 # 18 batches of 16 points in an epoch.
 SMALL = ["data=moons", "data.num_samples=400", "data.batch_size=16", "trainer.max_epochs=3"]
@@ -122,16 +120,7 @@ def test_the_time_that_a_call_may_take_changes_nothing(
 def test_the_clock_stops_a_run_after_the_same_step(
     train_run: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seconds = [0.0]
-    step = UpdateRules.step
-
-    def slow_step(*arguments: Any) -> None:
-        step(*arguments)
-        seconds[0] += 1.0
-
-    monkeypatch.setattr(UpdateRules, "step", slow_step)
-    clock = types.SimpleNamespace(monotonic=lambda: seconds[0])
-    monkeypatch.setattr("lightning.pytorch.callbacks.timer.time", clock)
+    clock_of_steps(monkeypatch, "lightning.pytorch.callbacks.timer")
     runs = [
         train_run(*SMALL, "trainer.max_time=00:00:00:23", f"steps_per_execution={k}")
         for k in (1, 7, 64)

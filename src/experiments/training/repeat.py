@@ -18,9 +18,7 @@ from experiments.record.claim import Known
 from experiments.record.environment import changes_between, made_with
 from experiments.record.folder import CHECKPOINTS, LOG
 from experiments.record.history import read_history
-from experiments.record.same_data import ALLOW, change_of, is_other_data
 from experiments.training.resume import UNCHANGING, Resumed, config_of, read_run
-from experiments.training.run_parts import RunParts
 from experiments.training.whole_checkpoint import BEST, LAST, is_whole, load_checkpoint
 
 log = logging.getLogger(__name__)
@@ -48,17 +46,6 @@ def asked_again(config: dict[str, Any], launch: Launch) -> tuple[dict[str, Any],
         raise user_error("again_unfinished", path=given, status=status)
     own = config_of(original, config, launch.overrides, UNCHANGING, "again_override")
     return {**own, "again": str(given)}, original
-
-
-def check_same_data(original: Resumed, parts: RunParts) -> None:
-    """Raise UserError where it would be trained on other data, unless that is asked for."""
-    if not is_other_data(original.record, parts.data_checksum):
-        return
-    data = parts.datamodule
-    num_points = len(data.train) + len(data.val) + len(data.test)
-    change = change_of(original.record, num_points, parts.data_checksum)
-    if parts.config["changed_data"] != ALLOW:
-        raise user_error("again_data", path=original.folder, change=change)
 
 
 def tell_whether_same(original: Resumed, known: Known) -> None:

@@ -137,7 +137,7 @@ def check_same_code(resumed: Resumed, parts: RunParts) -> None:
         raise user_error("resume_code", path=resumed.folder, change=change)
 
 
-def check_same_data(resumed: Resumed, parts: RunParts) -> None:
+def check_same_data(resumed: Resumed, parts: RunParts, error: str = "resume_data") -> None:
     """Raise UserError where a run would go on with other data, unless that is asked for."""
     if not is_other_data(resumed.record, parts.data_checksum):
         return
@@ -145,7 +145,7 @@ def check_same_data(resumed: Resumed, parts: RunParts) -> None:
     num_points = len(data.train) + len(data.val) + len(data.test)
     change = change_of(resumed.record, num_points, parts.data_checksum)
     if parts.config["changed_data"] != ALLOW:
-        raise user_error("resume_data", path=resumed.folder, change=change)
+        raise user_error(error, path=resumed.folder, change=change)
 
 
 def config_of(

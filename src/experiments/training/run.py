@@ -65,7 +65,7 @@ def train(config: Config, launch: Launch) -> Known | None:
             parts = build_run(config)
         check_planned_code(launch, parts)
     if original is not None:
-        repeat.check_same_data(original, parts)
+        resume.check_same_data(original, parts, "again_data")
     if resumed is not None:
         resume.check_same_data(resumed, parts)
         resume.check_same_code(resumed, parts)

@@ -47,6 +47,20 @@ class UpdateRules:
     closure: bool = False
     switched: bool = False
 
+    def part_of_step(
+        self, number: int, batch: Batch, trainer: L.Trainer, loader: TrainingLoader
+    ) -> tuple[bool, float, bool]:
+        """Return whether a batch begins a step, its share of the step's points, whether it ends it.
+
+        An accumulated step is the step of one larger batch: each loss weighs by its points.
+        """
+        if self.accumulate == 1:
+            return True, 1.0, True
+        first = number - number % self.accumulate
+        last = min(first + self.accumulate, int(trainer.num_training_batches))
+        share = batch.size / loader.sampler.num_points_in(first, last)
+        return number == first, share, number + 1 == last
+
     def clip(self, parameters: list[nn.Parameter]) -> None:
         if self.clip_val is None:
             return
@@ -178,7 +192,7 @@ class Steps:
             batch = next(batches, None)
             assert batch is not None, f"batch {number} of {end} is missing"
             num_points += batch.size if batch.weight else 0
-            begins, share, ends = self.part_of_step(number, batch)
+            begins, share, ends = self.rules.part_of_step(number, batch, self.trainer, self.loader)
             part = self.backward(batch, share, begins)
             self.step_loss = part if begins else self.step_loss + part
             if ends:
@@ -202,19 +216,6 @@ class Steps:
             return False
         self.broken = BrokenStep(batch, loss, self.last_loss, lr)
         return True
-
-    def part_of_step(self, number: int, batch: Batch) -> tuple[bool, float, bool]:
-        """Return whether a batch begins a step, its share of the step's points, whether it ends it.
-
-        An accumulated step is the step of one larger batch: each loss weighs by its points.
-        """
-        accumulate = self.rules.accumulate
-        if accumulate == 1:
-            return True, 1.0, True
-        first = number - number % accumulate
-        last = min(first + accumulate, int(self.trainer.num_training_batches))
-        share = batch.size / self.loader.sampler.num_points_in(first, last)
-        return number == first, share, number + 1 == last
 
     def closure_of(self, batch: Batch) -> Callable[[], Tensor]:
         """Return what gives the loss of a batch with its gradients in place, anew at each call.

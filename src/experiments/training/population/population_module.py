@@ -157,7 +157,7 @@ class PopulationModule(L.LightningModule):
             batch = next(batches, None)
             assert batch is not None, f"batch {number} of {end} is missing"
             num_points += batch.size
-            begins, share, ends = self.part_of_step(number, batch)
+            begins, share, ends = self.rules.part_of_step(number, batch, self.trainer, self.loader)
             part = self.add_gradients(batch, share, begins)
             losses = part if begins else losses + part
             if ends:
@@ -235,19 +235,6 @@ class PopulationModule(L.LightningModule):
         for member in broken:
             self.leave(member)
         return broken
-
-    def part_of_step(self, number: int, batch: Batch) -> tuple[bool, float, bool]:
-        """Return whether a batch begins a step, its share of the step's points, whether it ends it.
-
-        See `Steps.part_of_step`.
-        """
-        accumulate = self.rules.accumulate
-        if accumulate == 1:
-            return True, 1.0, True
-        first = number - number % accumulate
-        last = min(first + accumulate, int(self.trainer.num_training_batches))
-        share = batch.size / self.loader.sampler.num_points_in(first, last)
-        return number == first, share, number + 1 == last
 
     def on_validation_epoch_start(self) -> None:
         self.stack.to_evaluation()
