@@ -57,8 +57,9 @@ bench: $(READY)  ## measure start, step, epoch, sweeps and reports, and keep the
 fuzz: $(READY)  ## random overrides, data files and run folders: each done, or with one message (half an hour); ARGS="--share 0.01"
 	$(BIN)/python benchmarks/fuzz.py $(ARGS)
 
-faults: $(READY)  ## end runs at random moments, 240 times, and write docs/reliability.md's table (minutes)
-	$(BIN)/python benchmarks/faults.py --faults 240 --write $(ARGS)
+faults: $(READY)  ## end runs at random moments, 240 times, inject every other fault, and write docs/reliability.md's tables (minutes)
+	$(BIN)/python benchmarks/faults.py --faults 240 --write
+	$(BIN)/python benchmarks/injected.py --write
 
 published: $(READY)  ## train the published settings of MNIST-1D again (half an hour); ARGS=--curve: double descent
 	$(BIN)/python benchmarks/published.py $(ARGS)

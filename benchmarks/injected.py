@@ -1,0 +1,116 @@
+"""Faults injected for real, each as often as its line says: what came of them, counted.
+
+    python benchmarks/injected.py [--only WORD] [--share 0.2] [--seed 0] [--write]
+
+A case is a fault (a file cut short, a full disk, a server that hangs), what must come of it, and an
+attempt: it makes an empty folder its own, injects the fault at a drawn place, and raises
+AssertionError where something else came of it. The cases lie in the modules that `PARTS` names.
+
+Whatever trains is forked from this process, which has imported torch: an attempt costs no import.
+With --write the table goes into docs/reliability.md, and the counts to
+benchmarks/results/injected.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import random
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from injected_case import Case
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "reliability.md"
+RESULTS = ROOT / "benchmarks" / "results" / "injected.json"
+BEGIN, END = "<!-- injected: begin -->", "<!-- injected: end -->"
+PARTS: tuple[str, ...] = ()
+"""The modules beside this one whose `CASES` are tried."""
+
+
+@dataclass
+class Count:
+    """How often a case was tried, and what went wrong."""
+
+    outcome: str
+    tried: int = 0
+    failed: list[str] = field(default_factory=list)
+
+
+def cases() -> list[Case]:
+    """Return the cases of all parts."""
+    return [case for part in PARTS for case in importlib.import_module(part).CASES]
+
+
+def tried(case: Case, tries: int, rng: random.Random) -> Count:
+    """Try a case so many times, each in an empty folder."""
+    count = Count(case.outcome)
+    before = Path.cwd()
+    for _ in range(tries):
+        with tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)
+            try:
+                case.attempt(random.Random(rng.random()))
+            except Exception as error:
+                count.failed.append(f"{type(error).__name__}: {error}"[:2000])
+            finally:
+                os.chdir(before)
+        count.tried += 1
+    return count
+
+
+def table(counts: dict[str, Count]) -> str:
+    """Return the counts as a table of Markdown."""
+    rows = [
+        f"| {fault} | {count.outcome} | {count.tried} | {count.tried - len(count.failed)} |"
+        for fault, count in counts.items()
+    ]
+    return "\n".join(
+        ["| what happened | what came of it | tried | held |", "|---|---|---|---|", *rows]
+    )
+
+
+def keep(counts: dict[str, Count]) -> None:
+    """Write the table into the page, and the counts beside the other results."""
+    text = PAGE.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    PAGE.write_text(f"{before}{BEGIN}\n{table(counts)}\n{END}{after}", encoding="utf-8")
+    values: dict[str, Any] = {fault: vars(count) for fault, count in counts.items()}
+    RESULTS.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Try, print, and write where that is asked for; 1 where something else came of a fault."""
+    from experiments.sweep.jobs.server import warm_up
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="cases whose fault has this word")
+    parser.add_argument("--share", type=float, default=1.0, help="of the tries; at least one each")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write", action="store_true", help="into docs/reliability.md")
+    given = parser.parse_args(arguments)
+    warm_up()
+    rng = random.Random(given.seed)
+    counts: dict[str, Count] = {}
+    for case in cases():
+        if given.only in case.fault:
+            count = tried(case, max(1, round(given.share * case.tries)), rng)
+            counts[case.fault] = count
+            held = count.tried - len(count.failed)
+            print(f"{held} of {count.tried}: {case.fault}", *count.failed, sep="\n  ", flush=True)
+    print(table(counts))
+    if given.write:
+        keep(counts)
+    return 1 if any(count.failed for count in counts.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
