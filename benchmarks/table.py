@@ -112,7 +112,7 @@ def populations() -> list[str]:
     sizes = list(next(iter(known.values())))
     lines = [
         "| steps of all members, over as many of single runs | "
-        + " | ".join(f"{size} members" for size in sizes)
+        + " | ".join("1 member" if size == "1" else f"{size} members" for size in sizes)
         + " |",
         "|---|" + "---|" * len(sizes),
     ]
@@ -121,6 +121,29 @@ def populations() -> list[str]:
         lines.append(f"| {name} | " + " | ".join(cells) + " |")
     where_measured = f"One thread, batch 64, Adam; {where('population')}."
     return ["", *lines, "", where_measured]
+
+
+def answers() -> list[str]:
+    """Return what the same question costs, asked four ways; empty until that has been measured."""
+    if not (RESULTS / "answer.json").exists():
+        return []
+    known = result("answer")
+    lines = ["| the same question | runs | CPU | clock | of it jobs | same verdicts |"]
+    lines.append("|---|---|---|---|---|---|")
+    for name, ways in known["questions"].items():
+        first = next(iter(ways.values()))
+        for way, taken in ways.items():
+            cells = [f"{name}: {way}", str(taken["runs"])]
+            for key in ("cpu_seconds", "wall_seconds", "job_seconds"):
+                cells.append(f"{taken[key]:.0f} s ({taken[key] / first[key]:.2f})")
+            same = sum(taken["answers"][pair] == said for pair, said in first["answers"].items())
+            cells.append(f"{same} of {len(first['answers'])}")
+            lines.append("| " + " | ".join(cells) + " |")
+    lines += ["", "| runs a second with `population=auto`, over those with `off` | |", "|---|---|"]
+    for name, taken in known["seconds"].items():
+        lines.append(f"| {name} | {over(taken['off'], taken['auto'])} |")
+    about = f"Whole commands, with all imports; jobs: from the first one's start. {where('answer')}."
+    return ["", *lines, "", f"{about} `python benchmarks/answer.py` measures it again."]
 
 
 def where(name: str) -> str:
@@ -140,7 +163,7 @@ def tables() -> str:
         f"{where('step')}; sweeps, reports and "
         f"diagnostics: {where('sweep')}. `make bench` measures them again."
     )
-    return "\n".join([*steps(), "", *rest(), "", *sweeps(), *populations(), "", about, ""])
+    return "\n".join([*steps(), "", *rest(), "", *sweeps(), *populations(), *answers(), "", about, ""])
 
 
 def published() -> list[str]:

@@ -189,7 +189,9 @@ def svg_of(recording: Recording, title: str) -> str:
     lines = [line_of(shown, play.seconds, rules) for shown in play.lines]
     clock = clock_of(play, width - PADDING, rules)
     rules.append(scrolling(play))
-    note = f"{recording.seconds:.0f} seconds, shown {recording.speed:g} times as fast"
+    note = f"{recording.seconds:.0f} seconds"
+    if recording.speed > 1:
+        note += f", shown {recording.speed:g} times as fast"
     dots = "".join(
         f'<circle cx="{PADDING + 4 + 18 * i:g}" cy="{BAR / 2:g}" r="5.5" fill="{FRAME}"/>'
         for i in range(3)
