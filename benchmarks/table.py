@@ -134,15 +134,19 @@ def answers() -> list[str]:
         first = next(iter(ways.values()))
         for way, taken in ways.items():
             cells = [f"{name}: {way}", str(taken["runs"])]
-            for key in ("cpu_seconds", "wall_seconds", "job_seconds"):
-                cells.append(f"{taken[key]:.0f} s ({taken[key] / first[key]:.2f})")
+            cells += [
+                f"{taken[key]:.0f} s ({taken[key] / first[key]:.2f})"
+                for key in ("cpu_seconds", "wall_seconds", "job_seconds")
+            ]
             same = sum(taken["answers"][pair] == said for pair, said in first["answers"].items())
             cells.append(f"{same} of {len(first['answers'])}")
             lines.append("| " + " | ".join(cells) + " |")
     lines += ["", "| runs a second with `population=auto`, over those with `off` | |", "|---|---|"]
     for name, taken in known["seconds"].items():
         lines.append(f"| {name} | {over(taken['off'], taken['auto'])} |")
-    about = f"Whole commands, with all imports; jobs: from the first one's start. {where('answer')}."
+    about = (
+        f"Whole commands, with all imports; jobs: from the first one's start. {where('answer')}."
+    )
     return ["", *lines, "", f"{about} `python benchmarks/answer.py` measures it again."]
 
 
@@ -163,7 +167,9 @@ def tables() -> str:
         f"{where('step')}; sweeps, reports and "
         f"diagnostics: {where('sweep')}. `make bench` measures them again."
     )
-    return "\n".join([*steps(), "", *rest(), "", *sweeps(), *populations(), *answers(), "", about, ""])
+    return "\n".join(
+        [*steps(), "", *rest(), "", *sweeps(), *populations(), *answers(), "", about, ""]
+    )
 
 
 def published() -> list[str]:

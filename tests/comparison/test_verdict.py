@@ -195,6 +195,28 @@ def test_a_lower_loss_is_better(tmp_path: Path) -> None:
     assert found["design"]["unit"] == ""
 
 
+@pytest.mark.parametrize(
+    ("members", "note"),
+    [
+        ({"relu": None, "elu": None}, None),
+        ({"relu": 3, "elu": 3}, "each run's share of those of 3 that were trained together"),
+        ({"relu": None, "elu": 3}, "trained alone or 3 together: they say nothing of which"),
+        ({"relu": 2, "elu": 3}, "trained 2 together or 3 together: they say nothing of which"),
+    ],
+)
+def test_times_of_members_are_shares(
+    tmp_path: Path, members: dict[str, int | None], note: str | None
+) -> None:
+    for name, number in members.items():
+        for seed in range(3):
+            population = None if number is None else {"members": number, "place": seed % number}
+            changes = {"activation": name}
+            write_run(tmp_path / "s", changes, seed, 0.9 + seed / 100, population=population)
+    told = [line for line in verdict(tmp_path / "s")["notes"] if line.startswith("Times are")]
+    assert len(told) == (note is not None)
+    assert note is None or note in told[0]
+
+
 def test_failures_count(tmp_path: Path) -> None:
     sweep = write_sweep(
         tmp_path / "a", "activation", {k: ARMS[k] for k in ("relu", "elu")}, range(6)

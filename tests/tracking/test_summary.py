@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import wandb
-from comparison.verdicts import KINDS, several_tasks, small, troubled
+from comparison.verdicts import KINDS, several_tasks, small, troubled, tuned
 from PIL import Image
 from tracking.offline_runs import OfflineRun, offline_runs
 from tracking.wandb_server import CANARY, Seen, wandb_server
@@ -101,6 +101,7 @@ def test_offline() -> None:
     # In the history W&B would draw curves of one point: of a table's number of columns.
     assert run.rows == []
     assert set(run.summary) >= {"settings", "pairs", "report", "pictures"}
+    assert "tuning_price" not in run.summary
     assert run.summary["pairs"]["_type"] == run.summary["pictures"]["_type"] == "table-file"
     assert run.summary["report"]["_type"] == "html-file"
     assert [row["name"] for row in table("pictures")] == ["curves-val-accuracy", "seeds"]
@@ -122,6 +123,18 @@ def test_tables() -> None:
     assert [(row["a"], row["b"], row["verdict"], row["reason"]) for row in pairs] == [
         (names[p["a"]], names[p["b"]], p["verdict"], p["reason"]) for p in made["pairs"]
     ]
+
+
+def test_what_tuning_costs_is_a_table_and_each_pair_says_where_it_was_settled() -> None:
+    verdict = tuned()
+    verdict["tasks"][0]["pairs"][0]["look"] = {"settled": True, "seeds": 6}
+    verdict["tasks"][0]["pairs"][1]["look"] = {"settled": False, "seeds": 9}
+    written(verdict)
+    assert [row["settled_at"] for row in table("pairs")] == [6, None, None, None, None]
+    [task] = verdict["tuning_price"]["tasks"]
+    assert [
+        [row["setting"], row["trials"], row["expected_best"]] for row in table("tuning_price")
+    ] == [[s["name"], k, s["expected"][k - 1]] for s in task["settings"] for k in range(1, 10)]
 
 
 def test_files_are_an_artifact_and_the_page_is_left_as_it_is() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from experiments.comparison.at_looks import PairAtLook, pairs_at_looks
@@ -165,3 +166,8 @@ def is_called(name: str, word: str) -> bool:
     (True, True, False)
     """
     return is_same(name, word) or name.startswith(f"{word} (")
+
+
+def family_of(tasks: Sequence[Judged]) -> int:
+    """Return how many comparisons share the chance of a false claim, at most over the tasks."""
+    return max((judged.family for judged in tasks), default=1)

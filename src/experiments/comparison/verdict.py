@@ -6,17 +6,17 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from experiments.comparison import words
 from experiments.comparison.blocks import Block, Fold, block_words, has_folds, ordered
 from experiments.comparison.by_point import points_dict
 from experiments.comparison.confounds import environment_of, joined, sentences_of
 from experiments.comparison.confused import confused_dict
 from experiments.comparison.design import Design, Dict, Request, design_of
 from experiments.comparison.headline import headline
-from experiments.comparison.judged import Judged, judge
+from experiments.comparison.judged import Judged, family_of, judge
 from experiments.comparison.layer_health import health_dict
 from experiments.comparison.matrix import matrix_dict
 from experiments.comparison.mean_curves import Curves, curves_of
+from experiments.comparison.notes import notes_of
 from experiments.comparison.pairs import finite_or_none
 from experiments.comparison.reading import LeftOut, Reading
 from experiments.comparison.run_score import Scored
@@ -28,11 +28,10 @@ from experiments.comparison.subject import title_of
 from experiments.comparison.targets import targets_dict
 from experiments.comparison.tuning_price import price_dict
 from experiments.errors.messages import user_error
-from experiments.errors.wording import all_visible, few
+from experiments.errors.wording import all_visible
 from experiments.record.record import now
 
 SCHEMA = 1
-MANY_PAIRS = 10
 REPORTED = (
     *("factor", "control", "metric", "higher_is_better", "delta", "comparisons", "protocol"),
     "test",
@@ -140,10 +139,6 @@ def verdict_dict(
     return verdict
 
 
-def family_of(tasks: Sequence[Judged]) -> int:
-    return max((judged.family for judged in tasks), default=1)
-
-
 def missing_cells(tasks: Sequence[Judged], design: Design) -> list[str]:
     """Return the blocks that settings lack, of those declared or had by another setting."""
     missing = []
@@ -231,77 +226,6 @@ def run_dict(task: str, setting: int, scored: Scored) -> Dict:
         "error": scored.failure or record["error"],
         "metrics": dict(record["metrics"]),
     }
-
-
-def notes_of(verdict: Dict, design: Design, tasks: Sequence[Judged]) -> list[str]:
-    """Return further sentences: what the numbers rest on, and what they cannot show."""
-    notes = []
-    for task, judged in zip(verdict["tasks"], tasks, strict=True):
-        most = max((setting["n"] for setting in task["settings"]), default=0)
-        if 0 < most < task["fewest_seeds"]:
-            too_few = words.too_few_seeds(
-                most, judged.family, task["fewest_seeds"], thing=judged.task.thing
-            )
-            notes.append(f"{too_few}.")
-    if design.control is None and family_of(tasks) > MANY_PAIRS:
-        notes.append(
-            f"No control was named, so all {family_of(tasks)} pairs are compared. "
-            "control=... asks fewer questions, and needs fewer seeds to answer them."
-        )
-    if verdict["matrix"] is not None and len(tasks) > 1:
-        notes.append(
-            f"The matrix and its effects are those of {tasks[0].task.name}; for another data set "
-            "compare its runs alone."
-        )
-    if design.delta is None:
-        notes.append(
-            "No smallest difference that matters was declared (sweep.delta, or delta=... here), so "
-            "nothing can be shown to be equivalent, and any difference counts."
-        )
-    if any(judged.task.num_classes is None for judged in tasks) and design.is_accuracy:
-        notes.append(
-            "The records do not say how many classes there are, so a run at chance could not be "
-            "told from one that learned, and one that diverged counts as accuracy 0."
-        )
-    if design.metric.startswith("val/"):
-        notes.append(
-            f"{design.metric} also selected each run's weights, so it flatters all settings."
-        )
-    return notes + notes_on_looks(tasks) + notes_on_runs(tasks)
-
-
-def notes_on_looks(tasks: Sequence[Judged]) -> list[str]:
-    """Return which comparisons are between two looks, and which seeds are no part of any."""
-    notes = []
-    for judged in tasks:
-        prefix = f"{judged.task.name}: " if len(tasks) > 1 else ""
-        between: dict[tuple[int, int], list[str]] = {}
-        for (a, b), at in judged.at_looks.items():
-            if at.standing.look is not None and at.unused and at.following:
-                looks = len(at.seeds), len(at.following)
-                between.setdefault(looks, []).append(f"{judged.name(a)} against {judged.name(b)}")
-        notes += [words.between_looks(prefix, few(names), *n) for n, names in between.items()]
-        if judged.looks is not None:
-            undeclared = ordered(judged.task.seeds - {*judged.looks.seeds})
-            notes += [words.undeclared_seeds(prefix, block_words(undeclared))] if undeclared else []
-    return notes
-
-
-def notes_on_runs(tasks: Sequence[Judged]) -> list[str]:
-    """Return whether training came to its end, and what else varies among the runs."""
-    notes = []
-    tuned = [(judged.name(i), own) for judged in tasks for i, own in judged.tuned.items()]
-    climbing = [name for name, own in tuned if own.is_climbing]
-    if climbing:
-        notes.append(
-            f"Still climbing when their epochs ended: {few(climbing)}. The verdict is about "
-            "this budget of epochs; with more of them it may be another."
-        )
-    mixed = {key for judged in tasks for key in judged.confounds.alike}
-    varied = sorted(key for key in mixed if not key.startswith("environment."))
-    if varied:
-        notes.append(f"Scores are means over what else varies: {', '.join(varied)}.")
-    return notes
 
 
 def verdict_json(verdict: Dict) -> str:

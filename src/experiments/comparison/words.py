@@ -156,6 +156,24 @@ def undeclared_seeds(prefix: str, seeds: str) -> str:
     )
 
 
+def shared_times(prefix: str, fewest: int, most: int) -> str:
+    """Return what times are of runs that were trained together, and whether they may be compared.
+
+    Args:
+        fewest: with how many the runs of a setting were trained, 1 for alone.
+        most: the same of the setting with the most.
+    """
+    if fewest == most:
+        shared = f"Times are each run's share of those of {most} that were trained together."
+    else:
+        together = f"{'alone' if fewest == 1 else f'{fewest} together'} or {most} together"
+        shared = (
+            f"Times are shares, of runs that were trained {together}: they say nothing of which "
+            "setting is faster. hydra.launcher.population=off trains each alone."
+        )
+    return prefix + shared
+
+
 def fewest_of(thing: str, family: int, alpha: float) -> int:
     """Return with how many seeds, or folds, a difference can be shown at all.
 

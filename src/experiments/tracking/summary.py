@@ -58,8 +58,10 @@ OF_PAIR = (
     "reason",
     "seeds_needed",
     "detectable",
+    "settled_at",
     "sentence",
 )
+OF_PRICE = ("task", "setting", "trials", "expected_best")
 
 
 def write_summary(
@@ -157,6 +159,8 @@ def log_verdict(run: Any, verdict: Verdict, folder: Path) -> None:
     columns and of a picture's height.
     """
     run.summary.update({"settings": settings_table(verdict), "pairs": pairs_table(verdict)})
+    if verdict.get("tuning_price"):
+        run.summary.update({"tuning_price": price_table(verdict)})
     paths = sorted((folder / "plots").glob("*.png"))
     if paths:
         pictures = [[path.stem, wandb.Image(str(path))] for path in paths]
@@ -195,9 +199,22 @@ def pairs_table(verdict: Verdict) -> Any:
         for pair in task["pairs"]:
             who = {"task": task["name"], "a": names[pair["a"]], "b": names[pair["b"]]}
             chances = {f"chance_{key}": p for key, p in (pair.get("chances") or {}).items()}
-            values = {**pair, **ends(pair), **chances, **who}
+            look = pair.get("look") or {"settled": False}
+            settled = {"settled_at": look["seeds"] if look["settled"] else None}
+            values = {**pair, **ends(pair), **chances, **settled, **who}
             rows.append([values.get(column) for column in columns])
     return wandb.Table(columns=columns, data=rows, allow_mixed_types=True)
+
+
+def price_table(verdict: Verdict) -> Any:
+    """Return the table of what tuning costs: the best score to be expected of 1, 2, ... trials."""
+    rows = [
+        [task["name"], setting["name"], trials, expected]
+        for task in verdict["tuning_price"]["tasks"]
+        for setting in task["settings"]
+        for trials, expected in enumerate(setting["expected"], 1)
+    ]
+    return wandb.Table(columns=list(OF_PRICE), data=rows, allow_mixed_types=True)
 
 
 def ends(values: Mapping[str, Any]) -> dict[str, float | None]:
