@@ -75,6 +75,7 @@ MORE = [
     ["trainer.check_val_every_n_epoch=3"],
     ["trainer.max_steps=211", "checkpoint.every_n_steps=10"],
     ["trainer.gradient_clip_val=0.5", "model.norm=batch"],
+    ["trainer.precision=64-true", "checkpoint.every_n_steps=7"],
     ["data.augment.noise=0.3", "data.augment.mixup=0.4"],
     ["data.sampler=balanced", "loss.weight=[1,3]", "log_full_loss=true"],
     ["trainer.log_every_n_steps=2", "steps_per_execution=1"],

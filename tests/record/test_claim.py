@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,7 +14,15 @@ import pytest
 from sweep_folders import write_run
 
 from experiments.record import claim as claims
-from experiments.record.claim import CLAIMS, STALE_SECONDS, claim, find_run, is_claimed, runs_of
+from experiments.record.claim import (
+    CLAIMS,
+    STALE_SECONDS,
+    claim,
+    find_run,
+    is_claimed,
+    runs_of,
+    writing_in,
+)
 
 RUN = "0123456789abcdef"
 HOLD = (
@@ -84,6 +93,14 @@ def test_a_machine_whose_heart_stands_still_is_succeeded_once(tmp_path: Path) ->
     assert not before.exists()
 
 
+def test_nothing_is_left_of_owners_that_were_killed_one_after_the_other(tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        owner_elsewhere(tmp_path, number, age=STALE_SECONDS + 5)
+    with claim(tmp_path, RUN) as ours:
+        assert ours
+    assert [path.name for path in (tmp_path / CLAIMS).iterdir()] == [f"{RUN}.lock"]
+
+
 def test_the_heart_beats(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(claims, "BEAT_SECONDS", 0.01)
     with claim(tmp_path, RUN):
@@ -113,3 +130,36 @@ def test_runs_are_found_by_their_identity(tmp_path: Path) -> None:
     assert find_run(tmp_path, "f" * 16) is None
     assert len(runs_of(tmp_path)[RUN[:8]]) == 4
     assert runs_of(tmp_path / "not-there") == {}
+
+
+def test_files_of_a_sweep_are_written_one_after_the_other(tmp_path: Path) -> None:
+    left = tmp_path / ".sweep.yaml-01234567.part"  # by one that was killed
+    order: list[str] = []
+
+    def write(word: str) -> None:
+        with writing_in(tmp_path):
+            order.append(word)
+
+    left.touch()
+    with writing_in(tmp_path):
+        assert not left.exists()
+        other = threading.Thread(target=write, args=("second",))
+        other.start()
+        other.join(0.1)
+        order.append("first")
+    other.join()
+    assert order == ["first", "second"]
+
+
+def test_owners_that_were_killed_when_their_runs_were_done_are_forgotten(tmp_path: Path) -> None:
+    dead = owner_elsewhere(tmp_path, 1, age=STALE_SECONDS + 5)
+    claims.forget_dead_owners(tmp_path)
+    assert not dead.exists()
+    alive = owner_elsewhere(tmp_path, 2, age=1)
+    claims.forget_dead_owners(tmp_path)
+    assert alive.exists()
+    alive.unlink()
+    with claim(tmp_path, RUN):
+        claims.forget_dead_owners(tmp_path)
+        assert (tmp_path / CLAIMS / f"{RUN}.1").exists()
+    claims.forget_dead_owners(tmp_path / "none")

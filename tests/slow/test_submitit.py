@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import MISBEHAVING, is_alive, started, wait_until
+from processes import MISBEHAVING, descendants, is_alive, started, wait_until
 from running import run_folders
 
 from experiments.record.history import read_history
@@ -108,3 +108,38 @@ def test_slurm_arrays_ends_and_a_ctrl_c(tmp_path: Path) -> None:
     out, err = again.communicate(timeout=120)
     assert again.returncode == 0, out + err
     assert {record["status"] for record in records().values()} == {"completed"}
+
+
+@pytest.mark.parametrize("population", ["off", "2"])
+def test_a_sweep_in_a_slurm_job_keeps_where_it_is_and_is_put_back_once(
+    tmp_path: Path, population: str
+) -> None:
+    program = tmp_path / "bin" / "scontrol"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\n')
+    program.chmod(0o755)
+    # Of a job of an array, as SLURM has it.
+    own = {"PATH": f"{program.parent}:{os.environ['PATH']}", "SLURM_JOB_ID": "73"}
+    own |= {"SLURM_ARRAY_JOB_ID": "70", "SLURM_ARRAY_TASK_ID": "3", "SLURM_NTASKS": "1"}
+    command = ["-m", "model=mlp", "data=moons", "logger=none", "progress=none", "seed=0,1,2,3"]
+    command += ["trainer.max_epochs=300", f"hydra.launcher.population={population}"]
+    process = started(*command, **own)
+    wait_until(lambda: len([f for f in run_folders() if len(read_history(f)) > 20]) >= 2)
+    begun = [f for f in run_folders() if read_record(f)["status"] == "running"]
+    jobs = {read_record(folder)["environment"]["pid"] for folder in begun}
+    # SLURM sends it to every process of the step.
+    others = [pid for pid in (process.pid, *descendants(process.pid)) if pid not in jobs]
+    for pid in (*jobs, *others):
+        os.kill(pid, signal.SIGUSR1)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 138, out + err
+    assert (tmp_path / "asked").read_text() == "requeue 70_3\n"
+    ended = [read_record(folder) for folder in begun]
+    assert {r["status"] for r in ended} <= {"interrupted", "completed"}
+    assert "stopped by SIGUSR1" in {r["error"] for r in ended}
+    wait_until(lambda: not any(map(is_alive, [*jobs, *others])), seconds=5)
+    again = started(*command, **own, SLURM_RESTART_COUNT="1")
+    out, err = again.communicate(timeout=200)
+    assert again.returncode == 0, out + err
+    assert [record["status"] for record in records().values()] == ["completed"] * 4
+    assert len(run_folders()) == 4

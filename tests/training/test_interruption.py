@@ -79,8 +79,12 @@ def steps_kept(folder: Path) -> int:
         (signal.SIGTERM, 18, []),
         (signal.SIGTERM, 8, ["trainer.val_check_interval=4", "optim=schedulefree_adamw"]),
         (signal.SIGINT, 36, ["steps_per_execution=64"]),
+        (signal.SIGTERM, 7, ["trainer.precision=64-true", "trainer.ema_decay=0.9"]),
     ],
-    ids=["amid an epoch", "accumulated", "at its end", "before a validation", "the last step"],
+    ids=[
+        *("amid an epoch", "accumulated", "at its end", "before a validation", "the last step"),
+        "in 64 bits",
+    ],
 )
 def test_a_signal_loses_no_step(
     how: signal.Signals, at: int, more: list[str], train_run: Callable, signalled: Callable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +13,11 @@ import torch
 from running import plain, run_folders
 
 from experiments import load_run
+from experiments.config.launch import Launch
 from experiments.errors.messages import UserError
 from experiments.record.folder import read_config, write_config
 from experiments.training.resume import difference, records_at
+from experiments.training.run import train
 from experiments.training.whole_checkpoint import (
     is_whole,
     latest_whole,
@@ -211,3 +214,35 @@ def test_a_config_that_is_broken_is_read_from_its_copy(
     (tmp_path / ".hydra/config.yaml").write_bytes(content)
     with pytest.raises(UserError, match="nor is there a whole"):
         read_config(tmp_path)
+
+
+class Killed(BaseException):
+    """The end of a process, before its run has a record."""
+
+
+def test_a_named_folder_without_a_record_is_that_of_the_run_that_was_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def die(*_: object) -> None:
+        raise Killed
+
+    write_table(100)
+    here = Launch([], run_dir=Path("here"))
+    config = plain(*SMALL, "trainer.max_epochs=1")
+    with monkeypatch.context() as patch:
+        patch.setattr("experiments.training.run.Recorder", die)
+        with pytest.raises(Killed):
+            train(copy.deepcopy(config), here)
+    assert (Path("here") / "config.yaml").is_file()
+    (Path("here") / ".record.json-0123.part").touch()
+    # That of another run is left as it is.
+    other = train({**copy.deepcopy(config), "seed": 1}, here)
+    run = train(copy.deepcopy(config), here)
+    assert [known.folder for known in (other, run) if known] == [Path("here-2"), Path("here")]
+    assert not list(Path("here").glob(".*.part"))
+    # As is one that has something else in it.
+    Path("there").mkdir()
+    (Path("there") / "notes.txt").touch()
+    elsewhere = train(copy.deepcopy(config), Launch([], run_dir=Path("there")))
+    assert elsewhere is not None
+    assert elsewhere.folder == Path("there-2")

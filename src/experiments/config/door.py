@@ -97,8 +97,8 @@ def call_script(
 ) -> int:
     """Call a function decorated with `hydra.main` and return the exit code of the process.
 
-    0: done; 1: a run failed; 2: a mistake in the input; 130: interrupted with Ctrl-C; 143: ended
-    by SIGTERM.
+    0: done; 1: a run failed; 2: a mistake in the input; 130: interrupted with Ctrl-C; 143, 138:
+    ended by SIGTERM, or by SLURM's SIGUSR1.
 
     Args:
         conf: the folder of its config.
@@ -145,7 +145,7 @@ def called(
             main()
     except KeyboardInterrupt as stop:
         print("Interrupted.", file=sys.stderr)
-        return 143 if isinstance(stop, Terminated) else 130
+        return stop.code if isinstance(stop, Terminated) else 130
     except (Exception, Leave) as caught:
         error = caught.error if isinstance(caught, Leave) else caught
         message = in_our_words(error, config_name, conf, sys.argv[1:])

@@ -20,15 +20,20 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from experiments.config.arguments import at_home, whole, with_paths
 from experiments.config.overrides import key_of, slug
 from experiments.errors.error_table import TABLE
+from experiments.record.claim import LOCK, is_held
 from experiments.record.folder import (
     CHECKPOINTS,
     CONFIG,
     DATA,
+    LOG,
     RECORD,
     claim_folder,
     write_config,
 )
 from experiments.record.plain_yaml import to_yaml
+
+BEFORE_RECORD = (CONFIG, CHECKPOINTS, LOG, LOCK, DATA, ".hydra")
+"""What there may be in a run's folder before it has a record."""
 
 
 @dataclass(frozen=True)
@@ -134,12 +139,32 @@ def open_folder(launch: Launch, config: dict[str, Any], identity: str) -> Path:
     if launch.sweep_dir is not None and wanted.is_dir() and not (wanted / RECORD).exists():
         # Whoever made it was killed before it wrote a record: the identity is claimed by us now.
         shutil.rmtree(wanted)
-    folder = claim_folder(wanted, or_empty=launch.run_dir is not None)
+    if launch.run_dir is not None and is_left_behind(wanted, config):
+        folder = wanted
+    else:
+        folder = claim_folder(wanted, or_empty=launch.run_dir is not None)
     launch.keep_data(folder, config)
     write_config(folder, config)
-    (folder / CHECKPOINTS).mkdir()
+    (folder / CHECKPOINTS).mkdir(exist_ok=True)
     save_hydra(folder, config, launch)
     return folder
+
+
+def is_left_behind(folder: Path, config: dict[str, Any]) -> bool:
+    """Return whether a folder that the user has named was made for this very run by a process that
+    was killed before it wrote a record.
+    """
+    if not folder.is_dir():
+        return False
+    names = {path.name for path in folder.iterdir()}
+    files = {name for name in names if not (name.startswith(".") and name.endswith(".part"))}
+    if not names or not files <= {*BEFORE_RECORD}:
+        return False
+    if CONFIG not in files:
+        is_same = files <= {LOCK}
+    else:
+        is_same = (folder / CONFIG).read_bytes() == to_yaml(config).encode()
+    return is_same and not is_held(folder)
 
 
 def save_hydra(folder: Path, config: dict[str, Any], launch: Launch) -> None:
@@ -154,7 +179,7 @@ def save_hydra(folder: Path, config: dict[str, Any], launch: Launch) -> None:
     with read_write(runtime), open_dict(runtime):
         runtime.output_dir = str(folder.resolve())
     own = folder / ".hydra"
-    own.mkdir()
+    own.mkdir(exist_ok=True)
     shutil.copyfile(folder / CONFIG, own / "config.yaml")
     texts = {
         "hydra.yaml": to_yaml(OmegaConf.to_container(hydra_config, enum_to_str=True)),

@@ -483,6 +483,7 @@ TABLE: dict[str, str] = {
     "sweep_of_an_agent": "W&B's agent has started this command for one run, and a multirun has "
     "several. Leave -m and sweeps=... away, or start it without the agent.",
     "claimed": "Another process is training {identity}; it is left to that one.",
+    "by_another": "(another process has done it)",
     "protocol_without_sweep": "protocol={given}: a protocol is one of sweeps. Type -m with values "
     "to compare, or sweeps=NAME, or leave it away.",
     "one_thing": "{given} and a sweep (-m) are two things. Leave -m away, and choose one value of "

@@ -52,7 +52,15 @@ class RunFailed(RuntimeError):
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which ends a sweep as Ctrl-C does."""
+    """A signal, which ends a sweep as Ctrl-C does.
+
+    Attributes:
+        code: the exit code of a process that it has ended.
+    """
+
+    def __init__(self, how: int) -> None:
+        super().__init__()
+        self.code = 128 + how
 
 
 def user_error(name: str, /, **values: object) -> UserError:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.errors.messages import UserError, user_error
+from experiments.record.folder import remove_parts
 from experiments.record.lock import Lock
 from experiments.record.record import Record, read_record
 
@@ -39,10 +40,15 @@ FINISHED = ("completed", "diverged", "pruned")
 
 @dataclass(frozen=True)
 class Known:
-    """A run of a sweep that is on disk."""
+    """A run of a sweep that is on disk.
+
+    Attributes:
+        was_there: it was done before it was asked for: nothing of it was trained.
+    """
 
     folder: Path
     record: Record
+    was_there: bool = False
 
     @property
     def is_finished(self) -> bool:
@@ -93,6 +99,19 @@ def locked(path: Path) -> Iterator[bool]:
         yield True
     finally:
         lock.release()
+
+
+@contextlib.contextmanager
+def writing_in(sweep_dir: Path) -> Iterator[None]:
+    """Be the only one, for the length of the block, who writes the files of a sweep itself.
+
+    Two launchers of one sweep declare one after the other, and neither leaves out what the other
+    has declared. What one that was killed amid a write has left is removed.
+    """
+    (sweep_dir / CLAIMS).mkdir(parents=True, exist_ok=True)
+    with Lock(sweep_dir / CLAIMS / "files.lock"):
+        remove_parts(sweep_dir)
+        yield
 
 
 @contextlib.contextmanager
@@ -159,10 +178,13 @@ def heartbeat(claims: Path, identity: str, before: Path | None) -> Iterator[bool
     finally:
         over.set()
         beating.join()
-        # Gone before the lock is: who comes next begins anew.
+        # Gone before the lock is: who comes next begins anew. Those before were killed, each before
+        # it could remove the one before it.
+        earlier = number - 1
+        while (path := claims / f"{identity}.{earlier}").exists():
+            path.unlink(missing_ok=True)
+            earlier -= 1
         mine.unlink(missing_ok=True)
-        if before is not None:
-            before.unlink(missing_ok=True)
 
 
 def beat(path: Path, over: threading.Event) -> None:
@@ -182,6 +204,18 @@ def beat(path: Path, over: threading.Event) -> None:
 def last_owner(claims: Path, identity: str) -> Path | None:
     files = [p for p in claims.glob(f"{identity}.*") if p.suffix[1:].isdigit()]
     return max(files, key=lambda path: int(path.suffix[1:]), default=None)
+
+
+def forget_dead_owners(sweep_dir: Path) -> None:
+    """Remove what owners have left who were killed after their run was done: nobody claims it any
+    more, and so nobody else would.
+    """
+    claims = sweep_dir / CLAIMS
+    names = [path for path in claims.glob("*.*") if path.suffix[1:].isdigit()]
+    for owner in names:
+        with locked(owner.with_suffix(".lock")) as is_free:
+            if is_free and not is_beating(owner):
+                owner.unlink(missing_ok=True)
 
 
 def is_beating(owner: Path, within: float = STALE_SECONDS) -> bool:

@@ -104,6 +104,15 @@ def write_atomic(path: Path, content: Content, is_synced: bool = True) -> None:
         raise
 
 
+def remove_parts(folder: Path) -> None:
+    """Remove what `write_atomic` has left in a folder where it was killed amid a write.
+
+    Nobody else may be writing there, whose file this would be too.
+    """
+    for path in folder.glob(".*.part"):
+        path.unlink(missing_ok=True)
+
+
 def sync(descriptor: int) -> None:
     """Have a file on the disk, where the file system can tell; some of networks cannot."""
     try:

@@ -22,6 +22,7 @@ from experiments.errors.error_table import TABLE
 from experiments.errors.likeness import hint
 from experiments.errors.messages import check_choice, refuse_unless, user_error
 from experiments.errors.wording import listed
+from experiments.record.claim import writing_in
 from experiments.record.folder import check_name, write_atomic
 from experiments.record.identity import BLOCKS
 from experiments.record.plain_yaml import SafeLoader, values_of
@@ -236,12 +237,12 @@ def declare(
     make_folder(sweep_dir)
     path = sweep_dir / FILE
     declared = {"declared_at": now(), "command": command, **declaration.plain(), **(more or {})}
-    before = read_declarations(sweep_dir)
     said = {"allow": [], "test": SIGN_FLIP}
-    if before and without_moment({**said, **before[-1]}) == without_moment(declared):
-        return
     text = "# What this sweep compares, as it was declared before its runs; the last one counts.\n"
-    write_atomic(path, text + yaml.safe_dump([*before, declared], sort_keys=False))
+    with writing_in(sweep_dir):
+        before = read_declarations(sweep_dir)
+        if not before or without_moment({**said, **before[-1]}) != without_moment(declared):
+            write_atomic(path, text + yaml.safe_dump([*before, declared], sort_keys=False))
 
 
 def check_folder(sweep_dir: Path) -> None:

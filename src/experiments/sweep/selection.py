@@ -13,6 +13,7 @@ from typing import Any
 
 from experiments.config.overrides import override_of
 from experiments.errors.wording import listed
+from experiments.record.claim import writing_in
 from experiments.record.folder import write_atomic
 from experiments.record.metric import Metric, Scores, best_trial, known_as, mean_score, written
 from experiments.sweep.tuning_space import TuningSpace
@@ -165,7 +166,8 @@ def standard_error(a: Scores, b: Scores) -> float:
 
 def write_selection(sweep_dir: Path, selections: Sequence[Selection], metric: str) -> None:
     content = {"metric": metric, "settings": [selection.plain() for selection in selections]}
-    write_atomic(sweep_dir / FILE, json.dumps(content, indent=1) + "\n")
+    with writing_in(sweep_dir):
+        write_atomic(sweep_dir / FILE, json.dumps(content, indent=1) + "\n")
 
 
 def tell_selections(selections: Sequence[Selection], metric: str, known: Metric) -> None:

@@ -29,6 +29,7 @@ from experiments.sweep.tuning import tune
 from experiments.sweep.until_settled import check_no_folds, complete, in_force, tell_plan
 from experiments.tracking import agent
 from experiments.tracking.mirror import following
+from experiments.training.slurm_job import CODES, requeue, those_heard
 
 Config = dict[str, Any]
 TELLING_SECONDS = 1.0
@@ -91,24 +92,33 @@ def continuable() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM do in the block what Ctrl-C does."""
+def ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM do in the block what Ctrl-C does, and within a SLURM job SIGUSR1.
+
+    A job that SIGUSR1 has ended is put back into SLURM's queue at the block's end, when every run
+    has been recorded; the same command goes on there.
+    """
     received: list[int] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         received.append(number)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {how: signal.signal(how, interrupt) for how in those_heard()}
     try:
         yield
     except (KeyboardInterrupt, SystemExit) as error:
-        # A job at work in this process hears the signal itself, and exits with its code.
-        if received or getattr(error, "code", None) == 128 + signal.SIGTERM:
-            raise Terminated from error
-        raise
+        if isinstance(error, SystemExit) and error.code in CODES:
+            # A job at work in this process hears the signal itself, and exits with its code.
+            received.append(int(error.code or 0) - 128)
+        if not received:
+            raise
+        if received[0] == signal.SIGUSR1:
+            requeue()
+        raise Terminated(received[0]) from error
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for how, handler in before.items():
+            signal.signal(how, handler)
 
 
 def start_sweep(
@@ -140,7 +150,7 @@ def start_sweep(
         stack.enter_context(continuable())
         composer = Composer(loader, master)
         carrier = stack.enter_context(make_carrier(master, composer))
-        stack.enter_context(ended_by_sigterm())  # Ray, when it starts, has it end the process
+        stack.enter_context(ended_by_signals())  # Ray, when it starts, has it end the process
         grid.check_conditions(composer.options_of)
         node: Any = OmegaConf.to_container(master.sweep, resolve=True)
         sweep_dir = Path(composer.sweep_dir)

@@ -11,6 +11,7 @@ from typing import Any
 from experiments.config.composer import Composer, added_by
 from experiments.errors.error_table import TABLE
 from experiments.errors.wording import listed
+from experiments.record.claim import forget_dead_owners
 from experiments.record.metric import Added, is_higher_better, numbers_of
 from experiments.sweep.declaration import Declaration, declare
 from experiments.sweep.grid import Cell
@@ -113,6 +114,8 @@ class Sweep:
             elif plan.counts()["running"]:
                 time.sleep(WAIT_SECONDS)
             else:
+                for folder in {job.sweep_dir for job in plan.jobs}:
+                    forget_dead_owners(folder)
                 return failures(plan, results)
             plan = plan.anew()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from experiments.config.launch import Launch, open_folder
@@ -15,7 +15,7 @@ from experiments.record import claim as claims
 from experiments.record.claim import Known, holding
 from experiments.record.code import change_of_code, changes
 from experiments.record.disk import refusals_told
-from experiments.record.folder import write_config
+from experiments.record.folder import CHECKPOINTS, remove_parts, write_config
 from experiments.training import resume
 from experiments.training.budget import Budget
 from experiments.training.console import logging_to
@@ -74,6 +74,8 @@ def claimed_folder(
         # A folder of hydra.run.dir may lie on another disk than paths.output.
         of_disk = folder if launch.run_dir else output
         with refusals_told(of_disk), holding(folder), keeping_log(folder):
+            for written in (folder, folder / CHECKPOINTS):
+                remove_parts(written)
             if claim.resumed is not None:
                 resume.check_unchanged(claim.resumed)
                 launch.keep_data(folder, parts.config)
@@ -91,7 +93,7 @@ def claimed(parts: RunParts, launch: Launch, resumed: Resumed | None) -> Iterato
             if done is not None:
                 with logging_to(None):
                     log.info(TABLE["done_there"], done.folder, done.record["status"])
-                yield Claim(is_granted=False, known=done)
+                yield Claim(is_granted=False, known=replace(done, was_there=True))
                 return
             resumed = next(resume.unfinished_runs(parent, parts.identity, run_dir), None)
             if resumed is None:
@@ -109,7 +111,10 @@ def claimed(parts: RunParts, launch: Launch, resumed: Resumed | None) -> Iterato
             return
         retries = launch.retry_failed or parts.config["sweep"]["retry_failed"]
         is_over = known.is_finished or (known.record["status"] == "failed" and not retries)
-        yield Claim(not is_over, known, None if is_over else resume.read_run(known.folder))
+        if is_over:
+            yield Claim(is_granted=False, known=replace(known, was_there=True))
+            return
+        yield Claim(resumed=resume.read_run(known.folder))
 
 
 def folder_of(parts: RunParts, launch: Launch, resumed: Resumed | None) -> Path:

@@ -28,9 +28,9 @@ from experiments.record.same_data import is_other_data
 from experiments.tracking import agent, names
 from experiments.training import devices
 from experiments.training.added_metrics import build_metrics, guesses
-from experiments.training.interruption import CODES
 from experiments.training.resume import Resumed
 from experiments.training.run_parts import RunParts
+from experiments.training.slurm_job import CODES
 from experiments.training.weighted_loss import weights_in
 
 log = logging.getLogger(__name__)

@@ -24,10 +24,10 @@ from experiments.record.identity import flat, with_parts_named
 from experiments.record.record import Record, read_record
 from experiments.record.same_data import ALLOW, change_of, is_other_data, is_same_but_for_data
 from experiments.training.budget import Budget, Used
-from experiments.training.interruption import is_restarted_by_slurm
 from experiments.training.launched import started_by_others
 from experiments.training.recipe import Recipe
 from experiments.training.run_parts import RunParts
+from experiments.training.slurm_job import is_restarted_by_slurm
 from experiments.training.whole_checkpoint import latest_whole, load_checkpoint
 
 log = logging.getLogger(__name__)

@@ -73,7 +73,7 @@ def train(config: Config, launch: Launch) -> Known | None:
         fit_and_test(parts, resumed.checkpoint if resumed else None, Outcome())
         return None
     with (
-        parts.trainer.interruption.heeded(),
+        parts.trainer.interruption.heeded(requeues=launch.sweep_dir is None),
         claimed_folder(parts, launch, resumed) as (folder, claim),
     ):
         if folder is None:
@@ -121,6 +121,10 @@ def fit_and_test(parts: RunParts, checkpoint: Path | None, outcome: Outcome) -> 
         devices.without_asking_for_gpus(),
         devices.computing_with(parts.num_threads, config["trainer"]["matmul_precision"]),
     ):
+        if checkpoint is not None:
+            # Lightning does so after it has loaded the weights: a network of 32 bits would round
+            # those of 64.
+            trainer.precision_plugin.convert_module(module.trained)
         with outcome.clock():
             trainer.fit(module.trained, data, ckpt_path=checkpoint, weights_only=True)
         if trainer.is_ended_early:

@@ -51,3 +51,21 @@ def test_a_job_that_another_launcher_is_at_is_not_counted(
     assert lines[0] == "· taken      seed=0"
     assert [line[:5] for line in lines[1:]] == ["[1/2]", "[2/2]"]
     assert len(board.seconds) == 2
+
+
+def test_a_run_that_another_process_has_done_is_told_so_and_not_counted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    jobs = [Job(Cell((), (f"seed={n}",)), {}, f"{n:016x}", "s", Path(), n) for n in range(2)]
+    board = Board(SweepPlan(jobs, {}), "test/loss", 1, is_higher_better=False)
+    for job, was_there in zip(jobs, (True, False), strict=True):
+        board.ended(RunningJob(job, started=0.0), Result("completed", was_there=was_there))
+    first, second = (line.strip() for line in capsys.readouterr().out.splitlines())
+    assert first.split() == [
+        "·",
+        "completed",
+        "seed=0",
+        *["(another", "process", "has", "done", "it)"],
+    ]
+    assert second.startswith("[1/1] ✓ completed  seed=1")
+    assert (board.taken, len(board.seconds)) == (1, 1)

@@ -23,7 +23,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from running import ROOT, run_folders
 from sweep_folders import write_run
 
-from experiments.record.claim import CLAIMS
+from experiments.record.claim import CLAIMS, claim
 from experiments.record.folder import read_config
 from experiments.record.record import read_record
 from experiments.sweep.grid import Cell
@@ -435,3 +435,19 @@ def test_who_looks_at_a_claim_does_not_lose_the_death_of_a_job(tmp_path: Path) -
     result = record_death(job, "failed", "killed")
     assert result.folder == str(folder)
     assert read_record(folder)["status"] == "failed"
+
+
+def test_a_run_that_was_done_when_its_process_died_is_done(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "job-00000000", status="completed")
+    before = (folder / "record.json").read_bytes()
+    job = Job(Cell((), ()), {}, "0" * 16, "s", tmp_path, 0)
+    assert record_death(job, "failed", "killed") == Result("completed", str(folder))
+    assert (folder / "record.json").read_bytes() == before
+
+
+def test_a_dead_job_that_another_launcher_has_taken_up_is_that_ones(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "job-00000000", status="running")
+    job = Job(Cell((), ()), {}, "0" * 16, "s", tmp_path, 0)
+    with claim(tmp_path, job.identity):
+        assert record_death(job, "failed", "killed") == Result("taken")
+    assert read_record(folder)["status"] == "running"

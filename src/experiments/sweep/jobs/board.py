@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from experiments.errors.error_table import TABLE
 from experiments.errors.messages import UserError
 from experiments.errors.wording import and_more
 from experiments.record.history import read_history
@@ -64,17 +65,18 @@ class Board:
     def ended(self, running: RunningJob, result: Result) -> None:
         name = running.job.name
         width = len(str(self.to_do))
-        if result.outcome == "taken":
-            # Nothing was done here: it is counted where it is.
-            self.to_do, self.taken = self.to_do - 1, self.taken + 1
-            self.tell(f"{'':{2 * width + 3}} · taken      {name}")
-            return
-        self.ended_jobs.append((name, result))
-        self.seconds.append(running.own_seconds)
         value = metric_of(result, self.metric)
         if value is not None and (self.best is None or self.is_better(value, self.best[0])):
             self.best = value, name
         outcome = f"{self.metric} {written(value)}" if value is not None else result.message or ""
+        if result.outcome == "taken" or result.was_there:
+            # Nothing was done here: it is counted where it is.
+            self.to_do, self.taken = self.to_do - 1, self.taken + 1
+            by = f"  {outcome}  {TABLE['by_another']}" if result.was_there else ""
+            self.tell(f"{'':{2 * width + 3}} · {result.outcome:9}  {name}{by}")
+            return
+        self.ended_jobs.append((name, result))
+        self.seconds.append(running.own_seconds)
         mark = MARKS.get(result.outcome, "✗")
         self.tell(
             f"[{len(self.ended_jobs):{width}}/{self.to_do}] {mark} {result.outcome:9}  {name}"

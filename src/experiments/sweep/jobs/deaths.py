@@ -20,17 +20,26 @@ CLAIM_SECONDS = 1.0
 
 
 def record_death(job: Job, status: Status, reason: str, output: str = "") -> Result:
-    """Write into the record and the log of a run why it is over, and return what became of it."""
+    """Write into the record and the log of a run why it is over, and return what became of it.
+
+    A run that was done when its process died, as one that was waiting for a server, is done; one
+    that another launcher has taken up since is that one's.
+    """
     folder = None
     with patient_claim(job.sweep_dir, job.identity) as is_ours:
         known = find_run(job.sweep_dir, job.identity) if is_ours else None
-        if known is not None and not known.is_finished:
+        if known is not None and known.is_finished:
+            record = known.record
+            return Result(record["status"], str(known.folder), record["error"])
+        if known is not None:
             folder = known.folder
             known.record["status"] = status
             known.record["error"], known.record["ended_at"] = reason, now()
             write_record(folder, known.record)
             with (folder / LOG).open("a", encoding="utf-8") as log:
                 log.write(f"{now()} ERROR experiments.sweep: {reason}\n{output}")
+    if not is_ours and status == "failed":
+        return Result("taken")
     return Result(status, str(folder) if folder else None, reason)
 
 

@@ -55,11 +55,13 @@ class Result:
             taken (another process is at it).
         folder: of the run, where there is one.
         message: what went wrong.
+        was_there: the run was done already, by another process.
     """
 
     outcome: str
     folder: str | None = None
     message: str | None = None
+    was_there: bool = False
 
     @property
     def came_to_nothing(self) -> bool:
@@ -193,7 +195,7 @@ def result_of(outcome: Known | BaseException | None) -> Result:
         return Result("taken")
     if isinstance(outcome, Known):
         record = outcome.record
-        return Result(record["status"], str(outcome.folder), record["error"])
+        return Result(record["status"], str(outcome.folder), record["error"], outcome.was_there)
     if isinstance(outcome, UserError):
         return Result("refused", message=str(outcome))
     if isinstance(outcome, RunFailed):

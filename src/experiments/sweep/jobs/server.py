@@ -321,8 +321,9 @@ def warm_up() -> dict[str, Any]:
 
 def main(start: str) -> None:
     """Serve the launcher that started this process."""
-    # The terminal's Ctrl-C is the launcher's to pass on.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A terminal's Ctrl-C is the launcher's to pass on, and so is what SLURM sends to all processes.
+    for how in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(how, signal.SIG_IGN)
     connection = Connection(os.dup(0))
     with open(os.devnull) as nothing:
         os.dup2(nothing.fileno(), 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from collections.abc import Sequence
@@ -9,7 +10,8 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from experiments.errors.error_table import TABLE
-from experiments.errors.messages import refuse_unless
+from experiments.errors.messages import RunFailed, refuse_unless
+from experiments.record.claim import FINISHED
 from experiments.record.record import Status
 from experiments.sweep.jobs.board import Board
 from experiments.sweep.jobs.carrier import WatchingCarrier
@@ -137,12 +139,14 @@ class Workers(WatchingCarrier):
         died: tuple[Status, str] = "failed", cause_of_death(ended)
         status, reason = self.reasons.pop(ended.number, died)
         if ended.result is None and running.group and status != "interrupted":
-            self.try_alone(running, reason, ended.output)
+            self.try_alone(running, reason, ended.output, source)
             return
         result = ended.result or record_death(running.job, status, reason, ended.output)
         self.tell(running, result, source)
 
-    def try_alone(self, running: RunningJob, reason: str, output: str) -> None:
+    def try_alone(
+        self, running: RunningJob, reason: str, output: str, source: JobSource | None
+    ) -> None:
         """Have a job whose process has died with others in it go on in one of its own.
 
         Which of them is to blame shows itself there, and is recorded of that one alone.
@@ -151,15 +155,21 @@ class Workers(WatchingCarrier):
         if not set(running.group) & self.running.keys():
             told = TABLE["population_died"].format(number=number, reason=reason)
             self.board.console.print(told, markup=False)
-        record_death(running.job, "interrupted", f"{reason}, with {number} runs in it", output)
+        reason = f"{reason}, with {number} runs in it"
+        result = record_death(running.job, "interrupted", reason, output)
+        if result.outcome in FINISHED:  # it was done, and had no time to say so
+            self.tell(running, result, source)
+            return
         self.grouped.try_alone(running.job)
 
     def interrupt(self) -> None:
         self.reasons = dict.fromkeys(self.running, ("interrupted", "stopped by SIGINT"))
-        for how, seconds in ((signal.SIGINT, GRACE_SECONDS), (signal.SIGKILL, LAST_SECONDS)):
-            for first in self.taken:
-                self.server.stop_job(first, how)
-            until = time.monotonic() + seconds
-            while self.running and time.monotonic() < until:
-                for ended in self.server.ended_jobs(max(0.0, until - time.monotonic())):
-                    self.take_leave(ended)
+        # Without a server the jobs are gone too, and their records say where they were.
+        with contextlib.suppress(OSError, RunFailed):
+            for how, seconds in ((signal.SIGINT, GRACE_SECONDS), (signal.SIGKILL, LAST_SECONDS)):
+                for first in self.taken:
+                    self.server.stop_job(first, how)
+                until = time.monotonic() + seconds
+                while self.running and time.monotonic() < until:
+                    for ended in self.server.ended_jobs(max(0.0, until - time.monotonic())):
+                        self.take_leave(ended)

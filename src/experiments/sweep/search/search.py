@@ -25,6 +25,7 @@ from experiments.config.overrides import NOT_IN_SWEEP_NAMES, is_within, key_of
 from experiments.errors.error_table import TABLE
 from experiments.errors.messages import UserError, check_choice, user_error
 from experiments.errors.wording import listed
+from experiments.record.claim import forget_dead_owners
 from experiments.record.identity import canonical, identity_of
 from experiments.record.metric import is_higher_better, names_in_stages
 from experiments.sweep.changed_code import check_code_of_search
@@ -146,6 +147,7 @@ class Search:
                 sweep.carrier.run_jobs(source, board)
         finally:
             report.write()
+            forget_dead_owners(sweep.sweep_dir)
         return source.failed
 
 

@@ -19,6 +19,7 @@ from experiments.config.composer import Composer
 from experiments.config.overrides import is_within, key_of
 from experiments.errors.commands import command_of
 from experiments.errors.wording import listed
+from experiments.record.claim import writing_in
 from experiments.record.folder import write_atomic
 from experiments.record.identity import without
 from experiments.record.metric import written
@@ -100,14 +101,16 @@ class SearchReport:
         """Write all that there is to write, and print the best."""
         folder = self.sweep.sweep_dir
         trials = self.study.get_trials(deepcopy=False)
-        write_atomic(folder / TABLE_FILE, table_of(self.spec, trials, self.seeds))
+        with writing_in(folder):
+            write_atomic(folder / TABLE_FILE, table_of(self.spec, trials, self.seeds))
         self.tell_pruned(trials)
         best = ranked(self.spec, self.study)
         if not best:
             print("No trial has come to a value.")
             return
         self.tell(best)
-        write_atomic(folder / BEST_FILE, self.best_experiment(best[0], len(trials)))
+        with writing_in(folder):
+            write_atomic(folder / BEST_FILE, self.best_experiment(best[0], len(trials)))
         self.draw(trials, best)
         print(f"Best:   {folder / BEST_FILE}\nTrials: {folder / TABLE_FILE}")
         print(f"Train:  {self.command_of(best[0])}", flush=True)

@@ -12,6 +12,9 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, Checkpoint, EarlyStopping
 
+from experiments.training.callbacks.last_amid_epoch import LastAmidEpoch
+from experiments.training.calls import Execution
+from experiments.training.interruption import Interruption, MemberInterruption
 from experiments.training.population.member_life import Started
 from experiments.training.population.population_module import PopulationModule
 
@@ -31,6 +34,7 @@ class MemberCallbacks(Callback):
         finish: ends a member whose training is over.
         fail: ends a member of which a callback has raised an error.
         about: has what is logged in a block go to the log of the member of a place.
+        interruption: what a signal asks of all members, who then keep where they are.
     """
 
     def __init__(
@@ -39,8 +43,11 @@ class MemberCallbacks(Callback):
         finish: Callable[[Started], None],
         fail: Callable[[Started, Exception], None],
         about: Callable[[int], contextlib.AbstractContextManager[None]],
+        interruption: Interruption,
     ) -> None:
         self.module, self.finish, self.fail, self.about = module, finish, fail, about
+        self.interruption = interruption
+        self.stops_after_validation = False
         self.seconds_to_write = SECONDS_TO_WRITE * len(module.members)
         self.last_written = time.perf_counter()
 
@@ -71,6 +78,9 @@ class MemberCallbacks(Callback):
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         def start(member: Started) -> None:
+            amid = member.trainer.checkpointing[-1]
+            assert isinstance(amid, LastAmidEpoch)
+            amid.interruption = MemberInterruption(self.interruption)
             self.tell(member, "setup", "fit")
             saved = member.checkpoint["callbacks"] if member.checkpoint is not None else {}
             for callback in member.trainer.callbacks:
@@ -84,6 +94,8 @@ class MemberCallbacks(Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.each(self.module.active, lambda member: self.tell(member, "on_train_start"))
         self.let_go(self.leave_and_finish)  # whose patience was at its end already
+        if trainer.world_size == 1:
+            self.interruption.begin(self.module.execution)
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.each(self.module.active, lambda member: self.tell(member, "on_train_epoch_start"))
@@ -91,6 +103,7 @@ class MemberCallbacks(Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, index: int
     ) -> None:
+        was_asked = self.interruption.asked is not None
         self.module.begin_moment()
         stepped = [m for m in self.module.members if m.place in self.module.of_step]
 
@@ -102,6 +115,11 @@ class MemberCallbacks(Callback):
         broken = [m for m in stepped if m.parts.module.member_broken is not None]
         self.each(broken, self.end_amid_epoch)
         self.let_go(self.end_amid_epoch)
+        if was_asked and not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
+            # Each has kept where it is, or will after the validation that comes first.
+            self.stops_after_validation = Execution.is_followed_by_validation(trainer)
+            if not self.stops_after_validation:
+                self.interruption.stop()
 
     def on_validation_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.each(self.module.active, lambda member: self.tell(member, "on_validation_start"))
@@ -111,6 +129,8 @@ class MemberCallbacks(Callback):
         self.each(self.module.active, lambda member: self.tell(member, "on_validation_end"))
         if not trainer.fit_loop.epoch_loop.batch_progress.is_last_batch:
             self.let_go(self.end_epoch_and_finish)
+            if self.stops_after_validation:
+                self.interruption.stop()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.module.begin_moment()
@@ -120,9 +140,14 @@ class MemberCallbacks(Callback):
         self.each(self.module.active, self.save_epoch)
         self.let_go(self.leave_and_finish)
         self.write_if_due()
+        self.interruption.stop()
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.interruption.end()
         self.each(self.module.active, lambda member: self.tell(member, "on_train_end"))
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
+        self.interruption.end()
 
     def let_go(self, end: Callable[[Started], None]) -> None:
         """End each member that is to stop; where all are, the Trainer itself ends."""

@@ -92,6 +92,8 @@ class PopulationModule(L.LightningModule):
             if member.checkpoint is not None:
                 module.load_saved(member.checkpoint)
                 module.means.load(member.checkpoint["standardized_sums"])
+                # At the end of an epoch that is under way a plateau is shown it.
+                member.trainer.callback_metrics.update(member.checkpoint.get("validated", {}))
         first = self.members[0].parts.module
         self.stack = Stack([member.parts for member in self.members], first.num_total())
         for number, member in enumerate(self.members):

@@ -19,6 +19,7 @@ from experiments.record.claim import Known
 from experiments.training import console, devices
 from experiments.training.check import check_config, check_launch
 from experiments.training.claimed_folder import check_planned_code
+from experiments.training.interruption import Interruption
 from experiments.training.population.member_callbacks import MemberCallbacks
 from experiments.training.population.member_checkpoints import CapturedCheckpoint
 from experiments.training.population.member_life import (
@@ -69,7 +70,7 @@ def train_members(
     together = [i for i, config in enumerate(configs) if not is_alone(config, launches[i])]
     stop: Outcome = None
     if len(together) > 1:
-        with console.logging_by(population.logs):
+        with console.logging_by(population.logs), population.interruption.heeded(requeues=False):
             stop = population.train(together)
     for place in range(len(configs)):
         if place not in population.outcomes:
@@ -92,6 +93,7 @@ class Population:
     Attributes:
         outcomes: of those whose way is over.
         lives: of the others, as far as they have begun.
+        interruption: what a signal asks of all of them.
         num_claimed: how many are trained together.
     """
 
@@ -101,6 +103,7 @@ class Population:
     logs: MemberLogs = field(default_factory=MemberLogs, init=False)
     outcomes: dict[int, Outcome] = field(default_factory=dict, init=False)
     lives: dict[int, Life] = field(default_factory=dict, init=False)
+    interruption: Interruption = field(default_factory=Interruption, init=False)
     num_claimed: int = field(default=0, init=False)
     thrown: BaseException | None = field(default=None, init=False)
 
@@ -193,7 +196,9 @@ class Population:
         """Train the members together; each is ended as soon as its training is over."""
         first, captured = members[0].parts, CapturedCheckpoint()
         module = PopulationModule(members, captured)
-        telling = MemberCallbacks(module, self.finish, self.fail, self.logs.about)
+        telling = MemberCallbacks(
+            module, self.finish, self.fail, self.logs.about, self.interruption
+        )
         config = first.config
         trainer = trainer_with(
             config,
