@@ -18,6 +18,7 @@ from experiments.config import composer, door
 from experiments.config.config_folders import CONF, shipped
 from experiments.config.example import write_example
 from experiments.config.launch import Launch
+from experiments.config.streams import mend_streams
 from experiments.errors.commands import (
     command_of,
     named_version,
@@ -171,7 +172,7 @@ def opened_by_script(file: str) -> int:
 
 def main() -> int:
     """Open the door that the first word names, and return the exit code of the process."""
-    door.replace_unprintable()
+    mend_streams()
     words = [door.as_utf8(word) for word in sys.argv[1:]]
     first = words[0] if words else HELP[0]
     is_known = first in DOORS or first in PLAIN

@@ -72,7 +72,7 @@ BAD = [
     (["trainer.max_steps=0"], "trainer.max_steps=0: allowed is -1 (no limit)"),
     (["optim.lr=-0.1"], "optim.lr=-0.1: allowed is a number above 0. Try optim.lr=0.001."),
     (["optim.lr=fast"], "optim.lr=fast: allowed is a number. Try optim.lr=0.001."),
-    (["data.batch_size=0"], "data.batch_size=0: allowed is a whole number of at least 1 (digits has 1294 training points) or full. Try data.batch_size=64."),
+    (["data.batch_size=0"], "data.batch_size=0: allowed is a whole number of at least 1 (digits has 1294 training points), full, or auto for a single run. Try data.batch_size=64."),
     (["data.batch_size=0.5"], "data.batch_size=0.5: allowed is a whole number or a word."),
     (["model.kernel_size=9", "model.padding=valid"], "model: convolution 1 has an input of size 8, and (W - F + 2P)/S + 1 ="),
     (["data=moons"], "model=cnn data=moons: a CNN slides windows over 1 to 3 dimensions"),

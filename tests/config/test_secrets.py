@@ -11,7 +11,7 @@ import pytest
 from running import QUIET, run_folders
 
 from experiments.errors.messages import RunFailed, UserError
-from experiments.errors.redaction import holds_secret, known_secrets, redacted
+from experiments.errors.redaction import holds_secret, known_secrets, netrc_passwords, redacted
 
 CANARY = "canary-5ecre7-0f-m1ne"
 OTHER = "an0ther-canary-0f-netrc"
@@ -171,3 +171,16 @@ def test_a_traceback_holds_no_secret(capsys: Any) -> None:
     said = capsys.readouterr().err
     assert "KeyError: '[secret]'" in said
     assert "Traceback" in said
+
+
+def test_a_user_without_a_home_and_without_an_entry_has_no_netrc(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def unknown(number: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    for name in ("HOME", "NETRC"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    assert netrc_passwords() == []
+    assert str(UserError("said")) == "said"

@@ -129,7 +129,10 @@ def test_a_batch_is_at_most_the_training_set(given: int | str, taken: int, is_cu
             {"batch_size": 0},
             "data.batch_size=0: allowed is a whole number of at least 1 (moons has",
         ),
-        ({"batch_size": "half"}, "has 72 training points) or full. Try data.batch_size=64."),
+        (
+            {"batch_size": "half"},
+            "has 72 training points), full, or auto for a single run. Try data.batch_size=64.",
+        ),
         ({"val_fraction": 1.0}, "data.val_fraction=1.0: of 80 training points"),
         ({"val_fraction": -0.1}, "data.val_fraction=-0.1: of 80 training points"),
         ({"val_fraction": 0.001}, "leaves 80 to train and 0 to validate"),

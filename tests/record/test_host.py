@@ -63,8 +63,11 @@ def test_no_part_of_a_core_and_at_least_one(monkeypatch: pytest.MonkeyPatch) -> 
 def test_openmp_says_how_many_threads(
     monkeypatch: pytest.MonkeyPatch, given: str, threads: int | None
 ) -> None:
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", given)
     assert host.wanted_threads() == threads
+    monkeypatch.setenv("MKL_NUM_THREADS", "1")
+    assert host.wanted_threads() == 1
 
 
 @pytest.mark.parametrize(

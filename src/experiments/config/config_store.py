@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def own_data_name(kind: str, path: str | None) -> str:
     """
     if path is None:
         return kind
-    place = Path(str(path)).expanduser()
+    place = Path(os.path.expanduser(str(path)))
     place = place.absolute() if place.name in ("", "..") else place
     if kind == "folder":
         return place.name or kind

@@ -6,7 +6,6 @@ Torch-free, so that --help, --cfg job and shell completion answer at once.
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import re
 import sys
@@ -36,6 +35,7 @@ from experiments.config.own_choices import (
     with_completed_folder,
 )
 from experiments.config.secrets import refuse_secrets, refuse_secrets_in
+from experiments.config.streams import mend_streams
 from experiments.config.vocabulary import Vocabulary
 from experiments.errors.commands import as_typed_here
 from experiments.errors.error_table import TABLE
@@ -46,8 +46,6 @@ HIDDEN = ("hydra",)
 FIGURES = "figure"
 """The group of figures.py, which train.py does not have."""
 
-STRICT = ("strict", "surrogateescape")
-"""What streams do with a character that they cannot show, by default and in the locale C: fail."""
 exit_code: int | None = None
 """What `call_script` returned, for whoever has to end the process; None before and outside of it.
 """
@@ -106,7 +104,7 @@ def call_script(
         understood: turns what was typed, and `conf`, into what Hydra can read.
     """
     global exit_code
-    replace_unprintable()
+    mend_streams()
     sys.excepthook = without_secrets
     sys.argv[1:] = [as_utf8(typed) for typed in sys.argv[1:]]
     exit_code = called(main, conf, arguments, config_name, understood)
@@ -128,6 +126,7 @@ def called(
     # With full errors Hydra raises them to us instead of printing them and leaving the process.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
+        refuse_vanished_folder()
         refuse_secrets(sys.argv[1:])
         if understood:
             sys.argv[1:] = understood(sys.argv[1:], conf)
@@ -168,18 +167,6 @@ def without_secrets(
     )
 
 
-def replace_unprintable() -> None:
-    """Have characters that a terminal or a file cannot show replaced, here and in child processes.
-
-    A sweep whose output goes to a file in latin-1 must not die of the mark before its first line.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper) and stream.errors in STRICT:
-            stream.reconfigure(errors="replace")
-    encoding, colon, errors = os.environ.get("PYTHONIOENCODING", "").partition(":")
-    os.environ["PYTHONIOENCODING"] = f"{encoding}:{errors if colon else 'replace'}"
-
-
 def as_utf8(typed: str) -> str:
     """Return an argument that Python could not read in the locale's own encoding as UTF-8.
 
@@ -189,6 +176,14 @@ def as_utf8(typed: str) -> str:
     if typed.isprintable():
         return typed
     return typed.encode(errors="surrogateescape").decode(errors="replace")
+
+
+def refuse_vanished_folder() -> None:
+    """Raise UserError where the folder that the command was typed in is no longer there."""
+    try:
+        os.getcwd()
+    except FileNotFoundError as error:
+        raise user_error("vanished_folder", given=os.environ.get("PWD", "?")) from error
 
 
 def refuse_two_things(arguments: Sequence[str]) -> None:

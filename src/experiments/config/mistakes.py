@@ -34,6 +34,8 @@ from experiments.config.mended_words import mended
 from experiments.config.overrides import key_and_word
 from experiments.config.value_mistakes import keys_beside, stands_for_nothing, wrong_type
 from experiments.config.vocabulary import Vocabulary
+from experiments.errors.error_table import TABLE
+from experiments.errors.memory import is_out_of_memory
 from experiments.errors.messages import (
     RunFailed,
     UnknownKey,
@@ -72,6 +74,12 @@ def in_words(
     """Return what to tell the user of an error by its own words alone."""
     if isinstance(error, UserError | RunFailed):
         return error
+    if is_out_of_memory(error):
+        return RunFailed(TABLE["out_of_memory_here"])
+    if isinstance(error, FileNotFoundError) and "temporary directory" in str(error):
+        return user_error("no_scratch")
+    if isinstance(error, UnicodeEncodeError):
+        return user_error("no_such_sign", given=error.object, encoding=error.encoding)
     if isinstance(error, OSError) and error.errno in OF_DISKS:
         return RunFailed(refusal(error, Path(error.filename or ".")))
     if isinstance(error, MissingConfigException):

@@ -5,6 +5,7 @@ Shape letters: N points, K classes.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ def existing(data: str, given: str | None, kind: str, example: str, key: str = "
     """
     if given is None:
         raise user_error("data_path", data=data, example=example)
-    path = Path(str(given)).expanduser()
+    path = Path(os.path.expanduser(str(given)))
     if not (path.is_dir() if kind == "folder" else path.is_file()):
         near = nearest(str(given), paths_beside(path, kind), least=0.75)
         raise user_error(

@@ -25,11 +25,14 @@ from experiments.data.sources import DataSet, Points, Subset, split
 from experiments.data.training_part import ALL, fewer_points, with_wrong_labels
 from experiments.errors.error_table import TABLE
 from experiments.errors.messages import refuse_unless, user_error
+from experiments.record.host import num_cores
 
 log = logging.getLogger(__name__)
 
 EVALUATION_BATCH_SIZE = 128
 SHUFFLE, BALANCED = "shuffle", "balanced"
+AUTO = "auto"
+"""A batch size that is found before the data of a run are built (training/fitting_batch.py)."""
 
 
 class DataModule(L.LightningDataModule):
@@ -54,7 +57,7 @@ class DataModule(L.LightningDataModule):
         augmentation: what is done to training batches.
         memory_limit: gigabytes (10^9 bytes); what is larger is read by workers, not held on the
             device.
-        num_workers: processes that read then.
+        num_workers: processes that read then; no more than this process has cores.
         test_shift: pixels by which every test image is moved at most, drawn from `split_seed`.
         at_once: hand out the stream of training batches, of which a call of the training step takes
             many, instead of single ones.
@@ -125,7 +128,8 @@ class DataModule(L.LightningDataModule):
         self.augmentation = replace(augmentation or Augmentation(), num_classes=num_classes)
         self.augmentation.check_values(self.spec.shape, name)
         self.memory_limit = memory_limit
-        self.num_workers = num_workers
+        # More than there are cores, as in a container, would only wait for each other.
+        self.num_workers = min(num_workers, num_cores())
         self.at_once = at_once
         self.hand_out: HandOut | None = None  # what is made of a batch for whoever trains
         self.evaluation_batch_size = evaluation_batch_size

@@ -18,6 +18,12 @@ TABLE: dict[str, str] = {
     "new_files": "{folder}: {names} would be overwritten or mixed with others. Choose an empty "
     "folder, or one without these.",
     "new_unwritable": "{path}: this cannot be written ({reason}). Choose another folder.",
+    "no_scratch": "There is no folder for temporary files that can be written to. Type export "
+    "TMPDIR=FOLDER before.",
+    "no_such_sign": "{given}: the locale of this shell ({encoding}) has not all of these signs. "
+    "Type export PYTHONUTF8=1 before, or plain letters.",
+    "vanished_folder": "{given}: the folder that this was typed in is no longer there. Type cd "
+    "FOLDER, and the command again.",
     # configuration
     "unknown_choice": "{group}={given}: there is no such {group}.{choices}",
     "unknown_key": "{key}: there is no such key.{choices}",
@@ -184,7 +190,14 @@ TABLE: dict[str, str] = {
     "memory_limit": "Data: {size:.2f} GB are above data.memory_limit={given:g}; read by "
     "{num_workers} workers instead of held in memory.",
     "batch_size": "data.batch_size={given}: allowed is a whole number of at least 1 ({data} has "
-    "{most} training points) or full. Try data.batch_size={instead}.",
+    "{most} training points), full, or auto for a single run. Try data.batch_size={instead}.",
+    "batch_found": "data.batch_size=auto: %d, which %s. The run is that of data.batch_size=%d.",
+    "no_batch": "data.batch_size=auto: no batch fits, as what was tried ended thus: {reason}.",
+    "batch_of_ranks": "data.batch_size=auto: it is tried on one device, and this run has {given} "
+    "processes. Find it with trainer.devices=1, and type {given} times that number.",
+    "batch_of_sweep": "data.batch_size=auto: the runs of a sweep are to have one batch, or what is "
+    "compared would be the batch, too. Find one by a single run (python train.py "
+    "data.batch_size=auto, with the largest of its models) and type that number.",
     "batch_cut": "data.batch_size={given}: the {most} training points are one batch.",
     "understood": "Data: {data}: {note}.",
     "batch_of_one": "data.batch_size={given}: of the {num_train} training points a batch of one is "
@@ -329,6 +342,12 @@ TABLE: dict[str, str] = {
     "disk_refuses": "{path}: the disk takes nothing more ({reason}). Mend that, or choose another "
     "folder with paths.output=FOLDER, and run the command again; with resume=auto it goes on where "
     "it can.",
+    "out_of_memory": "out of memory on {device}, {when}{asked}. Try {instead}",
+    "out_of_memory_here": "Out of memory. Name fewer runs or points, or leave more of this "
+    "machine's memory free.",
+    "out_of_memory_building": "Out of memory before anything was trained{asked}: the data or the "
+    "network are too large for this machine. Try data.num_train=NUMBER, a smaller model, or "
+    "another machine.",
     "run_failed": "The run failed: {reason}. The traceback is in {log}.",
     "unwritable_data": "{path}: the data cannot be unpacked there ({reason}). "
     "Choose another folder with data.root=FOLDER.",

@@ -53,7 +53,9 @@ def is_no_secret(value: str) -> bool:
 def netrc_passwords() -> list[str]:
     """Return the passwords of the user's netrc; none of a file that is broken."""
     given = os.environ.get("NETRC")
-    for path in [Path(given)] if given else [Path.home() / ".netrc", Path.home() / "_netrc"]:
+    # Not Path.home, which raises where there is neither HOME nor an entry for the user.
+    home = Path(os.path.expanduser("~"))
+    for path in [Path(given)] if given else [home / ".netrc", home / "_netrc"]:
         try:
             return list(passwords_in(str(path), path.stat().st_mtime_ns))
         except (OSError, ValueError, netrc.NetrcParseError):

@@ -62,10 +62,17 @@ def quota_of(group: Path) -> float:
         return math.inf
 
 
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+"""What torch asks for its number of threads."""
+
+
 def wanted_threads() -> int | None:
-    """Return OMP_NUM_THREADS, which torch's threads heed; of a list (nested levels) the first."""
-    first = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    return int(first) if first.isdigit() and int(first) else None
+    """Return the least of the variables that say how many threads; of a list (nested levels) the
+    first counts. None where none of them says so.
+    """
+    firsts = [os.environ.get(name, "").partition(",")[0].strip() for name in THREADS]
+    numbers = [int(first) for first in firsts if first.isdigit() and int(first)]
+    return min(numbers, default=None)
 
 
 def cpu_seconds() -> tuple[float, float, float]:

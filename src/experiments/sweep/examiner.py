@@ -53,11 +53,12 @@ class TorchExaminer:
     def check_values(self, config: Config) -> None:
         from experiments.training import build
         from experiments.training.added_metrics import build_metrics
-        from experiments.training.check import check_config
+        from experiments.training.check import check_batch_of_sweep, check_config
         from experiments.training.recipe import build_recipe
 
         with apart():
             check_config(config)
+            check_batch_of_sweep(config)
             build_recipe(config)
             spec = self.spec_of(config)
             network, loss = build.build_network(config, spec), build.loss_of(config, spec)

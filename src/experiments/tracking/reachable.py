@@ -34,7 +34,6 @@ TIMEOUT_SECONDS = 60
 """For one answer: a page of a hundred configs is more than W&B's own 19 seconds are meant for."""
 LONGEST_REASON = 200
 PROBE_SECONDS = 3.0
-OWN_FOLDER = Path(tempfile.gettempdir()) / "experiments-wandb"
 FIRST_SERVER_ERROR = 500
 
 
@@ -63,7 +62,7 @@ def key_problem(server: str) -> str | None:
 
 def netrc_file() -> Path:
     """Return where wandb looks for keys."""
-    return Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
+    return Path(os.path.expanduser(os.environ.get("NETRC") or "~/.netrc"))
 
 
 def ask(server: str) -> str | None:
@@ -100,16 +99,21 @@ def address() -> str:
     return str(wandb.setup().settings.base_url)
 
 
-def choose_mode(requested: str, folder: Path = OWN_FOLDER) -> tuple[Mode, str]:
+def own_folder() -> Path:
+    """Return a folder for what wandb keeps where there is no home folder, nor that of a run."""
+    return Path(tempfile.gettempdir()) / "experiments-wandb"
+
+
+def choose_mode(requested: str, folder: Path | None = None) -> tuple[Mode, str]:
     """Return online, offline or disabled, and one line that says why.
 
     Args:
         requested: `logger.mode`; `auto` follows what W&B was told, then looks for key and server.
-        folder: for what wandb would keep in a home folder, where there is none.
+        folder: for what wandb would keep in a home folder, where there is none; None: `own_folder`.
     """
     if requested == "disabled":
         return "disabled", "W&B: disabled, as asked for."
-    problem = load_settings(folder)
+    problem = load_settings(folder or own_folder())
     settings = wandb.setup().settings
     mode = settings.mode if requested == "auto" else requested
     if mode == "disabled" or (requested == "auto" and is_disabled_by_name()):
@@ -141,7 +145,7 @@ def connect() -> Any:
     Raises:
         UserError: there is no key for the server, it does not answer, or it refuses the key.
     """
-    problem = load_settings(OWN_FOLDER)
+    problem = load_settings(own_folder())
     server = address()
     if problem is not None:
         raise user_error("wandb_setup", reason=problem)

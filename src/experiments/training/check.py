@@ -20,7 +20,7 @@ from experiments.config.first_lines import first_line_missing, missing_keys
 from experiments.config.launch import Launch
 from experiments.config.overrides import dotted_keys, key_and_word, key_of
 from experiments.config.schema import GROUPS, AugmentConfig, ExperimentConfig
-from experiments.data.datamodule import DataModule
+from experiments.data.datamodule import AUTO, DataModule
 from experiments.data.sources import DataSpec
 from experiments.errors.error_table import TABLE
 from experiments.errors.messages import refuse_unless, unknown_key, user_error
@@ -52,6 +52,8 @@ def check_launch(config: Config, launch: Launch, is_resumed: bool) -> None:
     agent.check_parameters(config)
     if not is_resumed:
         check_names(config, launch.overrides)
+    if launch.sweep_dir is not None:
+        check_batch_of_sweep(config)
     if launch.sweep_dir is not None or launch.is_repeated:
         return
     if config["protocol"] != "fixed":
@@ -61,6 +63,12 @@ def check_launch(config: Config, launch: Launch, is_resumed: bool) -> None:
             raise user_error("key_without_sweep", given=override)
     if launch.has_sweep:
         raise user_error("file_without_mode")
+
+
+def check_batch_of_sweep(config: Config) -> None:
+    """Raise UserError for a run of a sweep that is to find a batch of its own."""
+    if config["data"]["batch_size"] == AUTO:
+        raise user_error("batch_of_sweep")
 
 
 def check_names(config: Config, overrides: list[str]) -> None:

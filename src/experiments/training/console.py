@@ -27,7 +27,12 @@ WIDTH = 100
 
 def console() -> Console:
     """Return a console on the present standard output, of a fixed width outside a terminal."""
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else WIDTH, highlight=False)
+    return Console(file=sys.stdout, width=None if is_terminal() else WIDTH, highlight=False)
+
+
+def is_terminal() -> bool:
+    """Return whether standard output is a terminal; a process may have none at all."""
+    return sys.stdout is not None and sys.stdout.isatty()
 
 
 def rows(values: dict[str, str]) -> Table:

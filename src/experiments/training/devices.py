@@ -206,7 +206,7 @@ def device_name(accelerator: str) -> str:
 def cores_to_use() -> int:
     """Return how many cores a run may keep busy: its share of a sweep, or what others leave.
 
-    OMP_NUM_THREADS is an upper limit, as it is of torch's own choice.
+    OMP_NUM_THREADS and MKL_NUM_THREADS are upper limits, as of torch's own choice.
     """
     share = num_cores() if host.SHARE in os.environ else host.num_free_cores()
     return min(share, host.wanted_threads() or share)

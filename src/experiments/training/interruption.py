@@ -15,6 +15,9 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
+import lightning as L
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+
 from experiments.errors.error_table import TABLE
 from experiments.training.calls import Execution
 from experiments.training.slurm_job import requeue, those_heard
@@ -128,3 +131,25 @@ def hear(handler: Handler, signals: list[signal.Signals]) -> dict[signal.Signals
 def end_by(how: signal.Signals) -> BaseException:
     """Return what ends a run by a signal: Ctrl-C's own exception, or an exit with its code."""
     return KeyboardInterrupt() if how == signal.SIGINT else SystemExit(128 + how)
+
+
+@contextlib.contextmanager
+def interruptible(trainer: L.Trainer) -> Iterator[None]:
+    """Turn Lightning's ways out of a signal into the usual ones.
+
+    Ctrl-C, which it makes sys.exit(1), becomes KeyboardInterrupt again; SIGTERM exits with 143.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SIGTERMException as error:
+        # Its own exit code is 0, as if all had been done.
+        raise SystemExit(128 + signal.SIGTERM) from error
+    except SystemExit as error:
+        # Not where a callback or a network of somebody's has called sys.exit.
+        if trainer.interrupted and isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        with contextlib.suppress(ValueError):  # not in the main thread
+            signal.signal(signal.SIGINT, handler)

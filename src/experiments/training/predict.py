@@ -28,7 +28,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
-from experiments.config.door import replace_unprintable
+from experiments.config.streams import mend_streams
 from experiments.config.trusted import check_read
 from experiments.data.loader import BatchLoader, FromMemory
 from experiments.data.new_points import NewPoints, Reader
@@ -76,13 +76,13 @@ def predict(
     """
     check_choice("checkpoint", checkpoint, CHECKPOINTS)
     names = trusted.strip("[]").split(",") if isinstance(trusted, str) else trusted
-    loaded = load_run(Path(run).expanduser(), [name.strip() for name in names])
+    loaded = load_run(Path(os.path.expanduser(run)), [name.strip() for name in names])
     module = loaded.module(checkpoint)
     bits = module.normalize.mean.dtype
     reader = Reader(str(loaded.folder), loaded.config["data"], module.spec, bits)
     points = reader.read(str(inputs), array)
     told = tell(loaded, module, points.inputs)
-    write_table(Path(output).expanduser(), table_of(module, points, told))
+    write_table(Path(os.path.expanduser(output)), table_of(module, points, told))
     return points, told
 
 
@@ -183,7 +183,7 @@ def words_of(arguments: Sequence[str]) -> dict[str, str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Predict what the command line names, and return the exit code: 0, or 2 after a message."""
     typed = list(sys.argv[1:] if arguments is None else arguments)
-    replace_unprintable()
+    mend_streams()
     if {"--help", "-h"} & set(typed):
         print(as_typed_here(str(__doc__)))
         return 0

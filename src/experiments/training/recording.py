@@ -14,6 +14,7 @@ import torch
 from experiments.config.arguments import command_line
 from experiments.config.launch import Launch
 from experiments.data.datamodule import DataModule
+from experiments.errors.memory import is_out_of_memory
 from experiments.errors.messages import RunFailed, UserError, user_error
 from experiments.errors.places import place_of
 from experiments.errors.redaction import redacted
@@ -26,7 +27,7 @@ from experiments.record.predictions import Predictions
 from experiments.record.record import SCHEMA, Record, now, write_record
 from experiments.record.same_data import is_other_data
 from experiments.tracking import agent, names
-from experiments.training import devices
+from experiments.training import devices, out_of_memory
 from experiments.training.added_metrics import build_metrics, guesses
 from experiments.training.resume import Resumed
 from experiments.training.run_parts import RunParts
@@ -79,7 +80,7 @@ class Recorder:
         resumed: Resumed | None,
         population: dict[str, int] | None = None,
     ) -> None:
-        self.trainer, self.folder = parts.trainer, folder
+        self.parts, self.trainer, self.folder = parts, parts.trainer, folder
         self.output = Path(parts.config["paths"]["output"])
         self.is_resumed = resumed is not None
         self.is_in_sweep = launch.sweep_dir is not None
@@ -140,7 +141,11 @@ class Recorder:
         record["status"] = "failed"
         place = "" if isinstance(error, UserError) else place_of(error)
         record["error"] = redacted(" ".join(f"{type(error).__name__}: {error}".split()) + place)
+        if is_out_of_memory(error):
+            record["error"] = out_of_memory.told_of(error, self.parts)
         log.error("The run failed.", exc_info=error)
+        if is_out_of_memory(error):
+            out_of_memory.let_go_of(error)
         return isinstance(error, UserError) or is_refusal(error, self.output, self.folder)
 
     def _count(self) -> list[Row]:

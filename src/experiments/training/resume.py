@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from experiments.catalogue.schedulers import depends_on_total
 from experiments.config.launch import Launch
 from experiments.config.overrides import is_within, key_of
 from experiments.config.trusted import check_read
+from experiments.data.datamodule import AUTO
 from experiments.errors.error_table import TABLE
 from experiments.errors.messages import UserError, refuse_unless, user_error
 from experiments.errors.wording import listed, spelled
@@ -174,6 +175,8 @@ def config_of(
     for key, override in sorted(typed.items(), key=lambda item: "." not in item[0]):
         if key in changeable or key.startswith(HARMLESS):
             continue
+        if key == "data.batch_size" and config["data"]["batch_size"] == AUTO:
+            continue  # the one that it has found
         if (different := difference(saved, config, key, changeable)) is not None:
             raise user_error(
                 error,
@@ -234,11 +237,26 @@ def unfinished_runs(parent: Path, identity: str, run_dir: Path | None = None) ->
         parent: that run folders lie below.
         run_dir: a folder that the user has named for the run, which is looked at first.
     """
-    folders = sorted(parent.glob(f"**/*-{identity[:8]}*/record.json"), reverse=True)
-    for path in [*records_at(run_dir), *folders]:
+    paths = parent.glob(f"**/*-{identity[:8]}*/record.json")
+    for path in [*records_at(run_dir), *newest_first(paths)]:
         resumed = unfinished(path.parent)
         if resumed is not None and resumed.record["identity"] == identity:
             yield resumed
+
+
+def newest_first(paths: Iterable[Path]) -> list[Path]:
+    """Return records by the moment at which their runs began, the last one first.
+
+    The names of folders tell the time of a wall clock, which goes back an hour in autumn, and which
+    another time zone has otherwise.
+    """
+
+    def began(path: Path) -> tuple[str, Path]:
+        with contextlib.suppress(UserError):
+            return str(read_record(path.parent)["started_at"]), path
+        return "", path
+
+    return sorted(paths, key=began, reverse=True)
 
 
 def named_run(run_dir: Path | None, identity: str) -> Known | None:

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import lightning as L
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from experiments.config.composer import Config, apply_full_batch
 from experiments.config.launch import Launch
@@ -28,8 +25,11 @@ from experiments.training.check import check_config, check_launch
 from experiments.training.claimed_folder import check_planned_code, claimed_folder
 from experiments.training.counted_tables import write_tables
 from experiments.training.diagnostics import health
+from experiments.training.fitting_batch import settle_batch_size
+from experiments.training.interruption import interruptible
 from experiments.training.loggers import RunLoggers
 from experiments.training.notices import tell_start, telling_of_delay
+from experiments.training.out_of_memory import memory_told
 from experiments.training.recording import Outcome, Recorder
 from experiments.training.run_parts import RunParts, build_run
 from experiments.training.told_points import ToldPoints
@@ -61,7 +61,8 @@ def train(config: Config, launch: Launch) -> Known | None:
         config = launch.settled(config)
         check_config(config)
         check_launch(config, launch, is_resumed=bool(resumed or original))
-        with telling_of_delay(config):
+        with telling_of_delay(config), memory_told():
+            settle_batch_size(config, launch)
             parts = build_run(config)
         check_planned_code(launch, parts)
     if original is not None:
@@ -147,25 +148,3 @@ def monitored_value(config: Config, known: Known | None) -> float | None:
         return None
     monitor = config["checkpoint"]["monitor"]
     return known.record["metrics"].get("val/loss" if monitor == "auto" else monitor)
-
-
-@contextlib.contextmanager
-def interruptible(trainer: L.Trainer) -> Iterator[None]:
-    """Turn Lightning's ways out of a signal into the usual ones.
-
-    Ctrl-C, which it makes sys.exit(1), becomes KeyboardInterrupt again; SIGTERM exits with 143.
-    """
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SIGTERMException as error:
-        # Its own exit code is 0, as if all had been done.
-        raise SystemExit(128 + signal.SIGTERM) from error
-    except SystemExit as error:
-        # Not where a callback or a network of somebody's has called sys.exit.
-        if trainer.interrupted and isinstance(error.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from error
-        raise
-    finally:
-        with contextlib.suppress(ValueError):  # not in the main thread
-            signal.signal(signal.SIGINT, handler)

@@ -6,7 +6,6 @@ import functools
 import io
 import math
 import os
-import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,6 +37,7 @@ from experiments.training.callbacks.stay_stopped import StayStopped
 from experiments.training.callbacks.stopwatch import Stopwatch
 from experiments.training.callbacks.user_measures import UserMeasures
 from experiments.training.calls import LONGEST_CALL, MOST_STEPS, Execution, per_batch_hooks
+from experiments.training.console import is_terminal
 from experiments.training.interruption import Interruption
 from experiments.training.launched import cluster_environments
 from experiments.training.user_module import UserModule
@@ -394,7 +394,7 @@ def checkpoints(
 def progress(how: str, history: History) -> list[Callback]:
     """Return what shows the progress: a bar on a terminal, one line per epoch elsewhere."""
     if how == "auto":
-        how = "bar" if sys.stdout.isatty() else "lines"
+        how = "bar" if is_terminal() else "lines"
     if how == "bar":
         return [EpochBar(leave=False)]
     return [EpochLines(history)] if how == "lines" else []

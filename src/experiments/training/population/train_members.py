@@ -14,12 +14,14 @@ from dataclasses import dataclass, field
 from experiments.config.composer import Config, apply_full_batch
 from experiments.config.launch import Launch
 from experiments.errors.error_table import TABLE
+from experiments.errors.memory import is_out_of_memory
 from experiments.errors.messages import RunFailed, UserError
 from experiments.record.claim import Known
 from experiments.training import console, devices
 from experiments.training.check import check_config, check_launch
 from experiments.training.claimed_folder import check_planned_code
-from experiments.training.interruption import Interruption
+from experiments.training.interruption import Interruption, interruptible
+from experiments.training.out_of_memory import let_go_of
 from experiments.training.population.member_callbacks import MemberCallbacks
 from experiments.training.population.member_checkpoints import CapturedCheckpoint
 from experiments.training.population.member_life import (
@@ -35,7 +37,7 @@ from experiments.training.population.member_parts import build_member
 from experiments.training.population.membership import why_alone
 from experiments.training.population.population_module import PopulationModule
 from experiments.training.population.stacked_batches import PopulationData
-from experiments.training.run import interruptible, train
+from experiments.training.run import train
 from experiments.training.run_parts import RunParts
 from experiments.training.trainer import trainer_with
 from experiments.training.whole_checkpoint import LAST
@@ -124,8 +126,12 @@ class Population:
             self.break_off(members, stop)
             return stop
         except Exception as error:
-            log.warning(TABLE["population_broken"].format(error=error), exc_info=error)
+            reason = " ".join(str(error).split()) or type(error).__name__
+            log.warning(TABLE["population_broken"].format(error=reason), exc_info=error)
             self.break_off(members, None)
+            if is_out_of_memory(error):
+                members.clear()
+                let_go_of(error)
         return None
 
     def claimed(self, places: list[int]) -> list[list[int]]:
