@@ -5,7 +5,8 @@
 
 A stated seed names every case; `--case KIND NUMBER` repeats one and shows its traceback. Cases are
 carried out in a fork, so that one which hangs, or kills its process, is told and the next goes on.
-Counts go to benchmarks/results/fuzz/counts.json with `--keep`.
+With `--keep` the counts of the kinds that were tried go to benchmarks/results/fuzz/counts.json, and
+all that stand there into the table of docs/reliability.md.
 
     done      carried out, and what was written says what was computed
     message   refused with a message of ours
@@ -26,7 +27,6 @@ import select
 import signal
 import sys
 import tempfile
-import time
 import traceback
 import warnings
 from collections import Counter
@@ -37,9 +37,17 @@ from typing import Any
 import fuzz_cases
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "results" / "fuzz"
+RESULTS = ROOT / "benchmarks" / "results" / "fuzz" / "counts.json"
+PAGE = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- fuzz: begin -->", "<!-- fuzz: end -->"
 SEED = 20261130
 NUMBERS = {"overrides": 5000, "runs": 200, "data": 1000, "folders": 500}
+TITLES = {
+    "overrides": "random overrides, valid and not: composed, checked, arguments of each part bound",
+    "runs": "tiny runs of random overrides: trained, and their records held against their files",
+    "data": "mutated tables, archives of arrays and folders of images: read as training reads them",
+    "folders": "mutated run folders in a sweep: loaded, compared and reported",
+}
 SECONDS = 120
 """How long one case may take."""
 LONGEST = 6000
@@ -333,13 +341,40 @@ def fuzz(
     return counts, faults
 
 
+def keep(seed: int, counts: dict[str, Counter[str]], faults: list[str]) -> None:
+    """Write the counts of what was tried beside those that are there, and the table of all."""
+    known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    for kind, ends in counts.items():
+        told = [fault for fault in faults if fault.startswith(f"{kind} ")]
+        known[kind] = {"seed": seed, **ends, "faults": told}
+    RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    RESULTS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    text = PAGE.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    PAGE.write_text(f"{before}{BEGIN}\n{table(known)}\n{END}{after}", encoding="utf-8")
+
+
+def table(known: dict[str, Any]) -> str:
+    """Return the counts as a table of Markdown."""
+    lines = [
+        "| input | tried | carried out | one message | anything else |",
+        "|---|---|---|---|---|",
+    ]
+    for kind in (kind for kind in TITLES if kind in known):
+        ends = [known[kind][end] for end in ("done", "message", "fault")]
+        cells = [TITLES[kind], *(f"{number:,}" for number in [sum(ends), *ends])]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--share", type=float, default=1.0, help="of the cases of each kind")
     parser.add_argument("--kinds", nargs="*", default=list(NUMBERS))
     parser.add_argument("--case", nargs=2, metavar=("KIND", "NUMBER"))
-    parser.add_argument("--keep", action="store_true", help="write benchmarks/results/fuzz/")
+    parser.add_argument("--keep", action="store_true", help="counts, and docs/reliability.md")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
@@ -349,7 +384,6 @@ def main() -> int:
             print(*outcome_of(judge, int(asked.case[1]), is_shown=True))
             return 0
         numbers = {kind: math.ceil(NUMBERS[kind] * asked.share) for kind in asked.kinds}
-        began = time.perf_counter()
         counts, faults = fuzz(asked.seed, numbers, scratch)
         is_called = (scratch / "canary").exists()
     for kind, ends in counts.items():
@@ -359,12 +393,10 @@ def main() -> int:
         )
     print(*faults, sep="\n")
     if is_called:
-        faults.append("code of a mutated run was called")
+        faults.append("folders or runs: code of a mutated run was called")
+        counts.setdefault("folders", Counter())["fault"] += 1
     if asked.keep:
-        kept = {"seed": asked.seed, "counts": counts, "faults": faults}
-        kept["minutes"] = round((time.perf_counter() - began) / 60, 1)
-        RESULTS.mkdir(parents=True, exist_ok=True)
-        (RESULTS / "counts.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        keep(asked.seed, counts, faults)
     return 1 if faults else 0
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import hydra
 
-from experiments.config import composer, door
+from experiments.config import composer, door, hydra_versions
 from experiments.config.config_folders import CONF, shipped
 from experiments.config.example import write_example
 from experiments.config.launch import Launch
@@ -157,7 +157,9 @@ def opened(name: str, typed: str, arguments: Sequence[str] | None = None) -> int
         arguments: what was typed after it; by default that of this process.
     """
     entry, conf = DOORS[name], shipped(CONF)
-    wrap = hydra.main(version_base="1.3", config_path=str(conf), config_name=entry.config_name)
+    words = sys.argv[1:] if arguments is None else arguments
+    allowed = {**hydra_versions.version_base(), **hydra_versions.may_call(words)}
+    wrap = hydra.main(config_path=str(conf), config_name=entry.config_name, **allowed)
     with typed_as(typed):
         return door.call_script(
             wrap(entry.task), conf, arguments, entry.config_name, entry.understood

@@ -62,15 +62,19 @@ class PlanSweeper(Sweeper):
     def make_carrier(self, config: "DictConfig", composer: "Composer") -> Any:
         from contextlib import nullcontext
 
+        from experiments.config.hydra_versions import with_controls_of
         from experiments.sweep.jobs.hydra_launchers import HydraCarrier
 
         assert self.hydra_context is not None
         assert self.task_function is not None
-        launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=self.hydra_context, task_function=self.task_function, config=config
-        )
+        given: dict[str, Any] = {
+            "hydra_context": self.hydra_context,
+            "task_function": self.task_function,
+        }
+        launcher = Plugins.instance().instantiate_launcher(config=config, **given)
         if isinstance(launcher, PlanLauncher):
             return launcher.carrier(composer)
+        launcher.setup(config=with_controls_of(config, composer.whole(())), **given)
         return nullcontext(HydraCarrier(launcher))
 
 

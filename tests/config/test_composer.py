@@ -60,13 +60,13 @@ def test_hydra_composes_once_per_combination_of_choices(
     composer: Composer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
-    load = ConfigLoaderImpl.load_sweep_config
+    load = ConfigLoaderImpl.load_configuration
 
-    def counted(self, master, overrides):  # type: ignore[no-untyped-def]
-        calls.append(overrides)
-        return load(self, master, overrides)
+    def counted(self, name, overrides, **mode):  # type: ignore[no-untyped-def]
+        calls.append([word for word in overrides if not word.startswith("hydra")])
+        return load(self, name, overrides, **mode)
 
-    monkeypatch.setattr(ConfigLoaderImpl, "load_sweep_config", counted)
+    monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", counted)
     for optim in ("sgd", "adam"):
         for lr in ("0.1", "0.2", "0.3"):
             for seed in range(5):

@@ -95,7 +95,7 @@ BAD = [
     (["+callbacks.n={token: canary}"], "+callbacks.n=...: secrets do not belong"),
     (["+callbacks.n={a: {my_api_key: canary}}"], "+callbacks.n=...: secrets do not belong"),
     (["logger.notes=${oc.env:CANARY_TOKEN}"], "logger.notes=...: secrets do not belong"),
-    (["+foo=3"], "foo: there is no such key. The configuration has: seed, test,"),
+    (["+qux=3"], "qux: there is no such key. The configuration has: seed, test,"),
     (["+callbacks.stop.patience=3"], "callbacks.stop: this is no callback, as it has no _target_."),
     (["callbacks=early_stopping", "data.val_fraction=0"], "callbacks: EarlyStopping watches val/loss, which this run does not measure. It measures: train/loss, train/accuracy."),
     (["checkpoint.monitor=val/nonsense", "data.val_fraction=0"], "checkpoint.monitor=val/nonsense: there is no such"),
@@ -134,9 +134,12 @@ BAD = [
 ]  # fmt: skip
 
 
-ROOT_HAS = "The configuration has: activation, again, callbacks,"
+ROOT_HAS = "The configuration has: activation, callbacks, changed_code, changed_data, checkpoint, compile, data, from,"
 BAD += [
     (["lr=0.1"], f"lr: there is no such key. Did you mean optim.lr=0.1? {ROOT_HAS}"),
+    (["form=outputs/runs/a"], "form: there is no such key. Did you mean from=outputs/runs/a?"),
+    (["from=[1,2]"], "from="),
+    (["seed=" + 600 * "x"], "xxx...(606 characters)...xxxxxxxxx: allowed is a whole number"),
     (["epochs=3"], "Did you mean trainer.max_epochs=3?"),
     (["num_epochs=3"], "Did you mean trainer.max_epochs=3?"),
     (["batch_size=32"], "Did you mean data.batch_size=32?"),

@@ -19,6 +19,7 @@ from hydra.errors import OverrideParseException
 
 from experiments.config.overrides import parsed
 from experiments.errors.commands import PROGRAM, typed_words
+from experiments.errors.wording import TYPED_FOR
 
 PATHS = (
     "resume",
@@ -35,7 +36,8 @@ PATHS = (
 """Keys that take the name of a file or a folder."""
 SEVERAL = ("runs", "data.path", "data.test_path")
 """Those of which a command may name several; a comma in any other is part of the name."""
-SHORT_FOR = {f"resume.{key}": key for key in ("changed_data", "changed_code")} | {"from": "again"}
+SHORT_FOR = {f"resume.{key}": key for key in ("changed_data", "changed_code")}
+SHORT_FOR |= {word: key for key, word in TYPED_FOR.items()}
 """What may be typed for a key whose own name would lie below another one's value, or is a word that
 Python keeps for itself.
 """

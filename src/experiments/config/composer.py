@@ -26,6 +26,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from experiments.config.arguments import at_home, with_paths
 from experiments.config.config_store import register_schemas
+from experiments.config.hydra_versions import job_config, version_base
 from experiments.config.overrides import key_of, parsed
 from experiments.config.secrets import refuse_secrets_in
 from experiments.errors.messages import unknown_choice, user_error
@@ -169,7 +170,7 @@ class Composer:
         if choices not in self.wholes:
             for choice in choices:
                 self.check_is_word(choice)
-            self.wholes[choices] = self.loader.load_sweep_config(self.master, list(choices))
+            self.wholes[choices] = job_config(self.loader, self.master, choices)
         return self.wholes[choices]
 
 
@@ -201,7 +202,7 @@ def composer_at(
         mode: of a single run, or of a multirun.
     """
     register_schemas()
-    with initialize_config_dir(str(conf), version_base="1.3", job_name=script):
+    with initialize_config_dir(str(conf), job_name=script, **version_base()):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
         master = hydra.compose_config(script, list(overrides), run_mode=mode, from_shell=False)

@@ -8,13 +8,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-import hydra
-import omegaconf
 from hydra.core.config_store import ConfigStore
 from omegaconf import AnyNode, DictConfig, ListConfig, Node, OmegaConf
 from omegaconf.resolvers import oc
 
 from experiments.config.arguments import PATHS
+from experiments.config.hydra_versions import register_resolver, use_parts_where_known
 from experiments.config.overrides import multirun_name
 from experiments.config.schema import (
     MODELS,
@@ -29,11 +28,6 @@ from experiments.config.schema import (
 )
 from experiments.record.plain_yaml import FLOAT
 
-KNOWN_HYDRA = "1.3"
-"""The version whose private parts kept_parts.py knows."""
-KNOWN_OMEGACONF = "2.3"
-"""The version in which `register_resolver` is another function, of before; 2.4 says so to what was
-`register_new_resolver`."""
 COMPRESSED = (".gz", ".bz2", ".xz")
 
 
@@ -100,23 +94,10 @@ def sweep_name(overrides: ListConfig) -> str:
     return multirun_name(typed)
 
 
-def use_parts_where_known() -> None:
-    """Have Hydra merge each part once, where its inside is the one that this was written for.
-
-    Another version merges by itself, in more time and to the same.
-    """
-    if hydra.__version__.startswith(f"{KNOWN_HYDRA}."):
-        from experiments.config.kept_parts import use_parts
-
-        use_parts()
-
-
 @functools.cache
 def register_schemas() -> None:
     """Make schemas, resolvers and our loader known to Hydra: once in a process, it takes 40 ms."""
     use_parts_where_known()
-    is_renamed = not omegaconf.__version__.startswith(f"{KNOWN_OMEGACONF}.")
-    register: Any = OmegaConf.register_resolver if is_renamed else OmegaConf.register_new_resolver
     store = ConfigStore.instance().store
     store(group="schema", name="experiment", node=ExperimentConfig, package="_global_")
     store(group="schema", name="comparison", node=ComparisonConfig, package="_global_")
@@ -129,12 +110,7 @@ def register_schemas() -> None:
     store(group="schema/logger", name="files", node=FilesConfig)
     for name, schema in MODELS.items():
         store(group="schema/model", name=name, node=schema)
-    register("oc.env", environment_value, replace=True)
+    register_resolver("oc.env", environment_value)
     # Cached: Hydra hands the cache to every job, whose own overrides hold single values.
-    register(
-        "multirun_name",
-        sweep_name,
-        use_cache=True,
-        replace=True,
-    )
-    register("own_data", own_data_name, replace=True)
+    register_resolver("multirun_name", sweep_name, use_cache=True)
+    register_resolver("own_data", own_data_name)

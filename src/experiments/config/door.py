@@ -25,6 +25,7 @@ from experiments.config.composer import composer_at
 from experiments.config.composition_mistakes import groups_of_one_choice, script_of
 from experiments.config.config_folders import group_files
 from experiments.config.config_store import register_schemas
+from experiments.config.hydra_versions import with_mode
 from experiments.config.kept_config import check_rerun
 from experiments.config.mended_words import WITH_VALUE, mended, unknown_options
 from experiments.config.mistakes import in_our_words
@@ -140,7 +141,7 @@ def called(
             refuse_hidden_files(sys.argv[1:], conf)
             check_rerun(sys.argv[1:])
             tell_own(sys.argv[1:], config_name)
-            sys.argv[1:] = with_completed_folder(sys.argv[1:])
+            sys.argv[1:] = with_mode(with_completed_folder(sys.argv[1:]), conf)
             main()
     except KeyboardInterrupt as stop:
         print("Interrupted.", file=sys.stderr)

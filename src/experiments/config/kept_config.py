@@ -13,6 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from experiments.config.composer import announced, plain
+from experiments.config.hydra_versions import IS_1_3
 from experiments.config.trusted import check_read
 from experiments.errors.messages import UserError, user_error
 
@@ -57,8 +58,15 @@ def is_plugin(module: str) -> bool:
 
 
 def check_rerun(arguments: Sequence[str]) -> None:
-    """Raise UserError where a config that is to be trained again could do anything else."""
+    """Raise UserError where a config that is to be trained again could do anything else.
+
+    Hydra 1.4 reads overrides from the run folder in its place, which may name callbacks: `from`
+    does the same, and looks at what is called.
+    """
     path = rerun_among(arguments)
+    if path is not None and not IS_1_3:
+        folder = path if path.is_dir() else path.parent.parent
+        raise user_error("rerun_next", option=OPTION, given=path, folder=folder)
     if path is None or not path.exists():  # which Hydra says
         return
     try:

@@ -15,7 +15,7 @@ from typing import Any
 from experiments.config import schema
 from experiments.config.config_folders import group_files
 from experiments.config.overrides import key_and_word
-from experiments.errors.wording import spelled
+from experiments.errors.wording import spelled, typed_key
 
 SCHEMAS: dict[str, dict[str, type]] = {
     "model": schema.MODELS,
@@ -113,7 +113,7 @@ def keys_of_file(file: Path, group: str) -> Keys:
 
 
 def keys_of_type(kind: type, prefix: str = "") -> Keys:
-    """Return the keys of a dataclass in full, those of the dataclasses in it too."""
+    """Return the keys of a dataclass in full, as typed, those of the dataclasses in it too."""
     keys: Keys = {}
     for part in fields(kind):
         if part.name in NOT_KEYS and kind not in (schema.ComparisonConfig, schema.FiguresConfig):
@@ -122,7 +122,8 @@ def keys_of_type(kind: type, prefix: str = "") -> Keys:
         if is_dataclass(made):
             keys |= keys_of_type(type(made), f"{prefix}{part.name}.")
         else:
-            keys[f"{prefix}{part.name}"] = spelled(part.default if made is None else made)
+            name = f"{prefix}{part.name}" if prefix else typed_key(part.name)
+            keys[name] = spelled(part.default if made is None else made)
     return keys
 
 

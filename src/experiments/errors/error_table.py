@@ -126,6 +126,8 @@ TABLE: dict[str, str] = {
     "link": "a link that leads out of {path} is not followed; name its own place in runs=",
     "rerun": "{path}: this is no configuration that a run has kept ({reason}), and is not loaded, "
     "as a pickle may run any program. Type the overrides of the run again, or resume=FOLDER.",
+    "rerun_next": "{option} {given}: Hydra 1.4 reads a run's overrides for this, which may name "
+    "what is to be called. Type python train.py from={folder}.",
     "untrusted_run": "{path}: its config names {key}._target_={given}, and of what the config of a "
     "run names only this package, torch, torchvision, torchmetrics and lightning are called. "
     "If you know that code and mean it, type trusted=[{package}], or "
@@ -403,7 +405,8 @@ TABLE: dict[str, str] = {
     "beside are logger, progress, paths.output, {allowed}. Leave {given} away.",
     "again_data": "from={path}: the data have changed since: {change}. Put the old data back; "
     "changed_data=allow trains on these all the same, and names them.",
-    "same": "The same as %s, bit for bit: the weights, %d rows of history, %d metrics.%s",
+    "same": "The same as %s, bit for bit: %s%d rows of history, %d metrics.%s",
+    "weights_gone": " Its {names} is not there any more, and was not compared.",
     "same_beside": " And that though: {changes}.",
     "same_environment": "nothing that is recorded has changed. What is left is code that draws "
     "from a stream of its own, or reads what the configuration does not name",

@@ -12,17 +12,29 @@ from experiments.errors.commands import as_typed_here
 from experiments.errors.error_table import TABLE
 from experiments.errors.likeness import hint, nearest_key
 from experiments.errors.redaction import redacted
-from experiments.errors.wording import as_typed, listed, visible
+from experiments.errors.wording import (
+    as_typed,
+    listed,
+    shortened,
+    typed_key,
+    visible,
+    with_typed_keys,
+)
 
 LONG_LIST = 180
 """Characters of choices from which on what was probably meant stands before them."""
+
+
+def sayable(message: str) -> str:
+    """Return a message without secrets, signs that a terminal obeys, and words without end."""
+    return shortened(visible(redacted(with_typed_keys(message))))
 
 
 class UserError(ValueError):
     """A mistake in the input, which the user can mend; its text is the whole message."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(visible(redacted(as_typed_here(message))))
+        super().__init__(sayable(as_typed_here(message)))
 
 
 class UnknownKey(UserError):
@@ -48,7 +60,7 @@ class RunFailed(RuntimeError):
     """A run that could not be finished; its record says failed, its log has the traceback."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(visible(redacted(message)))
+        super().__init__(sayable(message))
 
 
 class Terminated(KeyboardInterrupt):
@@ -115,8 +127,10 @@ def unknown_key(
         elsewhere: keys of other parts, in full.
         otherwise: what is said where no key is alike.
     """
-    known = list(known)
-    others = [key for key in elsewhere if key != f"{prefix}{word}"]
+    given = list(known)
+    known = given if prefix else [typed_key(key) for key in given]
+    known = sorted(known) if given == sorted(given) else known
+    others = [typed_key(key) for key in elsewhere if key != f"{prefix}{word}"]
     near = nearest_key(f"{prefix}{word}", [*(f"{prefix}{key}" for key in known), *others])
     suggestion = f" Did you mean {near}=...?" if near else otherwise
     listing = f" {parent} has: {listed(known)}."

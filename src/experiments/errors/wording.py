@@ -6,6 +6,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+TYPED_FOR = {"again": "from"}
+"""Keys that are typed by another word, which Python keeps for itself."""
+LONGEST_WORD = 500
+"""Characters from which on a word is cut in a message; no path that one types is so long."""
 NEVER_MEANT = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff"
 UNSEEN = re.compile(rf"[{NEVER_MEANT}\r\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb]")
 """Signs that a terminal or a page obeys and does not show: escapes, what turns the direction of
@@ -22,6 +26,39 @@ def visible(text: str) -> str:
     ('ok\\\\x1b[2J', 'a\\\\u202eb', 'relu\\n')
     """
     return UNSEEN.sub(lambda sign: ascii(sign[0])[1:-1], text)
+
+
+def shortened(text: str) -> str:
+    """Return a text in which words that nobody reads to their end are cut, and say how long.
+
+    >>> shortened("seed=" + 10_000 * "x" + ": allowed is a number")[390:]
+    'xxxxxxxxxx...(10,006 characters)...xxxxxxxxx: allowed is a number'
+    """
+    return re.sub(rf"\S{{{LONGEST_WORD + 1},}}", cut, text)
+
+
+def cut(word: re.Match[str]) -> str:
+    text = word[0]
+    return f"{text[: LONGEST_WORD - 100]}...({len(text):,} characters)...{text[-10:]}"
+
+
+def typed_key(key: str) -> str:
+    """Return what is typed for a key of the configuration.
+
+    >>> typed_key("again"), typed_key("seed")
+    ('from', 'seed')
+    """
+    return TYPED_FOR.get(key, key)
+
+
+def with_typed_keys(text: str) -> str:
+    """Return a text in which such a key stands as it is typed.
+
+    >>> with_typed_keys("again=3: train it again")
+    'from=3: train it again'
+    """
+    keys = "|".join(TYPED_FOR)
+    return re.sub(rf"(?<![\w.])({keys})(?==)", lambda key: TYPED_FOR[key[0]], text)
 
 
 def all_visible(value: Any) -> Any:

@@ -13,7 +13,7 @@ from torch import Tensor
 from experiments.config.launch import Launch
 from experiments.errors.error_table import TABLE
 from experiments.errors.messages import RunFailed, refuse_unless, user_error
-from experiments.errors.wording import few
+from experiments.errors.wording import few, listed
 from experiments.record.claim import Known
 from experiments.record.environment import changes_between, made_with
 from experiments.record.folder import CHECKPOINTS, LOG
@@ -60,7 +60,14 @@ def tell_whether_same(original: Resumed, known: Known) -> None:
         beside = TABLE["same_beside"].format(changes="; ".join(changed)) if changed else ""
         num_rows = len(read_history(known.folder))
         num_metrics = len(known.record["metrics"])
-        log.info(TABLE["same"], original.folder, num_rows, num_metrics, beside)
+        before, after = (
+            {name for name in (BEST, LAST) if checkpoint_of(folder, name)}
+            for folder in (original.folder, known.folder)
+        )
+        gone = sorted(after - before)
+        weights = "the weights, " if after & before else ""
+        beside += TABLE["weights_gone"].format(names=listed(gone)) if gone else ""
+        log.info(TABLE["same"], original.folder, weights, num_rows, num_metrics, beside)
         return
     is_gpu = not str(known.record["environment"].get("device")).startswith("cpu")
     why = "; ".join(changed) or TABLE["same_environment_gpu" if is_gpu else "same_environment"]
@@ -104,12 +111,15 @@ def parting(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> str | 
 
 
 def of_weights(before: Path, after: Path, name: str) -> str | None:
-    """Return by how much the weights of two checkpoints differ; None where they are the same."""
-    paths = [folder / CHECKPOINTS / name for folder in (before, after)]
-    there = [is_whole(path) for path in paths]
-    if not all(there):
-        return None if there == [False, False] else f"one of the two has no {name}"
-    one, other = (load_checkpoint(p, "Leave from=... away.")["state_dict"] for p in paths)
+    """Return by how much the weights of two checkpoints differ; None where they are the same, or
+    those of before are gone.
+    """
+    paths = [checkpoint_of(folder, name) for folder in (before, after)]
+    if paths[0] is None:
+        return None
+    if paths[1] is None:
+        return f"it has no {name}"
+    one, other = (load_checkpoint(p, "Leave from=... away.")["state_dict"] for p in paths if p)
     if one.keys() != other.keys():
         return f"{name}: other names of weights"
     unequal = [key for key in one if not torch.equal(one[key], other[key])]
@@ -117,6 +127,11 @@ def of_weights(before: Path, after: Path, name: str) -> str | None:
         return None
     largest = max(distance(one[key], other[key]) for key in unequal)
     return f"{name}: {len(unequal)} of {len(one)} tensors differ, by {largest:.3g} at most"
+
+
+def checkpoint_of(folder: Path, name: str) -> Path | None:
+    path = folder / CHECKPOINTS / name
+    return path if is_whole(path) else None
 
 
 def distance(one: Tensor, other: Tensor) -> float:

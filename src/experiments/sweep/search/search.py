@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from optuna.distributions import distribution_to_json
 
 from experiments.config.composer import Composer, added_by, announced
@@ -219,7 +219,7 @@ def start_search(
     tell_limits(search.spec.space, options)
     if not any(o.startswith("hydra.sweep.dir=") for o in master.hydra.overrides.hydra):
         # Beside the runs of a grid over the same keys, which are another question.
-        with open_dict(master.hydra):
+        with open_dict(master.hydra), read_write(master.hydra.sweep):
             with announced(master):
                 sweep_dir = str(master.hydra.sweep.dir)
             master.hydra.sweep.dir = f"{sweep_dir}-{options.name}"
