@@ -6,6 +6,7 @@ itself is what is tested (tests/slow).
 
 from __future__ import annotations
 
+import gc
 import os
 import runpy
 from collections.abc import Callable, Iterator
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
 torch.set_num_threads(1)
 # And the same number whatever else the machine does, here and in child processes.
 os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def pytest_collection_finish() -> None:
+    """Leave out of every later collection of garbage what imports and thousands of tests are."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -10,7 +10,7 @@ from config.wrong.tables import TABLES
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.usefixtures("at_the_door")
+@pytest.mark.usefixtures("at_the_door", "lent_server")
 @pytest.mark.parametrize("name", TABLES)
 def test_every_wrong_command_is_told_what_to_type(name: str) -> None:
     script, rows = TABLES[name]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import ended, started
-from running import ROOT, run_folders
+from processes import COMPARE, ended, forked, started
+from running import run_folders
 from scipy import stats
 from sklearn.datasets import load_digits
 
@@ -41,8 +39,7 @@ def test_a_cross_validated_sweep_from_its_command_to_the_verdict() -> None:
         assert hits == pytest.approx(accuracies[name])
 
     [sweep] = Path("outputs/sweeps").iterdir()
-    command = [sys.executable, str(ROOT / "compare.py"), f"runs={sweep}", "wandb=disabled"]
-    subprocess.run(command, check=True, capture_output=True, timeout=200)
+    ended(forked(COMPARE, f"runs={sweep}", "wandb=disabled"))
     verdict = json.loads(Path("outputs/reports/cross_validation/verdict.json").read_text())
     [pair] = verdict["tasks"][0]["pairs"]
     d = np.subtract(accuracies["mlp"], accuracies["linear"])

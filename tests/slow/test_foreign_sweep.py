@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from processes import ended, parents, started, wait_until
-from running import ROOT, run_folders
+from processes import SCRIPT, ended, finished, parents, started, wait_until
+from running import run_folders
 
 from experiments.record.record import read_record
 
@@ -101,9 +100,7 @@ HARMLESS = ["well", "counts", "settings", "seeds", "patches", "prints"]
 def sweep(*typed: str) -> subprocess.CompletedProcess[str]:
     words = ["-m", "--config-dir=conf", "model=net", "data=xor", "data.num_samples=60"]
     words += ["trainer.max_epochs=2", "logger=none", *typed]
-    return subprocess.run(
-        [sys.executable, str(ROOT / "train.py"), *words], capture_output=True, text=True
-    )
+    return finished(SCRIPT, *words)
 
 
 def runs(name: str) -> dict[str, dict[str, object]]:

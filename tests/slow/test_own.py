@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from own_parts import PAGE, blocks_of
-from running import ROOT, run_folders
+from processes import SCRIPT, finished
+from running import run_folders
 
 from experiments.record.record import read_record
 
@@ -28,16 +27,15 @@ def test_the_commands_of_the_page_do_what_it_says(tmp_path: Path) -> None:
     assert len(lines) == 2
     for line in lines:
         words = shlex.split(line)[2:]
-        command = [sys.executable, str(ROOT / "train.py"), *words, "trainer.max_epochs=2"]
-        answer = subprocess.run(command, capture_output=True, text=True)
+        answer = finished(SCRIPT, *words, "trainer.max_epochs=2")
         assert answer.returncode == 0, answer.stderr
     records = [read_record(folder) for folder in run_folders()]
     assert len(records) == 5
     own = [r for r in records if "model=net" in r["overrides"]]
     assert [list(r["code"] or {}) for r in own] == [["nets"]] * 3
     assert all(r["num_parameters"] == 2 * 16 + 16 + 16 * 2 + 2 for r in own)
-    command = [*command[:2], "--config-dir=mine", "model=net", "data=digits", "loss=mse"]
-    wrong = subprocess.run([*command, "model.widht=8"], capture_output=True, text=True)
+    command = [SCRIPT, "--config-dir=mine", "model=net", "data=digits", "loss=mse"]
+    wrong = finished(*command, "model.widht=8")
     assert wrong.returncode == 2
     assert "Did you mean model.width=8?" in wrong.stderr
 
@@ -49,8 +47,7 @@ def test_the_lightning_module_of_the_page_trains(tmp_path: Path) -> None:
         "name: lit\n_target_: lit.Lit\nlr: 0.02\n"
     )
     words = ["model=lit", "logger=[csv]", "metrics=f1_macro", "trainer.max_epochs=5"]
-    command = [sys.executable, str(ROOT / "train.py"), *words]
-    answer = subprocess.run(command, capture_output=True, text=True)
+    answer = finished(SCRIPT, *words)
     assert answer.returncode == 0, answer.stderr
     [folder] = run_folders()
     metrics = read_record(folder)["metrics"]
@@ -70,9 +67,7 @@ def test_the_folder_of_your_own_does_what_the_page_says(tmp_path: Path) -> None:
             here = here / words[0]
             continue
         program = ["-m", "experiments"] if first == "experiments" else []
-        answer = subprocess.run(
-            [sys.executable, *program, *words], capture_output=True, text=True, cwd=here
-        )
+        answer = finished(*program, *words, folder=here)
         assert answer.returncode == 0, line + answer.stdout + answer.stderr
     statuses = [read_record(folder)["status"] for folder in run_folders(here / "outputs")]
     assert statuses == ["completed"] * (1 + 4 + 12)

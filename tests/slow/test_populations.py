@@ -6,13 +6,12 @@ import contextlib
 import os
 import random
 import signal
-import subprocess
 import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
-from processes import command_of, descendants, ended, is_alive, started, wait_until
+from processes import Process, descendants, ended, is_alive, parents, started, wait_until
 from running import run_folders
 
 from experiments import load_run
@@ -29,14 +28,14 @@ NUM_RUNS = 60
 NUM_KILLS = 20
 
 
-def jobs_of(process: subprocess.Popen[str]) -> list[int]:
+def jobs_of(process: Process) -> list[int]:
     """Return the processes that a launcher's server has forked."""
-    children = descendants(process.pid)
-    servers = [pid for pid in children if "sweep.jobs.server" in command_of(pid)]
-    return sorted(servers)[1:]  # the first is the server
+    parent_of = parents()
+    servers = [pid for pid, parent in parent_of.items() if parent == process.pid]
+    return sorted(pid for pid, parent in parent_of.items() if parent in servers)
 
 
-def kill_amid_training(process: subprocess.Popen[str], rng: random.Random) -> bool:
+def kill_amid_training(process: Process, rng: random.Random) -> bool:
     """Kill a job of a launcher, or now and then that; False where it has ended by itself."""
     wait_until(lambda: jobs_of(process) or process.poll() is not None)
     time.sleep(rng.uniform(0.0, 0.4))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from processes import TRAIN, ended, started, wait_until
+from processes import TRAIN, Process, ended, started, started_anew, wait_until
 from running import QUIET, ROOT, run_folders
 
 from experiments import load_run
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.slow
 LONG = ["logger=none", "model=mlp", "trainer.max_epochs=3000"]
 
 
-def wait_for_epoch(process: subprocess.Popen[str], number: int) -> None:
+def wait_for_epoch(process: Process, number: int) -> None:
     assert process.stdout
     for line in process.stdout:
         if line.startswith(f"epoch {number}/"):
@@ -36,7 +36,7 @@ def wait_for_epoch(process: subprocess.Popen[str], number: int) -> None:
 
 def test_two_runs_at_once_get_two_folders_and_a_signal_marks_a_run() -> None:
     """Ctrl-C says how to continue; SIGTERM, as clusters send it, is in the record."""
-    both = [started(*LONG) for _ in range(2)]
+    both = [started_anew(*LONG) for _ in range(2)]
     for process in both:
         wait_for_epoch(process, 3)
     for process, sent, code in zip(both, (signal.SIGINT, signal.SIGTERM), (130, 143), strict=True):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from processes import ended, finished, forked
 from running import ROOT, run_folders
 
 from experiments.record.folder import read_config
@@ -60,41 +59,33 @@ main()
 """
 
 
-def ran(*command: str) -> str:
-    done = subprocess.run([sys.executable, *command], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 def test_the_script_of_the_page_does_what_it_says() -> None:
     [script] = re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL)
     assert "python mine.py" in SECTION
     Path("mine.py").write_text(script)
-    out = ran("mine.py")
+    out = ended(forked("mine.py"))
     folders = run_folders()
     assert [read_record(folder)["status"] for folder in folders] == ["completed"] * 12
     assert all((folder / "data.npz").is_file() for folder in folders)
     assert out.count("Wide stands in no module that can be imported") == 1
     assert re.search(r"Wide beats linear by \d", out)
     assert "Run('outputs/interactive/" in out
-    again = ran("mine.py")  # all is found
+    again = ended(forked("mine.py"))  # all is found
     assert run_folders() == folders
     assert "stands in no module" not in again
     # Another process has not that class, and says so; all else it reads.
     wide = next(folder for folder in folders if read_config(folder)["model"]["name"] == "Wide")
     code = f"run = load_run({str(wide)!r}); print(run.metrics['test/accuracy']); run.module()"
-    other = subprocess.run(
-        [sys.executable, "-c", f"from experiments import load_run; {code}"],
-        capture_output=True,
-        text=True,
-    )
+    Path("other.py").write_text(f"from experiments import load_run; {code}")
+    other = finished("other.py")
     assert float(other.stdout) == read_record(wide)["metrics"]["test/accuracy"]
     assert "__main__.Wide was given in Python and cannot be imported" in other.stderr
 
 
 def test_the_same_text_is_the_same_class_in_a_script_and_in_a_notebook() -> None:
+    Path("home").mkdir(exist_ok=True)  # $HOME, of which IPython wants that it is there
     Path("mine.py").write_text(NET + TRAIN)
-    [first] = re.findall("IDENTITY (.*)", ran("mine.py"))
+    [first] = re.findall("IDENTITY (.*)", ended(forked("mine.py")))
     cells = [NET, TRAIN, NET.replace("width=4", "width=5"), TRAIN, "run.module()"]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": "."}}).execute()
@@ -110,7 +101,7 @@ def test_the_same_text_is_the_same_class_in_a_script_and_in_a_notebook() -> None
 
 def test_amid_a_program_of_hydras_the_folder_and_its_words_stay_its_own() -> None:
     Path("theirs.py").write_text(NET + THEIRS)
-    assert "ENDED" in ran("theirs.py", "+number=3")
+    assert "ENDED" in ended(forked("theirs.py", "+number=3"))
     assert len(run_folders(Path("outputs/interactive"))) == 4
     assert not list(Path("outputs/interactive").glob("*/.hydra"))
     assert len(list(Path("outputs").glob("*/*/.hydra"))) == 1  # the program's own

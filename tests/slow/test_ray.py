@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from processes import (
     MISBEHAVING,
+    Process,
     command_of,
     descendants,
     ended,
@@ -40,7 +41,7 @@ RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 QUICK = ["model=mlp", "logger=none", "progress=none"]
 
 
-def sweep(*overrides: str) -> subprocess.Popen[str]:
+def sweep(*overrides: str) -> Process:
     return started("-m", "hydra/launcher=ray", *QUICK, *overrides)
 
 

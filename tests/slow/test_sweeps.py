@@ -11,7 +11,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from processes import MISBEHAVING, TRAIN, descendants, ended, is_alive, started, wait_until
+from processes import (
+    MISBEHAVING,
+    TRAIN,
+    descendants,
+    ended,
+    is_alive,
+    started,
+    started_anew,
+    wait_until,
+)
 from running import run_folders
 
 from experiments import load_run
@@ -217,7 +226,7 @@ def test_jobs_die_with_a_killed_server() -> None:
 
 
 def test_ctrl_c_ends_all_within_five_seconds() -> None:
-    process = started(*LONG, "logger=wandb", "hydra.launcher.population=off")
+    process = started_anew(*LONG, "logger=wandb", "hydra.launcher.population=off")
     wait_for_history(2)
     children = descendants(process.pid)
     pressed = time.monotonic()
@@ -238,7 +247,7 @@ def private_megabytes(pid: int) -> float:
 
 
 def test_workers_share_the_pages_of_the_data(tmp_path: Path) -> None:
-    process = started(
+    process = started_anew(
         "-m", "logger=none", "data=fashion_mnist", f"data.root={tmp_path / 'data'}", "model=mlp",
         "model.hidden=[64,128,64]", "trainer.max_epochs=1000", "seed=range(0,4)",
         "hydra.launcher.workers=4",

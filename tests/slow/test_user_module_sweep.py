@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from running import ROOT, run_folders
+from processes import COMPARE, ended, forked, started
+from running import run_folders
 
 from experiments import load_run
 
@@ -43,22 +42,13 @@ def test_it_is_swept_compared_and_mirrored(tmp_path: Path) -> None:
     (tmp_path / "lit_nets.py").write_text(MODULE)
     words = ["-m", "model=lit,mlp", "seed=0,1,2", "data=moons", "data.num_samples=200"]
     words += ["trainer.max_epochs=3", "logger.mode=offline", "hydra.sweep.dir=outputs/sweeps/lit"]
-    typed = [sys.executable, str(ROOT / "train.py"), *words]
-    answer = subprocess.run(typed, capture_output=True, text=True)
-    assert answer.returncode == 0, answer.stderr
+    ended(started(*words))
     runs = [load_run(folder) for folder in run_folders()]
     assert [run.record["status"] for run in runs] == ["completed"] * 6
     own = [run for run in runs if run.config["model"]["name"] == "lit"]
     assert len(own) == 3
     assert all(list(run.record["code"] or {}) == ["lit_nets"] for run in own)
     assert len(list(Path("outputs/wandb").glob("**/*.wandb"))) >= 6
-    again = subprocess.run(typed, capture_output=True, text=True)
-    assert again.returncode == 0, again.stderr
+    ended(started(*words))
     assert len(run_folders()) == 6
-    compared = subprocess.run(
-        [sys.executable, str(ROOT / "compare.py"), "runs=outputs/sweeps/lit", "factor=model"],
-        capture_output=True,
-        text=True,
-    )
-    assert compared.returncode == 0, compared.stderr
-    assert "lit" in compared.stdout
+    assert "lit" in ended(forked(COMPARE, "runs=outputs/sweeps/lit", "factor=model"))

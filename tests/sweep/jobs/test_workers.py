@@ -451,3 +451,16 @@ def test_a_dead_job_that_another_launcher_has_taken_up_is_that_ones(tmp_path: Pa
     with claim(tmp_path, job.identity):
         assert record_death(job, "failed", "killed") == Result("taken")
     assert read_record(folder)["status"] == "running"
+
+
+def test_a_server_that_nobody_needs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A refused sweep was told two seconds later, in which its server went on importing.
+    server = ServerProcess("fork")
+    process, called = server.process, []
+    kill, wait = process.kill, process.wait
+    monkeypatch.setattr(process, "kill", lambda: (called.append("kill"), kill()))
+    monkeypatch.setattr(process, "wait", lambda timeout: (called.append("wait"), wait(timeout)))
+    with server:
+        pass
+    assert called == ["kill", "wait"]
+    assert process.returncode == -signal.SIGKILL

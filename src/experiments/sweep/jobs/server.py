@@ -95,6 +95,8 @@ class ServerProcess:
         return self
 
     def __exit__(self, *unused: object) -> None:
+        if self._ready is None and not self.connection.poll():
+            self.process.kill()  # amid its imports, where it would hear of nothing for seconds
         self.connection.close()
         try:
             self.process.wait(timeout=2)
