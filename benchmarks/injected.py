@@ -31,7 +31,12 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "reliability.md"
 RESULTS = ROOT / "benchmarks" / "results" / "injected.json"
 BEGIN, END = "<!-- injected: begin -->", "<!-- injected: end -->"
-PARTS: tuple[str, ...] = ("injected_launchers", "injected_surroundings")
+PARTS: tuple[str, ...] = (
+    "injected_launchers",
+    "injected_surroundings",
+    "injected_files",
+    "injected_disk",
+)
 """The modules beside this one whose `CASES` are tried."""
 
 

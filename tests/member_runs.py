@@ -14,7 +14,7 @@ from running import QUIET, plain
 
 from experiments.config.launch import Launch
 from experiments.record.claim import Known
-from experiments.record.history import read_history
+from experiments.record.history import read_history, rows_in
 from experiments.record.predictions import read_predictions
 from experiments.record.record import Record
 from experiments.training.population.train_members import Outcome, train_members
@@ -94,6 +94,8 @@ def read_checkpoint(folder: Path, name: str) -> dict[str, Any]:
     """Return a checkpoint, its paths as they are in any folder."""
     path = folder / "checkpoints" / name
     saved: dict[str, Any] = torch.load(path, weights_only=True)
+    history = saved["callbacks"]["History"]
+    history["text"] = rows_in(history["text"].splitlines(keepends=True))  # numbers, not their words
     return without(saved, str(folder.resolve()))
 
 

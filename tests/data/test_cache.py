@@ -102,23 +102,43 @@ def test_changed_sources_are_decoded_anew() -> None:
     assert {p.name: p.stat().st_mtime_ns for p in Path("data/cache").glob("*.pt")} == before
 
 
-@pytest.mark.parametrize("damage", ["truncated", "gone", "empty index", "half an index"])
-def test_a_damaged_cache_is_made_anew(damage: str) -> None:
+@pytest.mark.parametrize(
+    "damage", ["truncated", "gone", "overwritten", "empty index", "half an index", "other index"]
+)
+def test_a_damaged_cache_is_made_anew(damage: str, caplog: pytest.LogCaptureFixture) -> None:
     get(Decoder())
     [path], index = Path("data/cache").glob("*.pt"), Path("data/cache/set.json")
     if damage == "truncated":
         path.write_bytes(path.read_bytes()[:-100])
     elif damage == "gone":
         path.unlink()
+    elif damage == "overwritten":  # which torch does not see
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2 : len(content) // 2 + 8] = b"\0" * 8
+        path.write_bytes(content)
     elif damage == "empty index":
         index.write_text("")
+    elif damage == "other index":
+        index.write_text(json.dumps({"format": 99}))
     else:
         index.write_text(index.read_text()[:40])
     decode = Decoder()
     assert same(get(decode), moons(num_samples=50))
     assert decode.calls == 1
+    assert "decoded anew" in caplog.text
     assert same(get(decode), moons(num_samples=50))
     assert decode.calls == 1
+
+
+def test_a_cache_that_was_only_touched_is_read_once_and_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    get(Decoder())
+    [path] = Path("data/cache").glob("*.pt")
+    os.utime(path)
+    assert same(get(lambda: pytest.fail("decoded again")), moons(num_samples=50))
+    monkeypatch.setattr(DataSet, "_digest", lambda self: pytest.fail("hashed again"))
+    get(lambda: pytest.fail("decoded again"))
 
 
 def test_where_nothing_can_be_written_the_data_serve_as_they_are() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -20,6 +21,7 @@ from experiments.record.claim import (
     claim,
     find_run,
     is_claimed,
+    lost_records,
     runs_of,
     writing_in,
 )
@@ -163,3 +165,37 @@ def test_owners_that_were_killed_when_their_runs_were_done_are_forgotten(tmp_pat
         claims.forget_dead_owners(tmp_path)
         assert (tmp_path / CLAIMS / f"{RUN}.1").exists()
     claims.forget_dead_owners(tmp_path / "none")
+
+
+@pytest.mark.parametrize("content", ["[]", "7", "{", '{"host": 7}', "\0\0"])
+def test_an_owner_whose_file_is_damaged_is_taken_over_in_the_end(
+    tmp_path: Path, content: str
+) -> None:
+    path = owner_elsewhere(tmp_path, 1, STALE_SECONDS + 1)
+    path.write_text(content)
+    os.utime(path, (0, 0))
+    with claim(tmp_path, RUN) as ours:
+        assert ours
+
+
+def test_a_claim_on_a_full_disk_leaves_no_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("json.dump", full)
+        with pytest.raises(OSError, match="No space"), claim(tmp_path, RUN):
+            pass
+    with claim(tmp_path, RUN) as ours:
+        assert ours
+
+
+def test_records_that_are_lost_are_told(tmp_path: Path) -> None:
+    folders = [write_run(tmp_path / name) for name in ("whole-01234567", "cut-01234567")]
+    path = folders[1] / "record.json"
+    path.write_text(path.read_text()[:40])
+    (tmp_path / "begun").mkdir()
+    [told] = lost_records([*folders, tmp_path / "begun"])
+    assert str(path) in told

@@ -11,7 +11,13 @@ import pytest
 from omegaconf import OmegaConf
 
 from experiments.errors.messages import UserError
-from experiments.record.folder import claim_folder, read_config, write_atomic
+from experiments.record.folder import (
+    claim_folder,
+    read_back,
+    read_config,
+    write_atomic,
+    write_config,
+)
 
 
 def test_many_claims_of_one_name_give_many_folders() -> None:
@@ -43,3 +49,12 @@ def test_a_config_is_read_as_omegaconf_has_written_it() -> None:
     odd: Any = {"words": words, "numbers": [1e-08, 1e22, math.inf, -0.0, 10**20, True, None]}
     OmegaConf.save(odd, "config.yaml")
     assert read_config(Path()) == odd
+
+
+def test_a_config_that_was_cut_short_is_none_wherever_it_was_cut() -> None:
+    write_config(Path(), {"seed": 3, "optim": {"lr": 0.1, "name": "sgd"}})
+    text = Path("config.yaml").read_text()
+    assert read_back(text) == {"seed": 3, "optim": {"lr": 0.1, "name": "sgd"}}
+    for end in range(len(text)):
+        with pytest.raises(ValueError, match="cut short|no mapping"):
+            read_back(text[:end])

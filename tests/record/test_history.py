@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from experiments.record.history import HistoryFile, read_history
+import pytest
+
+from experiments.record.history import HistoryFile, read_history, rows_in
 
 
 def test_history_reads_back_the_same_numbers() -> None:
@@ -43,3 +45,19 @@ def test_a_truncated_history_goes_on_as_if_nothing_had_followed() -> None:
     again.keep(2)
     again.append({"epoch": 3, "step": 30})
     assert Path("history.csv").read_bytes() == b"epoch,step\n1,10\n2,20\n3,30\n"
+
+
+def test_what_is_kept_of_a_history_is_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = HistoryFile(Path())
+    for row in ({"epoch": 1, "step": 10}, {"epoch": 2, "step": 20, "lr": 0.1}, {"step": 30}):
+        file.append(row)
+        assert file.text == Path("history.csv").read_text()
+    assert rows_in(file.text.splitlines(keepends=True)) == read_history(Path())
+    assert HistoryFile(Path()).text == file.text
+    file.keep(1)
+    assert file.text == Path("history.csv").read_text() == "epoch,step\n1,10\n"
+    monkeypatch.setattr("experiments.record.history.MOST_KEPT", 9)
+    for step in (20, 30, 40):
+        file.append({"epoch": 2, "step": step})
+    assert file.text == ""
+    assert len(read_history(Path())) == 4

@@ -16,6 +16,7 @@ from experiments.sweep.declaration import (
     meaning,
     read_declarations,
     seeds_of,
+    without_moment,
 )
 from experiments.sweep.grid import grid_of
 
@@ -192,3 +193,19 @@ def test_another_question_in_the_same_folder_is_declared_below(tmp_path: Path) -
 def test_a_default_that_is_not_swept_is_explained() -> None:
     with pytest.raises(UserError, match=r"default stands for optim.lr=0.001, .* \(0.1, 0.2\)"):
         declared("optim.lr=0.1,0.2", factor="optim.lr", control="default")
+
+
+def test_a_declaration_that_was_cut_short_is_none_wherever_it_was_cut(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / FILE
+    declare(tmp_path, declared("optim=sgd,adam", "seed=range(0,4)"), "python train.py")
+    content = path.read_text()
+    [whole] = read_declarations(tmp_path)
+    for end in range(0, len(content), 7):
+        path.write_text(content[:end])
+        assert read_declarations(tmp_path) == []
+        assert "cannot be read" in capsys.readouterr().out
+    declare(tmp_path, declared("optim=sgd,adam", "seed=range(0,4)"), "python train.py")
+    [again] = read_declarations(tmp_path)
+    assert without_moment(again) == without_moment(whole)

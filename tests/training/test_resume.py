@@ -19,6 +19,7 @@ from experiments.record.folder import read_config, write_config
 from experiments.training.resume import difference, records_at
 from experiments.training.run import train
 from experiments.training.whole_checkpoint import (
+    GONE_ON_BY,
     is_whole,
     latest_whole,
     load_checkpoint,
@@ -152,7 +153,7 @@ def test_the_latest_checkpoint_that_is_whole(
     assert latest_whole(tmp_path) is None
     last, best = folder / "last.ckpt", folder / "best.ckpt"
     for path in (last, best):
-        torch.save({"epoch": 1, "weights": torch.zeros(100)}, path)
+        torch.save({**dict.fromkeys(GONE_ON_BY), "weights": torch.zeros(100)}, path)
     assert latest_whole(tmp_path) == last
     break_file(last, how)
     assert latest_whole(tmp_path) == best

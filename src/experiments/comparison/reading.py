@@ -17,8 +17,8 @@ from experiments.comparison.sweep_files import declarations_in, selection_in
 from experiments.errors.error_table import TABLE
 from experiments.errors.messages import UserError, user_error
 from experiments.record.code import change_of_code, changes
-from experiments.record.folder import CONFIG, RECORD, read_back, read_config
-from experiments.record.history import read_history
+from experiments.record.folder import CONFIG, HISTORY, RECORD, read_back, read_config
+from experiments.record.history import lacks_rows, read_history
 from experiments.record.record import Record, read_record
 from experiments.record.strangers_files import is_within, text_of
 
@@ -196,18 +196,25 @@ def add_run(reading: Reading, folder: str, parse: ConfigReader) -> None:
         record,
         config,
         sweep if reading.declarations[sweep] else None,
-        functools.cache(functools.partial(curves_read, folder)),
+        functools.cache(functools.partial(curves_read, folder, record["steps"])),
     )
     (reading.tuning if is_tuning else reading.runs).append(run)
 
 
-def curves_read(folder: str) -> list[Row]:
-    """Return the history of a run; of one that cannot be read, none, and that is said."""
+def curves_read(folder: str, steps: int) -> list[Row]:
+    """Return the history of a run; of one that cannot be read, or ends before the step that the
+    record has, none, and that is said.
+    """
     try:
-        return read_history(Path(folder))
+        rows = read_history(Path(folder))
     except UserError as error:
         log.warning("%s Its curves are left out.", error)
         return []
+    if lacks_rows(rows, steps):
+        reason = TABLE["cut_history"]
+        log.warning("%s: %s. Its curves are left out.", f"{folder}/{HISTORY}", reason)
+        return []
+    return rows
 
 
 def read_sweep(reading: Reading, sweep: str) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from experiments.record.folder import check_end
 from experiments.record.plain_yaml import SafeLoader, check_plain, values_of
 from experiments.record.record import finite, is_of, no_number, whole
 
@@ -53,6 +54,7 @@ def declarations_in(text: str) -> list[dict[str, Any]]:
     Raises:
         ValueError: it holds none, or what cannot be one.
     """
+    check_end(text)
     declared = values_of(text, SafeLoader)
     if not is_of(declared, list[dict[str, Any]]):
         raise ValueError("it is no list of declarations")

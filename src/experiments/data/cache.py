@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from experiments.data.sources import DataSet, Facts, Points
+from experiments.errors.error_table import TABLE
 from experiments.record.folder import write_atomic
 
 log = logging.getLogger(__name__)
@@ -45,9 +46,12 @@ def cached(
     list_sources = sources if callable(sources) else lambda: sources
     state = state_of(list_sources())
     if known is not None and state is not None and known["sources"] == state:
-        data = open_file(folder / known["file"], StoredFacts(index, known))
+        data = open_known(index, known)
         if data is not None:
             return data
+        log.warning(TABLE["broken_cache"], folder / known["file"])
+    elif known is None and index.is_file():
+        log.warning(TABLE["broken_cache"], index)
     data, state = decode(), state_of(list_sources())
     # Where nothing can be written the data serve as they are.
     with contextlib.suppress(OSError):
@@ -76,9 +80,37 @@ def read_index(path: Path) -> dict[str, Any] | None:
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
         is_ours = known["format"] == FORMAT and isinstance(known["facts"], dict)
-        return known if is_ours and {"sources", "file"} <= set(known) else None
+        return known if is_ours and "sources" in known and str(known["file"]) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def open_known(index: Path, known: dict[str, Any]) -> DataSet | None:
+    """Return the data set that an index knows of; None where its file is not as it was written.
+
+    torch does not look at what it maps. So a file that something has touched since it was written
+    is read once, and held against its checksum.
+    """
+    path, facts = index.parent / str(known["file"]), StoredFacts(index, known)
+    data, state = open_file(path, facts), state_of([path])
+    if data is None or known.get("state") == state:
+        return data
+    if facts.values.get("checksum") != checksum_of(path):
+        return None
+    known["state"] = state
+    with contextlib.suppress(OSError):
+        write_index(index, known)
+    return data
+
+
+def checksum_of(path: Path) -> str | None:
+    """Return the checksum of what a cache file holds; None where it cannot be read."""
+    data = open_file(path, Facts())
+    return None if data is None else data.checksum()
+
+
+def write_index(index: Path, known: dict[str, Any]) -> None:
+    write_atomic(index, json.dumps(known, indent=1) + "\n")
 
 
 def open_file(path: Path, facts: Facts) -> DataSet | None:
@@ -104,7 +136,7 @@ def write(name: str, folder: Path, data: DataSet, state: Any) -> DataSet | None:
     checksum = data.checksum()
     path = folder / f"{name}-{checksum}.pt"
     remove_leftovers(folder, name)
-    if open_file(path, Facts()) is None:
+    if checksum_of(path) != checksum:
         content = {
             "train_inputs": data.train.inputs,
             "train_targets": data.train.targets,
@@ -118,13 +150,19 @@ def write(name: str, folder: Path, data: DataSet, state: Any) -> DataSet | None:
         if data.val is not None:
             content |= {"val_inputs": data.val.inputs, "val_targets": data.val.targets}
         try:
-            write_atomic(path, functools.partial(torch.save, content), is_synced=False)
+            write_atomic(path, functools.partial(torch.save, content))
         except RuntimeError as error:  # torch's word for a disk that is full
             raise OSError(str(error)) from error
     facts = dict(data.facts.values)
-    known = {"format": FORMAT, "sources": state, "file": path.name, "facts": facts}
+    known = {
+        "format": FORMAT,
+        "sources": state,
+        "file": path.name,
+        "state": state_of([path]),
+        "facts": facts,
+    }
     index = folder / f"{name}.json"
-    write_atomic(index, json.dumps(known, indent=1) + "\n")
+    write_index(index, known)
     return open_file(path, StoredFacts(index, known))
 
 
@@ -149,5 +187,5 @@ class StoredFacts(Facts):
         if not is_known:
             # Of two processes that write at once one is forgotten, and its fact computed again.
             with contextlib.suppress(OSError):
-                write_atomic(self.index, json.dumps(self.known, indent=1) + "\n")
+                write_index(self.index, self.known)
         return value

@@ -213,6 +213,7 @@ TABLE: dict[str, str] = {
     "data_path": "data={data} needs to know where the data are. Type data.path={example}.",
     "no_such_path": "{key}={given}: there is no such {kind} ({place}). Give a path from the folder "
     "you stand in, or a whole one.{hint}",
+    "broken_cache": "%s cannot be read, or is not as it was written: the data are decoded anew.",
     "unreadable_file": "{path}: this cannot be read as {kind} ({reason}). {instead}.",
     "too_few_points": "{path}: {given} data points, and at least {least} are needed. Add some, or "
     "check that this is the right place.",
@@ -372,7 +373,7 @@ TABLE: dict[str, str] = {
     "newer_schema": "{path} was written by a newer version (schema {given}; this one reads up to "
     "{allowed}). Update experiments to read it.",
     "corrupt_record": "{path} cannot be read as a record ({reason}). "
-    "The run's config.yaml beside it can be trained again.",
+    "To train the run anew, type its command again; .hydra/overrides.yaml beside it has the words.",
     "corrupt_config": "{path} cannot be read as a configuration ({reason}), nor is there a whole "
     ".hydra/config.yaml beside it, which held the same. Train the run again from its overrides, "
     "which record.json has.",
@@ -447,14 +448,23 @@ TABLE: dict[str, str] = {
     "gone_on": "Data: {path} was trained on others (checksum {checksum}), which the record says; "
     "the best weights are chosen anew.",
     "corrupt_checkpoint": "{path} cannot be read as a checkpoint ({reason}). {instead}",
-    "whole_checkpoint": "%s cannot be read (empty, cut off or overwritten); goes on from %s.",
-    "lost_best": "%s cannot be read: what was best until now is lost, and the best is chosen from "
-    "the epochs to come.",
+    "whole_checkpoint": "%s cannot be read (empty, cut off, overwritten, or of another version); "
+    "goes on from %s.",
+    "lost_best": "%s cannot be read: what was best until now is lost, and may not be found again; "
+    "goes on from the beginning.",
+    "kept_history": "%s is not as it was written (%s); the rows that a checkpoint has kept are "
+    "taken.",
+    "cut_history": "it ends before the run did, as its record says",
+    "lost_history": "%s is not as it was written (%s), and the checkpoint has not kept its rows; "
+    "goes on from the beginning.",
     "population_broken": "Runs that were trained together go on one by one, since this went wrong: "
     "{error}.",
     # sweeps
     "broken_declaration": "{path} cannot be read ({reason}): it is {aside} now, and what the sweep "
     "compares is declared anew.",
+    "broken_study": "{path} cannot be read ({reason}): it is {aside} now, and what is lost of it "
+    "is drawn anew; runs that are there are not trained again.",
+    "lost_record": "{reason} The run is trained anew, in a folder beside.",
     "sweep_data": "{path} was trained on other data={data}: {change}. Runs of two contents are no "
     "comparison: put the old data back, or give the new runs a folder of their own with "
     "hydra.sweep.dir=FOLDER. resume.changed_data=allow trains them beside the old ones.",

@@ -19,13 +19,13 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from experiments.errors.messages import UserError, user_error
-from experiments.record.folder import remove_parts
+from experiments.record.folder import RECORD, remove_parts
 from experiments.record.lock import Lock
 from experiments.record.record import Record, read_record
 
@@ -86,6 +86,16 @@ def find_run(
         if record["identity"] == identity and (best is None or known.is_finished):
             best = known
     return best
+
+
+def lost_records(folders: Iterable[Path]) -> Iterator[str]:
+    """Yield of each folder whose record is there and cannot be read what is wrong with it."""
+    for folder in folders:
+        try:
+            if (folder / RECORD).is_file():
+                read_record(folder)
+        except UserError as error:
+            yield str(error)
 
 
 @contextlib.contextmanager
@@ -170,6 +180,9 @@ def heartbeat(claims: Path, identity: str, before: Path | None) -> Iterator[bool
     except FileExistsError:
         yield False
         return
+    except OSError:
+        mine.unlink(missing_ok=True)  # an empty one would be held to beat for a minute
+        raise
     over = threading.Event()
     beating = threading.Thread(target=beat, args=(mine, over), daemon=True)
     beating.start()
@@ -226,10 +239,10 @@ def is_beating(owner: Path, within: float = STALE_SECONDS) -> bool:
     """
     try:
         content: Any = json.loads(owner.read_text() or "{}")
-        last = owner.stat().st_mtime
-    except (OSError, ValueError):
+        host, last = dict(content).get("host"), owner.stat().st_mtime
+    except (OSError, ValueError, TypeError):
         return False
-    if content.get("host") == socket.gethostname():
+    if host == socket.gethostname():
         return False
     return clock_of(owner.parent) - last < within
 

@@ -35,6 +35,10 @@ def is_refusal(error: BaseException | None, *folders: Path) -> bool:
     return any(path.is_relative_to(folder.absolute()) for folder in folders)
 
 
+class DiskRefused(RunFailed):
+    """A run that a disk has broken off, by no fault of its own: asked for again, it goes on."""
+
+
 def refusal(error: BaseException, folder: Path) -> str:
     """Return the message about such an error."""
     refused = os_error_of(error)
@@ -48,7 +52,7 @@ def refusals_told(folder: Path) -> Iterator[None]:
     """Turn the error of a disk that refuses writes in `folder` into one message.
 
     Raises:
-        RunFailed: a write of the block was refused; what was whole before it is so still.
+        DiskRefused: a write of the block was refused; what was whole before it is so still.
     """
     try:
         yield
@@ -57,4 +61,4 @@ def refusals_told(folder: Path) -> Iterator[None]:
     except Exception as error:
         if not is_refusal(error, folder):
             raise
-        raise RunFailed(refusal(error, folder)) from error
+        raise DiskRefused(refusal(error, folder)) from error

@@ -40,6 +40,8 @@ PARTS = (
     *("callbacks", "metrics", "checkpoint", "sweep", "paths"),
 )
 """Keys of a config that hold keys of their own."""
+BEGINNING, END = "---\n", "...\n"
+"""What begins and ends a document of YAML."""
 LONGEST_NAME = 255
 """Bytes in the name of a file or folder, on Linux, macOS and Windows."""
 
@@ -123,8 +125,24 @@ def sync(descriptor: int) -> None:
 
 
 def write_config(folder: Path, config: dict[str, Any]) -> None:
-    """Write the resolved config of a run, which the other processes of the run read."""
-    write_atomic(folder / CONFIG, to_yaml(config))
+    """Write the resolved config of a run, which the other processes of the run read.
+
+    With YAML's own marks of a document's beginning and end: a text that was cut short at the end
+    of a line would be a configuration of fewer keys.
+    """
+    write_atomic(folder / CONFIG, f"{BEGINNING}{to_yaml(config)}{END}")
+
+
+def check_end(text: str) -> None:
+    """Raise ValueError for YAML of ours that was cut short; that of before has no marks.
+
+    >>> check_end("---\\nseed: 0\\nlr: 1\\n...\\n"); check_end("seed: 0\\n")
+    >>> check_end("---\\nseed: 0\\n")
+    Traceback (most recent call last):
+    ValueError: it is cut short
+    """
+    if text.startswith(BEGINNING) and not text.endswith(f"\n{END}"):
+        raise ValueError("it is cut short")
 
 
 def read_back(text: str) -> dict[str, Any]:
@@ -133,6 +151,7 @@ def read_back(text: str) -> dict[str, Any]:
     Raises:
         ValueError: it holds none.
     """
+    check_end(text)
     config = from_yaml(text)
     for key in PARTS:
         if not isinstance(config.get(key, {}), dict | type(None)):

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from experiments.comparison.sweep_files import declarations_in
 from experiments.config.allowed import check_values
 from experiments.config.overrides import NOT_IN_SWEEP_NAMES, is_within, key_of, meaning
 from experiments.config.schema import DUNNETT, SETTLED, SIGN_FLIP, SPENDING, ExperimentConfig
@@ -23,9 +24,8 @@ from experiments.errors.likeness import hint
 from experiments.errors.messages import check_choice, refuse_unless, user_error
 from experiments.errors.wording import listed
 from experiments.record.claim import writing_in
-from experiments.record.folder import check_name, write_atomic
+from experiments.record.folder import BEGINNING, END, check_name, write_atomic
 from experiments.record.identity import BLOCKS
-from experiments.record.plain_yaml import SafeLoader, values_of
 from experiments.record.record import now
 from experiments.record.strangers_files import text_of
 from experiments.sweep.grid import Grid, values_of_key
@@ -242,7 +242,8 @@ def declare(
     with writing_in(sweep_dir):
         before = read_declarations(sweep_dir)
         if not before or without_moment({**said, **before[-1]}) != without_moment(declared):
-            write_atomic(path, text + yaml.safe_dump([*before, declared], sort_keys=False))
+            declarations = yaml.safe_dump([*before, declared], sort_keys=False)
+            write_atomic(path, f"{BEGINNING}{text}{declarations}{END}")
 
 
 def check_folder(sweep_dir: Path) -> None:
@@ -269,17 +270,13 @@ def read_declarations(sweep_dir: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     try:
-        declarations = values_of(text_of(path), SafeLoader)
-        is_list = isinstance(declarations, list) and all(isinstance(d, dict) for d in declarations)
-        reason = "" if is_list else "it holds no list of declarations"
+        return declarations_in(text_of(path))
     except ValueError as error:
-        reason = " ".join(str(error).split())
-    if reason:
         aside = path.with_name(f"{FILE}.broken")
         os.replace(path, aside)
+        reason = " ".join(str(error).split())[:200]
         print(TABLE["broken_declaration"].format(path=path, reason=reason, aside=aside))
         return []
-    return list(declarations)
 
 
 def without_moment(declared: dict[str, Any]) -> dict[str, Any]:

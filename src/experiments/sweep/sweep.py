@@ -11,7 +11,7 @@ from typing import Any
 from experiments.config.composer import Composer, added_by
 from experiments.errors.error_table import TABLE
 from experiments.errors.wording import listed
-from experiments.record.claim import forget_dead_owners
+from experiments.record.claim import forget_dead_owners, lost_records, runs_of
 from experiments.record.metric import Added, is_higher_better, numbers_of
 from experiments.sweep.declaration import Declaration, declare
 from experiments.sweep.grid import Cell
@@ -57,6 +57,7 @@ class Sweep:
         folder = sweep_dir or self.sweep_dir
         plan = make_plan(cells, self.composer, self.carrier.examiner, folder, self.retry_failed)
         self.code |= {name: text for job in plan.jobs for name, text in job.code.items()}
+        tell_lost(plan)
         return plan
 
     def settle_metric(self, plan: SweepPlan) -> None:
@@ -118,6 +119,15 @@ class Sweep:
                     forget_dead_owners(folder)
                 return failures(plan, results)
             plan = plan.anew()
+
+
+def tell_lost(plan: SweepPlan) -> None:
+    """Say which runs are there and count for nothing, as their records cannot be read."""
+    missing = [job for job in plan.jobs if job.identity not in plan.known]
+    folders = {job.sweep_dir: runs_of(job.sweep_dir) for job in missing}
+    for job in missing:
+        for reason in lost_records(folders[job.sweep_dir].get(job.identity[:8], ())):
+            print(TABLE["lost_record"].format(reason=reason))
 
 
 def failures(plan: SweepPlan, results: Mapping[str, Result]) -> Failures:

@@ -13,20 +13,22 @@ from typing import Any
 import torch
 
 from experiments.errors.error_table import TABLE
-from experiments.errors.messages import user_error
+from experiments.errors.messages import UserError, user_error
 from experiments.record.code import change_of_code, is_other_code
 from experiments.record.folder import CHECKPOINTS, HISTORY, write_atomic
-from experiments.record.history import read_history
+from experiments.record.history import is_begun_by, read_history
 from experiments.record.same_data import is_other_data
 from experiments.record.strangers_files import is_within
 from experiments.training.budget import ended_amid
 from experiments.training.resume import INSTEAD, Resumed
 from experiments.training.run_parts import RunParts
 from experiments.training.whole_checkpoint import (
+    AMID,
     BEST,
     BEST_AMID,
     LAST,
-    is_whole,
+    is_to_go_on_from,
+    kept_in,
     load_checkpoint,
     tell_broken,
 )
@@ -39,26 +41,22 @@ def carry_over(resumed: Resumed | None, folder: Path, parts: RunParts) -> Path |
 
     Lightning forgets which weights were best when its checkpoint names another folder: so the
     names inside are made those of `folder`, also where the run's own folder was moved. What was
-    best is forgotten where it was so on other data, or where its file is lost.
+    best is forgotten where it was so on other data. Where its file is lost the run begins anew:
+    whether a later epoch is better cannot be told from the rest.
     """
     if resumed is None:
         return None
     tell_broken(resumed.folder, resumed.checkpoint)
-    if resumed.checkpoint is None:
+    source, source_of_best = sources_of(resumed, parts)
+    if source is None:
         (folder / HISTORY).unlink(missing_ok=True)  # of a beginning that is lost
         return None
     old, new = resumed.folder, folder / CHECKPOINTS
     is_other_content = is_other_data(resumed.record, parts.data_checksum)
     before = resumed.record["code"] or {}
     is_other = is_other_content or is_other_code(resumed.record, parts.code)
-    max_epochs = parts.config["trainer"]["max_epochs"]
-    source, source_of_best = resumed.checkpoint, old / CHECKPOINTS / BEST
-    if resumed.record["identity"] != parts.identity:
-        amid = ended_amid(old, resumed.checkpoint, parts.config["trainer"])
-        if amid is not None:
-            source, source_of_best = amid, old / CHECKPOINTS / BEST_AMID
     saved = load_checkpoint(source, INSTEAD)
-    is_lost = loses_best(saved) and not is_whole(source_of_best)
+    is_lost = loses_best(saved) and not is_to_go_on_from(source_of_best)
     if is_other_content:
         log.warning(TABLE["gone_on"].format(path=old, checksum=resumed.record["data_checksum"]))
     elif is_other:
@@ -66,12 +64,9 @@ def carry_over(resumed: Resumed | None, folder: Path, parts: RunParts) -> Path |
         log.warning(TABLE["gone_on_code"].format(path=old, change=change))
     elif is_lost:
         log.warning(TABLE["lost_best"], source_of_best)
-        if 0 < max_epochs <= saved["epoch"] + 1:
-            (folder / HISTORY).unlink(missing_ok=True)  # no epoch is to come: from the beginning
-            return None
-    if old != folder and (old / HISTORY).is_file():
-        check_is_of(old / HISTORY, old)
-        shutil.copyfile(old / HISTORY, folder / HISTORY)
+    if (is_lost and not is_other) or not bring_history(saved, old, folder):
+        (folder / HISTORY).unlink(missing_ok=True)
+        return None
     is_changed = is_lost or is_other
     if is_changed:
         saved["callbacks"] = without_best(saved["callbacks"])
@@ -81,6 +76,53 @@ def carry_over(resumed: Resumed | None, folder: Path, parts: RunParts) -> Path |
     check_is_of(source, old)
     bring(saved, source, new / LAST, is_changed)
     return new / LAST
+
+
+def sources_of(resumed: Resumed, parts: RunParts) -> tuple[Path | None, Path]:
+    """Return the checkpoint that a run goes on from, and that of the best weights until then.
+
+    Of a run that its budget has ended amid an epoch, a larger one goes on from that epoch. Where
+    the file of that is broken it cannot be told whether it was the run's end, so that it goes on
+    from what was best before it.
+    """
+    if resumed.checkpoint is None:
+        return None, resumed.folder / CHECKPOINTS / BEST
+    best, amid, best_amid = (
+        resumed.folder / CHECKPOINTS / name for name in (BEST, AMID, BEST_AMID)
+    )
+    if resumed.record["identity"] == parts.identity:
+        return resumed.checkpoint, best
+    if amid.is_file() and not is_to_go_on_from(amid):
+        earlier = best_amid if is_to_go_on_from(best_amid) else None
+        log.warning(TABLE["whole_checkpoint"], amid, earlier or "the beginning")
+        return earlier, best_amid
+    ended = ended_amid(resumed.folder, resumed.checkpoint, parts.config["trainer"])
+    return (resumed.checkpoint, best) if ended is None else (ended, best_amid)
+
+
+def bring_history(saved: dict[str, Any], old: Path, folder: Path) -> bool:
+    """Have the rows that a checkpoint counts on in a folder: those of the run's own file, or where
+    that is lost or damaged, those that the checkpoint has kept.
+
+    Returns:
+        False where neither has them.
+    """
+    kept = saved["callbacks"].get("History", {})
+    first, rows = kept_in(saved), []
+    try:
+        rows, reason = read_history(old), "rows are missing, or others"
+    except UserError as error:
+        reason = str(error)
+    if len(first or rows) < kept.get("num_rows", 0):
+        log.warning(TABLE["lost_history"], old / HISTORY, reason)
+        return False
+    if not is_begun_by(rows, first):
+        log.warning(TABLE["kept_history"], old / HISTORY, reason)
+        write_atomic(folder / HISTORY, kept["text"])
+    elif old != folder and (old / HISTORY).is_file():
+        check_is_of(old / HISTORY, old)
+        shutil.copyfile(old / HISTORY, folder / HISTORY)
+    return True
 
 
 def bring(saved: dict[str, Any], source: Path, target: Path, is_changed: bool = False) -> None:

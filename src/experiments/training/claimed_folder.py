@@ -98,6 +98,7 @@ def claimed(parts: RunParts, launch: Launch, resumed: Resumed | None) -> Iterato
             resumed = next(resume.unfinished_runs(parent, parts.identity, run_dir), None)
             if resumed is None:
                 resume.check_no_other(parent, parts, run_dir)
+                resume.tell_lost(parent, parts.identity, run_dir)
         yield Claim(resumed=resumed)
         return
     with claims.claim(launch.sweep_dir, parts.identity) as is_ours:

@@ -92,6 +92,10 @@ class LogFile(logging.FileHandler):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging's name)
         pass
 
+    def close(self) -> None:
+        with contextlib.suppress(OSError):  # what could not be written is still waiting
+            super().close()
+
 
 class Lines(logging.Formatter):
     """Formats what is logged, and shows what a terminal would obey."""

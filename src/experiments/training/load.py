@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,17 +12,27 @@ from experiments.config.dotted_paths import is_own
 from experiments.config.entries import target_of
 from experiments.config.trusted import check_no_stranger, check_read, trust
 from experiments.data.sources import DataSpec
-from experiments.errors.messages import user_error
+from experiments.errors.error_table import TABLE
+from experiments.errors.messages import UserError, user_error
 from experiments.errors.wording import listed
-from experiments.record.folder import CHECKPOINTS, CONFIG, read_config
-from experiments.record.history import read_history
+from experiments.record.folder import CHECKPOINTS, CONFIG, HISTORY
+from experiments.record.history import Rows, lacks_rows, read_history
 from experiments.record.metric import written
 from experiments.record.predictions import Predictions, read_predictions
 from experiments.record.record import Record
+from experiments.record.trained_config import trained_config
 from experiments.training.build import build_module
 from experiments.training.module import ExperimentModule
 from experiments.training.resume import read_run
-from experiments.training.whole_checkpoint import is_whole, load_checkpoint
+from experiments.training.whole_checkpoint import (
+    LAST,
+    is_to_go_on_from,
+    is_whole,
+    kept_in,
+    load_checkpoint,
+)
+
+log = logging.getLogger(__name__)
 
 BUILT = ("model", "activation", "init", "loss")
 
@@ -135,6 +146,33 @@ def load_run(folder: str | Path, trusted: Sequence[str] = ()) -> Run:
     trust(trusted)
     folder = Path(folder)
     record = read_run(folder).record
-    config = read_config(folder)
+    config = trained_config(folder, record)
     check_no_stranger(config)
-    return Run(folder, config, record, read_history(folder))
+    return Run(folder, config, record, history_of(folder, record))
+
+
+def history_of(folder: Path, record: Record) -> Rows:
+    """Return the history of a run; where its file is damaged, or ends before the run did, the rows
+    that its last checkpoint has kept.
+
+    Raises:
+        UserError: neither can be read.
+    """
+    rows: Rows = []
+    error: UserError | None = None
+    try:
+        rows = read_history(folder)
+    except UserError as unreadable:
+        error = unreadable
+    last = folder / CHECKPOINTS / LAST
+    if error is None and not lacks_rows(rows, record["steps"]):
+        return rows
+    kept = kept_in(load_checkpoint(last, "")) if is_to_go_on_from(last) else []
+    if kept and not lacks_rows(kept, record["steps"]):
+        reason = str(error or TABLE["cut_history"])
+        log.warning(TABLE["kept_history"], folder / HISTORY, reason)
+        return kept
+    if error is not None:
+        raise error
+    log.warning("%s: %s.", folder / HISTORY, TABLE["cut_history"])
+    return rows

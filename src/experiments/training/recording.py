@@ -138,7 +138,9 @@ class Recorder:
             if not self.is_in_sweep:  # which says itself how it goes on
                 log.warning("Stopped. To continue: %s", command_line(f"resume={self.folder}"))
             return True
-        record["status"] = "failed"
+        is_refused = is_refusal(error, self.output, self.folder)
+        # By a disk, which may have room when the same is asked for again.
+        record["status"] = "interrupted" if is_refused else "failed"
         place = "" if isinstance(error, UserError) else place_of(error)
         record["error"] = redacted(" ".join(f"{type(error).__name__}: {error}".split()) + place)
         if is_out_of_memory(error):
@@ -146,7 +148,7 @@ class Recorder:
         log.error("The run failed.", exc_info=error)
         if is_out_of_memory(error):
             out_of_memory.let_go_of(error)
-        return isinstance(error, UserError) or is_refusal(error, self.output, self.folder)
+        return isinstance(error, UserError) or is_refused
 
     def _count(self) -> list[Row]:
         """Note epochs, steps and times, and return the rows of the history."""

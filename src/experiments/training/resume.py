@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import glob
 import logging
 from collections.abc import Iterable, Iterator
@@ -18,13 +19,15 @@ from experiments.data.datamodule import AUTO
 from experiments.errors.error_table import TABLE
 from experiments.errors.messages import UserError, refuse_unless, user_error
 from experiments.errors.wording import listed, spelled
-from experiments.record.claim import Known, is_held
+from experiments.record.claim import Known, is_held, lost_records
 from experiments.record.code import change_of_code, changes
-from experiments.record.folder import CONFIG, read_config
+from experiments.record.folder import CONFIG
 from experiments.record.identity import flat, with_parts_named
 from experiments.record.record import Record, read_record
 from experiments.record.same_data import ALLOW, change_of, is_other_data, is_same_but_for_data
+from experiments.record.trained_config import trained_config
 from experiments.training.budget import Budget, Used
+from experiments.training.console import logging_to
 from experiments.training.launched import started_by_others
 from experiments.training.recipe import Recipe
 from experiments.training.run_parts import RunParts
@@ -84,15 +87,18 @@ HARMLESS = (
 
 @dataclass(frozen=True)
 class Resumed:
-    """The run that is continued.
-
-    Attributes:
-        checkpoint: its last checkpoint; None where it was stopped before the first.
-    """
+    """The run that is continued."""
 
     folder: Path
     record: Record
-    checkpoint: Path | None
+
+    @functools.cached_property
+    def checkpoint(self) -> Path | None:
+        """Its last checkpoint that is whole, looked for when it is asked for: each byte is read.
+
+        None where it was stopped before the first.
+        """
+        return latest_whole(self.folder)
 
 
 def read_run(folder: Path) -> Resumed:
@@ -102,7 +108,7 @@ def read_run(folder: Path) -> Resumed:
     record = read_record(folder)
     if not (folder / CONFIG).is_file():
         raise user_error("not_a_run", path=folder, reason=f"it has no {CONFIG}")
-    return Resumed(folder, record, latest_whole(folder))
+    return Resumed(folder, record)
 
 
 def asked_for(config: dict[str, Any], launch: Launch) -> tuple[dict[str, Any], Resumed | None]:
@@ -165,7 +171,7 @@ def config_of(
     Raises:
         UserError: an override that makes anything else another than it was.
     """
-    saved = read_config(resumed.folder)
+    saved = trained_config(resumed.folder, resumed.record)
     check_read(saved, resumed.folder)
     saved.setdefault("metrics", {})  # of an older run, as the next
     saved.setdefault("keep_predictions", True)
@@ -274,6 +280,14 @@ def named_run(run_dir: Path | None, identity: str) -> Known | None:
     if held := [known.folder for known in same if is_held(known.folder)]:
         raise user_error("run_is_alive", path=held[0])
     return next((known for known in same if known.is_finished), None)
+
+
+def tell_lost(parent: Path, identity: str, run_dir: Path | None = None) -> None:
+    """Say which runs `resume=auto` would have gone on with, could their records be read."""
+    folders = sorted(parent.glob(f"**/*-{identity[:8]}*/record.json"), reverse=True)
+    for reason in lost_records(path.parent for path in [*records_at(run_dir), *folders]):
+        with logging_to(None):
+            log.warning(TABLE["lost_record"].format(reason=reason))
 
 
 def records_at(run_dir: Path | None) -> list[Path]:

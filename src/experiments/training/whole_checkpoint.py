@@ -12,6 +12,7 @@ import torch
 from experiments.errors.error_table import TABLE
 from experiments.errors.messages import user_error
 from experiments.record.folder import CHECKPOINTS
+from experiments.record.history import OF_HISTORIES, Rows, rows_in
 from experiments.record.strangers_files import check_archive
 
 log = logging.getLogger(__name__)
@@ -19,21 +20,38 @@ log = logging.getLogger(__name__)
 LAST, BEST = "last.ckpt", "best.ckpt"
 AMID, BEST_AMID = "amid.ckpt", "best-amid.ckpt"
 """Where a run was when its budget ended it amid an epoch, and what was best until then."""
+GONE_ON_BY = {"state_dict", "optimizer_states", "callbacks", "epoch", "global_step"}
+"""What a run cannot go on without."""
 
 
 def is_whole(path: Path) -> bool:
-    """Return whether a checkpoint is there to its end: torch writes zip files, whose list of
-    contents comes last.
+    """Return whether each byte of a checkpoint is the one that was written.
+
+    torch writes zip files, whose list of contents comes last, with a sum of each content (CRC-32)
+    that torch itself does not look at when it reads: of zeros amid a file it makes weights.
     """
-    return path.is_file() and zipfile.is_zipfile(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except Exception:  # whatever a broken byte makes of the list
+        return False
+
+
+def is_to_go_on_from(path: Path) -> bool:
+    """Return whether a run can go on from a checkpoint: it is whole, and of this kind of run."""
+    if not is_whole(path):
+        return False
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except Exception:  # whatever another version has written
+        return False
+    return isinstance(saved, dict) and saved.keys() >= GONE_ON_BY
 
 
 def latest_whole(folder: Path) -> Path | None:
-    """Return the latest checkpoint of a run that is whole; None where there is none."""
-    last, best = (folder / CHECKPOINTS / name for name in (LAST, BEST))
-    if is_whole(last):
-        return last
-    return best if is_whole(best) else None
+    """Return the latest checkpoint that a run can go on from; None where there is none."""
+    paths = [folder / CHECKPOINTS / name for name in (LAST, BEST)]
+    return next((path for path in paths if is_to_go_on_from(path)), None)
 
 
 def tell_broken(folder: Path, checkpoint: Path | None) -> None:
@@ -52,7 +70,20 @@ def load_checkpoint(path: Path, instead: str) -> dict[str, Any]:
     """
     try:
         check_archive(path)
+        if not is_whole(path):
+            raise ValueError("its content is not what was written")
         return dict(torch.load(path, map_location="cpu", weights_only=True))
     except Exception as error:  # of whatever kind the broken byte makes it
         reason = "it is empty" if not path.stat().st_size else " ".join(str(error).split())[:200]
         raise user_error("corrupt_checkpoint", path=path, reason=reason, instead=instead) from error
+
+
+def kept_in(saved: dict[str, Any]) -> Rows:
+    """Return the rows of the history that a checkpoint has kept; none of an older one, nor of a
+    long history.
+    """
+    try:
+        text = saved["callbacks"].get("History", {}).get("text", "")
+        return rows_in(text.splitlines(keepends=True))
+    except OF_HISTORIES:
+        return []

@@ -25,8 +25,9 @@ from member_runs import (
 from running import plain
 
 from experiments.config.launch import Launch
-from experiments.errors.messages import RunFailed, UserError
+from experiments.errors.messages import UserError
 from experiments.record.claim import Known, claim
+from experiments.record.disk import DiskRefused
 from experiments.record.history import HistoryFile, read_history
 from experiments.record.record import read_record
 from experiments.training.population import member_life
@@ -178,10 +179,10 @@ def test_what_fails_in_one_members_folder_fails_that_member_alone(
         [plain(*SMALL, *typed) for typed in members],
         [launch_of(typed[1:], folder) for typed in members],
     )
-    assert [type(outcome) for outcome in outcomes] == [Known, RunFailed, Known]
+    assert [type(outcome) for outcome in outcomes] == [Known, DiskRefused, Known]
     assert "No space left" in str(outcomes[1])
     [failed] = Path(folder).glob("seed-1-*")
-    assert read_record(failed)["status"] == "failed"
+    assert read_record(failed)["status"] == "interrupted"
 
 
 @pytest.mark.parametrize("together", [True, False])

@@ -18,6 +18,7 @@ from omegaconf import open_dict, read_write
 from experiments.config.launch import Launch
 from experiments.errors.messages import RunFailed, UserError
 from experiments.record.claim import FINISHED, Known
+from experiments.record.disk import DiskRefused
 from experiments.record.host import SHARE
 from experiments.sweep.plan import Job
 
@@ -198,6 +199,8 @@ def result_of(outcome: Known | BaseException | None) -> Result:
         return Result(record["status"], str(outcome.folder), record["error"], outcome.was_there)
     if isinstance(outcome, UserError):
         return Result("refused", message=str(outcome))
+    if isinstance(outcome, DiskRefused):
+        return Result("interrupted", message=str(outcome))
     if isinstance(outcome, RunFailed):
         return Result("failed", message=str(outcome))
     return Result("interrupted")

@@ -9,6 +9,8 @@ framework".
 
 from __future__ import annotations
 
+import itertools
+import json
 import os
 import random
 from collections.abc import Iterable
@@ -26,6 +28,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from experiments.errors.error_table import TABLE
+from experiments.record.folder import write_atomic
 from experiments.record.lock import Lock
 from experiments.record.metric import finite_of
 from experiments.sweep.declaration import make_folder
@@ -110,15 +114,27 @@ def num_spared(trials: Iterable[FrozenTrial], num_seeds: int) -> int:
 def open_study(sweep_dir: Path, name: str, higher: bool, pruner: BasePruner) -> Study:
     """Return the study of this name, a new one where there is none.
 
-    Its journal may hold other studies of the same folder.
+    Its journal may hold other studies of the same folder. One that cannot be followed, as of
+    another version of Optuna, is put aside: trials are drawn anew, and their runs are there.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     make_folder(sweep_dir)
     # Optuna's own lock is a file that a killed launcher leaves behind, for which all others then
     # wait half a minute; this one is the operating system's.
-    lock = Lock(sweep_dir / f"{FILE}.lock")
-    mend(sweep_dir / FILE, lock)
-    backend = JournalFileBackend(str(sweep_dir / FILE), lock_obj=lock)  # type: ignore[arg-type]
+    path, lock = sweep_dir / FILE, Lock(sweep_dir / f"{FILE}.lock")
+    mend(path, lock)
+    try:
+        return study_in(path, lock, name, higher, pruner)
+    except OSError:
+        raise
+    except Exception as error:  # whatever its steps lead to
+        with lock:
+            put_aside(path, b"", f"{type(error).__name__}: {error}")
+        return study_in(path, lock, name, higher, pruner)
+
+
+def study_in(path: Path, lock: Lock, name: str, higher: bool, pruner: BasePruner) -> Study:
+    backend = JournalFileBackend(str(path), lock_obj=lock)  # type: ignore[arg-type]
     return optuna.create_study(
         storage=JournalStorage(backend),
         study_name=name,
@@ -131,10 +147,38 @@ def open_study(sweep_dir: Path, name: str, higher: bool, pruner: BasePruner) -> 
 
 
 def mend(path: Path, lock: Lock) -> None:
-    """Cut off an entry that was never written to its end, into which the next one would run."""
+    """Cut off an entry that was never written to its end, into which the next one would run, and
+    all that comes after one that was overwritten: the journal is then that of an earlier moment.
+    """
     if not path.is_file():
         return
     with lock:
         content = path.read_bytes()
-        if content and not content.endswith(b"\n"):
-            os.truncate(path, content.rfind(b"\n") + 1)
+        whole = b"".join(itertools.takewhile(is_entry, content.splitlines(keepends=True)))
+        if len(whole) <= content.rfind(b"\n"):
+            line = 1 + whole.count(b"\n")
+            put_aside(path, whole, f"line {line} is no entry")
+        elif len(whole) < len(content):
+            os.truncate(path, len(whole))
+
+
+def is_entry(line: bytes) -> bool:
+    """Return whether a line of a journal is one.
+
+    >>> is_entry(b'{"op_code":0,"name":"a"}\\n'), is_entry(b'{"op_code":0,'), is_entry(b"7\\n")
+    (True, False, False)
+    """
+    try:
+        entry = json.loads(line) if line.endswith(b"\n") else None
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(entry, dict) and "op_code" in entry
+
+
+def put_aside(path: Path, whole: bytes, reason: str) -> None:
+    """Keep a broken journal under another name, and in its place what is whole of it."""
+    aside = path.with_name(f"{path.name}.broken")
+    os.replace(path, aside)
+    write_atomic(path, whole)
+    reason = " ".join(reason.split())[:200]
+    print(TABLE["broken_study"].format(path=path, reason=reason, aside=aside))

@@ -54,8 +54,11 @@ class History(Callback):
             self.file.keep(self.num_rows)
 
     def state_dict(self) -> dict[str, Any]:
-        num_rows = len(self.file.rows) if self.file else self.num_rows
-        return {"num_rows": num_rows, "lr": self.lr, "waiting": self.waiting}
+        # With the rows themselves: the file may be lost or damaged where the checkpoint is not.
+        num_rows, text = self.num_rows, ""
+        if self.file is not None:
+            num_rows, text = len(self.file.rows), self.file.text
+        return {"num_rows": num_rows, "text": text, "lr": self.lr, "waiting": self.waiting}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.num_rows, self.lr = state["num_rows"], state["lr"]

@@ -79,11 +79,16 @@ def key_of(config: Config, accelerator: str, cores: int, differ: bool) -> str:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return what has been measured here before; nothing where that cannot be read."""
+    """Return what has been measured here before; nothing where that cannot be read, as it is
+    measured again in a second.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return dict(content["costs"]) if content["format"] == FORMAT else {}
-    except (OSError, ValueError, KeyError, TypeError):
+        known = dict(content["costs"]) if content["format"] == FORMAT else {}
+        for costs in known.values():
+            from_json(costs)
+        return known
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 

@@ -27,7 +27,7 @@ from experiments.training.recording import Outcome, Recorder
 from experiments.training.resume import Resumed
 from experiments.training.run_parts import RunParts
 from experiments.training.told_points import ToldPoints
-from experiments.training.whole_checkpoint import BEST, LAST, is_whole
+from experiments.training.whole_checkpoint import BEST, LAST, is_to_go_on_from
 
 Position = tuple[int, int]
 """Epoch and step that a checkpoint was written at."""
@@ -129,7 +129,7 @@ def position_of(resumed: Resumed | None, parts: RunParts) -> Position | None:
         return None
     best = resumed.checkpoint.with_name(BEST)
     is_other = is_other_data(resumed.record, parts.data_checksum)
-    if is_other or is_other_code(resumed.record, parts.code) or not is_whole(best):
+    if is_other or is_other_code(resumed.record, parts.code) or not is_to_go_on_from(best):
         raise GoesOnAlone
     if resumed.checkpoint.name != LAST or resumed.record["identity"] != parts.identity:
         raise GoesOnAlone

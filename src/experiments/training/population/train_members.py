@@ -10,6 +10,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from experiments.config.composer import Config, apply_full_batch
 from experiments.config.launch import Launch
@@ -17,6 +18,7 @@ from experiments.errors.error_table import TABLE
 from experiments.errors.memory import is_out_of_memory
 from experiments.errors.messages import RunFailed, UserError
 from experiments.record.claim import Known
+from experiments.record.disk import DiskRefused, refusal
 from experiments.training import console, devices
 from experiments.training.check import check_config, check_launch
 from experiments.training.claimed_folder import check_planned_code
@@ -186,7 +188,8 @@ class Population:
         except (UserError, RunFailed) as error:
             self.settle(place, error)
         except OSError as error:  # of a disk elsewhere than `paths.output`
-            self.settle(place, RunFailed(str(error)))
+            where = Path(error.filename or ".")
+            self.settle(place, DiskRefused(refusal(error, where)))
         except (KeyboardInterrupt, SystemExit) as stop:
             self.settle(place, stop)
             if stop is not self.thrown:
