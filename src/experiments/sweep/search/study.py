@@ -9,13 +9,13 @@ framework".
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -154,7 +154,8 @@ def mend(path: Path, lock: Lock) -> None:
         return
     with lock:
         content = path.read_bytes()
-        whole = b"".join(itertools.takewhile(is_entry, content.splitlines(keepends=True)))
+        entries: list[bytes] = list(takewhile(is_entry, content.splitlines(keepends=True)))
+        whole = b"".join(entries)
         if len(whole) <= content.rfind(b"\n"):
             line = 1 + whole.count(b"\n")
             put_aside(path, whole, f"line {line} is no entry")
