@@ -116,6 +116,27 @@ def test_it_trains_amid_all_of_them(strategy: str, variables: Callable, command:
     assert kept == {name: everything[name] for name in kept}
 
 
+@pytest.mark.parametrize(
+    "found",
+    [
+        {"SLURM_NTASKS": "4"},
+        SHELL | {"SLURM_NTASKS": "4", "SLURM_JOB_NAME": "interactive"},
+        SHELL | {"SLURM_NTASKS": "4", "SLURM_JOB_NAME": "mine"},
+        BATCH | {"SLURM_NTASKS": "4", "SLURM_NTASKS_PER_NODE": "4"},
+    ],
+    ids=["a number", "an interactive allocation", "one with a name", "a batch script"],
+)
+def test_a_multirun_trains_amid_them(
+    found: dict[str, str], variables: Callable, command: Callable
+) -> None:
+    variables(found)
+    typed = [*TINY, "trainer.accelerator=cpu", "hydra/launcher=basic", "seed=0,1"]
+    assert command("-m", *typed).code == 0
+    records = [read_record(folder) for folder in run_folders()]
+    assert [r["status"] for r in records] == ["completed"] * 2
+    assert [r["environment"]["num_devices"] for r in records] == [1, 1]
+
+
 def test_a_job_of_one_task_is_one_process(variables: Callable) -> None:
     # SLURM's signals are heard by interruption.py, whatever runs beside.
     for found in (ONE_TASK, {"SLURM_NTASKS": "1"}, ONE_TASK | {"SLURM_NTASKS_PER_NODE": "4"}):

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from running import run_folders
+from running import ROOT, run_folders
 
 from experiments import load_run
 from experiments.config import door
-from experiments.training import ranks
+from experiments.training import other_rank, ranks
+from experiments.training.rank_states import OF_RANKS, own_state
 
 FAST = ["progress=none", "model=mlp", "model.hidden=[32]", "trainer.max_epochs=3"]
 
@@ -64,15 +68,24 @@ def test_a_multirun_of_two_processes_each(command: Callable) -> None:
     assert [run.record["status"] for run in runs] == ["completed"] * 2
 
 
-def test_a_rank_without_a_point_keeps_nobody_waiting(command: Callable) -> None:
-    # Batches of one point and a validation set of one: rank 1 never has any.
-    answer = command(
-        *FAST, "logger=none", "trainer=ddp_cpu", "data=moons", "data.num_samples=50",
-        "data.batch_size=1", "data.val_fraction=0.02", "trainer.max_epochs=2",
-    )  # fmt: skip
-    assert answer.code == 0
-    [folder] = run_folders()
-    assert load_run(folder).record["status"] == "completed"
+def test_optimizers_and_data_that_do_not_divide_give_the_curve_of_one_process() -> None:
+    # All cases: tests/slow/test_ranks.py.
+    few = "muon,rprop,schedulefree_adamw,batches of one point,metrics of one point,all at once"
+    command = [
+        sys.executable,
+        str(ROOT / "benchmarks" / "ranks.py"),
+        "--bits",
+        "64",
+        "--ranks",
+        "2",
+    ]
+    done = subprocess.run([*command, "--only", few], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line.split("|")[1:-1] for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert {row[0].strip(): row[1].strip() for row in rows[1:]} == {
+        "an optimizer": "3", "data": "1", "what else a run has": "2",
+    }  # fmt: skip
+    assert all(row[1] == row[2] for row in rows[1:])
 
 
 @pytest.mark.slow
@@ -109,3 +122,56 @@ def test_a_rank_of_a_launcher_ends_at_once_with_its_commands_exit_code(
     ranks.leave_script()
     assert left == [code]
     assert not torch.distributed.is_initialized()
+
+
+GONE = "[gloo/transport/tcp/pair.cc:547] Connection closed by peer [127.0.0.1]:4711"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError(GONE), "rank 1 was ended by SIGKILL, see .*rank-1.log"),
+        (ValueError("a mistake of rank 0"), "a mistake of rank 0"),
+    ],
+    ids=["of the group", "its own"],
+)
+def test_a_run_says_which_rank_was_killed(
+    error: Exception, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def start(*_: object) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(["sh", "-c", "kill -9 $$"])
+
+    monkeypatch.setattr(ranks, "start_rank", start)
+    (tmp_path / "rank-1.log").write_text("its last words")
+    before = dict(os.environ)
+    with (
+        pytest.raises((ranks.RankDied, ValueError), match=said) as raised,
+        ranks.other_ranks(tmp_path, 2, None, lambda reason: None),
+    ):
+        raise error
+    assert isinstance(raised.value, ranks.RankDied) == (str(error) == GONE)
+    assert (tmp_path / "rank-1.log").read_text() == "its last words"
+    assert dict(os.environ) == before
+
+
+def test_a_rank_ends_with_the_one_that_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[int] = []
+    monkeypatch.setattr(os, "_exit", left.append)
+    parents = iter([7, 7, 1])
+    monkeypatch.setattr(os, "getppid", lambda: next(parents))
+    waits: list[float] = []
+    monkeypatch.setattr(other_rank.time, "sleep", waits.append)
+    other_rank.leave_after(7)
+    assert (left, waits) == ([1], [other_rank.LOOKS_EVERY] * 2)
+
+
+def test_a_checkpoint_gives_each_rank_its_own_and_none_to_another_number() -> None:
+    states = {"sums": torch.tensor([[1.0, 2.0], [3.0, 4.0]]), "torch_rng_state": torch.eye(2)}
+    rank_1: Any = SimpleNamespace(global_rank=1, world_size=2)
+    own = own_state({OF_RANKS: states}, rank_1)
+    assert own is not None
+    assert own["sums"].tolist() == [3.0, 4.0]
+    assert own["torch_rng_state"].tolist() == [0.0, 1.0]
+    three: Any = SimpleNamespace(global_rank=1, world_size=3)
+    assert own_state({OF_RANKS: states}, three) is None
+    assert own_state({}, rank_1) is None

@@ -36,6 +36,7 @@ from experiments.config.model_schema import (
 from experiments.record.same_data import ALLOW, REFUSE
 
 PRECISIONS = ("32-true", "16-mixed", "bf16-mixed", "16-true", "bf16-true", "64-true")
+STRATEGIES = ("auto", "ddp", "ddp_find_unused_parameters_true")
 CHANGED_CODE = ("keep", "anew")
 COMPARISONS = ("control", "all_pairs")
 SIGN_FLIP, DUNNETT = TESTS = ("sign_flip", "dunnett")
@@ -118,7 +119,7 @@ class TrainerConfig:
     accelerator: str = "auto"
     devices: Any = 1
     num_nodes: int = at_least(1, 1)
-    strategy: str = "auto"
+    strategy: str = among("auto", STRATEGIES)
     precision: str = among("32-true", PRECISIONS)
     max_epochs: int = where(
         20, lambda number: number >= 1 or number == -1, "a whole number of at least 1", 20

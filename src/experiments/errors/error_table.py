@@ -359,6 +359,12 @@ TABLE: dict[str, str] = {
     "batch_norm_ranks": "model.norm=batch with {given} processes on the CPU: each would normalise "
     "by its own share of a batch, and torch can join them on GPUs only. Try model.norm=group, or "
     "one process.",
+    "batch_norm_apart": "model.norm=batch with {given} processes: each would normalise by its own "
+    "share of a batch, and the result depend on how many there are. Try "
+    "trainer.sync_batchnorm=true, or model.norm=group.",
+    "parts_of_weights": "trainer.strategy={given}: each process would hold a part of the weights, "
+    "and the steps here are those of whole ones (clipping by norm, averages, optimizers of "
+    "matrices). Try trainer=ddp.",
     "several_nodes": "trainer.num_nodes={given}: processes on several machines are started by "
     "torchrun or SLURM, and neither has started this one. Try trainer.num_nodes=1.",
     "other_tasks": "{given} is {number} processes, and {launcher} tells this one of others: "

@@ -162,6 +162,7 @@ def try_out(name: str, metric: Metric, spec: DataSpec, owner: str, is_table: boo
         outputs = outputs.softmax(dim=1)
         targets = torch.arange(NUM_TRIED) % spec.num_outputs
     try:
+        count_alone(metric)
         metric.set_dtype(torch.float64)
         update(metric, outputs, targets)
         value = metric.compute()
@@ -179,6 +180,20 @@ def try_out(name: str, metric: Metric, spec: DataSpec, owner: str, is_table: boo
         raise user_error("no_module", key=key, owner=owner, given=shape, wanted=wanted)
     if not is_table and value.numel() not in (1, most):
         raise user_error("metric_shape", given=name, owner=owner, shape=shape)
+
+
+def count_alone(metric: Metric) -> None:
+    """Let a metric be what this process has counted, though a group of processes may be there.
+
+    It would wait for what the others have counted, which count nothing now.
+    """
+    for part in metric.modules():
+        if isinstance(part, Metric):
+            part.distributed_available_fn = is_with_others
+
+
+def is_with_others() -> bool:
+    return False
 
 
 def misfit(name: str, spec: DataSpec, reason: str) -> UserError:
@@ -214,6 +229,7 @@ def guesses(
         told = torch.bincount(train, minlength=num_outputs) / len(train)
     values = {}
     for name, metric in metrics.items():
+        count_alone(metric)
         metric.set_dtype(torch.float64)
         with contextlib.suppress(Exception):
             update(metric, told.expand(len(own), len(told)).double(), own)

@@ -5,7 +5,8 @@ call does many steps. It ends wherever something is due: at the end of the epoch
 at a row of the history, at a checkpoint, at the last step of all; and after a number of steps, or
 a quarter of a second, so that the bar moves and a signal is heard. Where a call
 ends changes nothing but the time: the steps are the same, and after each call the Trainer's own
-counters are brought to what they would be had every step been a call.
+counters are brought to what they would be had every step been a call. Several processes end a call
+after the same step, which they agree on (agreement.py).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback, Timer
+
+from experiments.training.agreement import Agreement
 
 MOST_STEPS = 1024
 LONGEST_CALL = 0.25
@@ -58,6 +61,7 @@ class Execution:
         has_hooks: callbacks want to hear of every step.
         steps_until: what else says after how many steps a call ends, asked at its start with the
             Trainer and the batches of the epoch that are done.
+        agreement: of several processes, which no clock of one of them may part; None for one.
 
     Attributes:
         is_cut: the run is to end with the step that it is in.
@@ -70,6 +74,7 @@ class Execution:
     by_batch: bool = False
     has_hooks: bool = False
     steps_until: Callable[[L.Trainer, int], int] | None = None
+    agreement: Agreement | None = None
     is_cut: bool = field(default=False, init=False)
     _ends_at: float = field(default=0.0, init=False)
     _timer: Timer | None = field(default=None, init=False)
@@ -84,6 +89,8 @@ class Execution:
             return position, position + 1
         steps_done = trainer.global_step
         steps = min([self.steps, asked, *(n - steps_done % n for n in self.every)])
+        if self.agreement is not None:
+            steps = min(steps, self.agreement.next_step - steps_done)
         if trainer.max_steps > 0:
             steps = min(steps, trainer.max_steps - steps_done)
         end = (position // self.accumulate + steps) * self.accumulate
@@ -99,6 +106,8 @@ class Execution:
 
     def is_over(self) -> bool:
         """Return whether the call, or the run, has had its time."""
+        if self.agreement is not None:
+            return False
         if self.is_cut or time.perf_counter() > self._ends_at:
             return True
         if self._timer is None:

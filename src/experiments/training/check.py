@@ -110,6 +110,7 @@ def check_keys(config: Config, overrides: list[str]) -> None:
 def check_config(config: Config) -> None:
     """Raise UserError for parts that are missing, and values that a run cannot have."""
     check_complete(config)
+    check_strategy(config["trainer"]["strategy"])
     check_values(config, ExperimentConfig, GROUPS)
     check_logger(config["logger"])
     check_finite(config)
@@ -154,6 +155,15 @@ def check_budget(trainer: Config) -> None:
     allowed = f"auto or a whole number of at most {cores}, the cores that there are"
     fits = threads == "auto" or threads <= cores
     refuse_unless(fits, "trainer.threads", threads, allowed, "auto")
+
+
+def check_strategy(strategy: str) -> None:
+    """Raise UserError for strategies that share out the weights, which these steps take whole.
+
+    Of its part alone a process would clip by a norm of its own, and Muon would see no matrices.
+    """
+    if strategy.startswith(("fsdp", "deepspeed", "model_parallel")):
+        raise user_error("parts_of_weights", given=strategy)
 
 
 def check_fold(data: Config) -> None:
@@ -257,8 +267,16 @@ def check_network(
     has_ranks = num_devices * trainer["num_nodes"] > 1
     if config["resume"] == "auto" and has_ranks and started_by_others():
         raise user_error("resume_ranks")
-    if accelerator == "cpu" and num_devices > 1 and has_batch_norm(network):
-        raise user_error("batch_norm_ranks", given=num_devices)
+    if has_ranks and has_batch_norm(network):
+        check_batch_norm(trainer, accelerator, num_devices * trainer["num_nodes"])
+
+
+def check_batch_norm(trainer: Config, accelerator: str, num_ranks: int) -> None:
+    """Raise UserError where each process would normalise by its own share of a batch."""
+    if accelerator == "cpu":
+        raise user_error("batch_norm_ranks", given=num_ranks)
+    if not trainer["sync_batchnorm"]:
+        raise user_error("batch_norm_apart", given=num_ranks)
 
 
 def check_bits(module: nn.Module, accelerator: str, data_name: str) -> None:

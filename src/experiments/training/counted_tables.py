@@ -8,7 +8,7 @@ import torch
 
 from experiments.record.class_table import write_table
 from experiments.record.folder import CHECKPOINTS
-from experiments.training.added_metrics import update
+from experiments.training.added_metrics import count_alone, update
 from experiments.training.loggers import predictions
 from experiments.training.run_parts import RunParts
 
@@ -32,6 +32,7 @@ def write_tables(parts: RunParts, folder: Path) -> None:
     }
     for name, metric in parts.tables.items():
         by_stage = {}
+        count_alone(metric)
         for stage, (outputs, targets) in told.items():
             metric.reset()
             update(metric, outputs, targets)

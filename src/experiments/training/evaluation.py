@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torchmetrics import MeanAbsoluteError, MeanMetric, Metric, R2Score
 from torchmetrics.classification import MulticlassAccuracy
+from torchmetrics.utilities.distributed import gather_all_tensors
 
 from experiments.catalogue.class_weights import Mass
 from experiments.record.metric import measured_on
@@ -35,6 +36,22 @@ def type_of_sums(device: torch.device) -> torch.dtype:
     Sums of a million float32 losses keep seven digits only in float64, which Apple's GPUs lack.
     """
     return torch.float32 if device.type == "mps" else torch.float64
+
+
+def of_all_ranks(state: Tensor, group: Any = None) -> list[Tensor]:
+    """Return the state of a metric of every rank, the same on all of them.
+
+    A rank without a point has an empty list of outputs (N, K), which torchmetrics takes for one of
+    shape (0,) and of numbers, and torch cannot gather tensors of unlike dimensions.
+    """
+    kinds: list[Any] = [None] * dist.get_world_size(group)
+    dist.all_gather_object(kinds, (state.shape[1:], state.dtype, len(state) if state.dim() else 1))
+    filled = [(shape, dtype) for shape, dtype, length in kinds if length]
+    if filled and state.dim() and not len(state):
+        shape, dtype = filled[0]
+        state = torch.zeros(0, *shape, dtype=dtype, device=state.device)
+    gathered: list[Tensor] = gather_all_tensors(state, group)
+    return gathered
 
 
 class DefinedR2(R2Score):
@@ -113,6 +130,9 @@ class Evaluation(nn.Module):
         self.task = task
         self.metrics = nn.ModuleDict({name: make[name]() for name in measured_on(task)})
         self.added = nn.ModuleDict(added or {})
+        for part in self.added.modules():
+            if isinstance(part, Metric):
+                part.dist_sync_fn = of_all_ranks
 
     def _always(self) -> dict[str, Metric]:
         return {name: cast("Metric", metric) for name, metric in self.metrics.items()}

@@ -29,17 +29,27 @@ WAIT_SECONDS = 20.0
 
 
 class Interruption:
-    """What a signal asks of a run of one process, or of all members of a population."""
+    """What a signal asks of a run, or of all members of a population.
+
+    Of several processes none ends by itself: they agree on the step to end with (agreement.py).
+
+    Attributes:
+        heard: the signal that this process was sent; None for none.
+        is_led: this process was started by rank 0, and ends when that says so.
+    """
 
     def __init__(self) -> None:
+        self.heard: signal.Signals | None = None
         self._asked: signal.Signals | None = None
+        self.is_led = False
+        self._is_shared = False
         self._is_training = False
         self._execution: Execution | None = None
         self._timer: threading.Timer | None = None
 
     @property
     def asked(self) -> signal.Signals | None:
-        """The signal that has asked for the end; None for none."""
+        """The signal that ends the run; None for none."""
         return self._asked
 
     @contextlib.contextmanager
@@ -50,7 +60,7 @@ class Interruption:
             requeues: a run that SIGUSR1 has ended is put back into SLURM's queue at the block's
                 end; of a sweep's jobs that is left to the sweep.
         """
-        before = hear(self._hear, those_heard())
+        before = hear(self._hear, [*those_heard(), *([signal.SIGINT] if self.is_led else [])])
         try:
             yield
         except SystemExit as error:
@@ -61,16 +71,25 @@ class Interruption:
             for how, handler in before.items():
                 signal.signal(how, handler)
 
-    def begin(self, execution: Execution | None) -> None:
+    def begin(self, execution: Execution | None, is_shared: bool = False) -> None:
         """Hear signals as training begins, in the place of Lightning's own handlers.
 
         Lightning puts back at its end what was heard before.
 
         Args:
             execution: whose call is to end with the step it is in; None where each step is one.
+            is_shared: with other processes, so that `agree` says whether the run ends.
         """
-        self._is_training, self._execution = True, execution
+        self._is_training, self._execution, self._is_shared = True, execution, is_shared
         hear(self._hear, [signal.SIGINT, *those_heard()])
+
+    def begin_test(self) -> None:
+        """Hear signals in the place of Lightning's handlers, one of which waits for other ranks."""
+        hear(self._hear, those_heard())
+
+    def agree(self, number: int) -> None:
+        """Take the signal that any process of the run was sent; 0 for none."""
+        self._asked = signal.Signals(number) if number else None
 
     def end(self) -> None:
         self._is_training, self._execution = False, None
@@ -84,14 +103,18 @@ class Interruption:
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         how = signal.Signals(number)
-        if not self._is_training or self.asked is not None:
-            raise end_by(self.asked or how)
-        if how == signal.SIGINT:
+        if self.is_led and not self._is_training:
+            return
+        if not self._is_training or self.heard is not None:
+            raise end_by(self.asked or self.heard or how)
+        if how == signal.SIGINT and not self.is_led:
             # Past the streams, whose buffers the signal may have come amid.
             os.write(2, f"\n{TABLE['stopping']}\n".encode())
-        self._asked = how
-        if self._execution is not None:
-            self._execution.is_cut = True
+        self.heard = how
+        if not self._is_shared:
+            self._asked = how
+            if self._execution is not None:
+                self._execution.is_cut = True
         # Again, to whatever has not ended by then, as a callback of somebody's that hangs.
         self._timer = threading.Timer(WAIT_SECONDS, os.kill, (os.getpid(), how))
         self._timer.daemon = True
@@ -109,7 +132,7 @@ class MemberInterruption(Interruption):
     def asked(self) -> signal.Signals | None:
         return self.of_all.asked
 
-    def begin(self, execution: Execution | None) -> None:
+    def begin(self, execution: Execution | None, is_shared: bool = False) -> None:
         """Nothing is heard here."""
 
     def end(self) -> None:

@@ -25,6 +25,7 @@ from experiments.training.calls import Execution
 from experiments.training.evaluation import Evaluation, is_group_of_ranks, type_of_sums
 from experiments.training.metrics import RunningMeans
 from experiments.training.random_streams import keep_streams, take_streams
+from experiments.training.rank_states import OF_RANKS, gathered, own_state
 from experiments.training.recipe import Recipe
 from experiments.training.steps import BrokenStep, Steps, UpdateRules, average_of
 from experiments.training.told_points import Told, ToldPoints
@@ -321,7 +322,10 @@ class ExperimentModule(L.LightningModule):
         checkpoint["data_spec"] = self.spec.as_dict()
         keep_streams(checkpoint)
         if self.is_attached:
-            checkpoint["standardized_sums"] = self.over_ranks(self.means.state()).cpu()
+            sums = self.means.state()
+            if self.trainer.world_size > 1:
+                checkpoint[OF_RANKS] = gathered(self.trainer, sums)
+            checkpoint["standardized_sums"] = self.over_ranks(sums).cpu()
             checkpoint["validated"] = self.validated()
 
     def validated(self) -> dict[str, Tensor]:
@@ -335,10 +339,14 @@ class ExperimentModule(L.LightningModule):
         # The Trainer has forgotten it.
         trainer: Any = self.trainer
         trainer.measured = dict(checkpoint.get("validated", {}))
-        if self.trainer.is_global_zero:
+        own = own_state(checkpoint, self.trainer)
+        if own is not None:
+            self.means.load(own["sums"])
+            take_streams(own)
+        elif self.trainer.is_global_zero:
             self._load_sums(checkpoint)
             take_streams(checkpoint)
-        else:  # the state is rank 0's; each rank draws a stream of its own
+        else:  # of another number of ranks, or before each kept its own: each begins a new stream
             torch.manual_seed(torch.initial_seed() + int(checkpoint["global_step"]))
 
     def _load_sums(self, checkpoint: dict[str, Any]) -> None:

@@ -172,7 +172,6 @@ def no_effect_with(config: Config, recipe: Recipe, data: DataModule) -> dict[str
         "trainer.gradient_clip_algorithm": trainer["gradient_clip_val"] is None
         and "trainer.gradient_clip_val=null",
         "trainer.sync_batchnorm": trainer["strategy"] == "auto" and "one device",
-        "steps_per_execution": trainer["strategy"] != "auto" and "several processes",
         "data.val_fraction": data.brings_validation and "data that bring validation points",
         "data.fold": config["data"]["folds"] is None and "data.folds=null",
         "data.num_workers": data.fits_in_memory and "data that fit data.memory_limit",

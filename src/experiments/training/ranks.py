@@ -28,6 +28,14 @@ from experiments.config import door
 from experiments.training.launched import started_by_others, without_agent
 
 GRACE_SECONDS = 20.0
+OF_GROUP = ("gloo", "nccl", "connection closed by peer", "connection reset by peer")
+"""Words of the errors that a rank has where another one is gone."""
+DIES_WITHIN = 2.0
+"""Seconds from the first sign of a rank's death to its end."""
+
+
+class RankDied(RuntimeError):
+    """A rank that this one had started is gone, and the run with it."""
 
 
 def free_port() -> int:
@@ -68,6 +76,10 @@ def other_ranks(
         try:
             yield
             wait_for(processes)
+        except Exception as error:
+            if is_of_group(error) and (reason := first_death(processes, folder)):
+                raise RankDied(reason) from error
+            raise
         finally:
             over.set()
             for rank, process in enumerate(processes, start=1):
@@ -108,12 +120,15 @@ def log_of(folder: Path, rank: int) -> Path:
 
 
 def start_rank(rank: int, folder: Path, checkpoint: Path | None) -> subprocess.Popen[bytes]:
-    arguments = [str(folder), str(checkpoint or "")]
+    arguments = [str(folder), str(checkpoint or ""), str(os.getpid())]
     command = [sys.executable, "-m", "experiments.training.other_rank", *arguments]
+    # Parts of one's own lie where the command was typed, and not where it may stand by now.
+    places = os.pathsep.join(str(Path(place).absolute()) for place in sys.path if place)
+    own = {"LOCAL_RANK": str(rank), "RANK": str(rank), "PYTHONPATH": places}
     with log_of(folder, rank).open("wb") as output:
         return subprocess.Popen(
             command,
-            env={**os.environ, "LOCAL_RANK": str(rank), "RANK": str(rank)},
+            env={**os.environ, **own},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -160,8 +175,7 @@ def watch(
             if process.poll():
                 # Rank 0 hears of it by itself where it is in a collective call.
                 if not over.wait(GRACE_SECONDS):
-                    output = log_of(folder, rank)
-                    on_death(f"rank {rank} ended with code {process.returncode}, see {output}")
+                    on_death(death(rank, process.returncode, folder))
                     # This process hangs in a collective call; only its end ends that.
                     signal.raise_signal(signal.SIGKILL)
                 return
@@ -172,3 +186,30 @@ def wait_for(processes: list[subprocess.Popen[bytes]]) -> None:
     for process in processes:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(max(0.1, until - time.monotonic()))
+
+
+def is_of_group(error: Exception) -> bool:
+    """Return whether an error may be that of a message to a rank that is gone."""
+    words = str(error).lower()
+    return isinstance(error, torch.distributed.DistError) or any(w in words for w in OF_GROUP)
+
+
+def first_death(processes: list[subprocess.Popen[bytes]], folder: Path) -> str:
+    """Return which rank has ended with an error, and how; empty where none does in good time."""
+    until = time.monotonic() + DIES_WITHIN
+    while time.monotonic() < until:
+        for rank, process in enumerate(processes, start=1):
+            if code := process.poll():
+                return death(rank, code, folder)
+        time.sleep(0.01)
+    return ""
+
+
+def death(rank: int, code: int, folder: Path) -> str:
+    """Return how a rank ended.
+
+    >>> death(1, -9, Path("run"))
+    'rank 1 was ended by SIGKILL, see run/rank-1.log'
+    """
+    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+    return f"rank {rank} {how}, see {log_of(folder, rank)}"

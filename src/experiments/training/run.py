@@ -71,7 +71,9 @@ def train(config: Config, launch: Launch) -> Known | None:
         resume.check_same_data(resumed, parts)
         resume.check_same_code(resumed, parts)
     if parts.rank > 0:  # rank 0 has the folder and the record; this one takes part
-        fit_and_test(parts, resumed.checkpoint if resumed else None, Outcome())
+        parts = parts.going_on(resumed.record if resumed else None)
+        with parts.trainer.interruption.heeded():
+            fit_and_test(parts, resumed.checkpoint if resumed else None, Outcome())
         return None
     with (
         parts.trainer.interruption.heeded(requeues=launch.sweep_dir is None),

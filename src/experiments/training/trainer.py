@@ -25,6 +25,7 @@ from experiments.errors.wording import listed
 from experiments.record.folder import CHECKPOINTS, write_atomic
 from experiments.record.history import HistoryFile
 from experiments.record.metric import KNOWN, is_higher_better
+from experiments.training.agreement import Agreement
 from experiments.training.callbacks.divergence import StopOnDivergence
 from experiments.training.callbacks.epoch_means import EpochMeans
 from experiments.training.callbacks.full_loss import FullLoss
@@ -70,6 +71,7 @@ EXPECTED = (
     ".*does not have many workers.*",
     ".*Checkpoint directory .* exists and is not empty.*",
     ".*You requested to overfit but enabled.*",
+    ".*GPU available but not used.*",  # as trainer=cpu asks
     # With check_val_every_n_epoch, before the first validation; check_monitors knows the monitor.
     ".*could not find the monitored key in the returned metrics.*",
     # A rank without a single point in an epoch has no part in its metrics.
@@ -141,8 +143,7 @@ def monitor_of(
 def execution_of(config: dict[str, Any], callbacks: list[Callback], num_ranks: int) -> Execution:
     """Return how many optimizer steps a call of the training step does.
 
-    Every batch is a call with several processes, since the strategy takes part in each backward
-    pass, and where a callback of the user's wants to hear of every step.
+    Every batch is a call where a callback of the user's wants to hear of every step.
     """
     wanted = config["steps_per_execution"]
     has_hooks = bool(per_batch_hooks(callbacks))
@@ -156,9 +157,10 @@ def execution_of(config: dict[str, Any], callbacks: list[Callback], num_ranks: i
         accumulate=config["trainer"]["accumulate_grad_batches"],
         every=tuple(n for n in every if n),
         seconds=LONGEST_CALL if wanted == "auto" else longest,
-        by_batch=has_hooks or num_ranks > 1,
+        by_batch=has_hooks,
         has_hooks=has_hooks,
         steps_until=deciding[0] if deciding else None,
+        agreement=Agreement() if num_ranks > 1 else None,
     )
 
 

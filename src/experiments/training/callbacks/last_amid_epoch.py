@@ -11,12 +11,10 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 
+from experiments.training.agreement import Agreement
 from experiments.training.calls import Execution
 from experiments.training.interruption import Interruption
 from experiments.training.whole_checkpoint import AMID, BEST, BEST_AMID, LAST
-
-ASKS_EVERY = 50
-"""Steps between two looks at the clock with several processes, where each look is a message."""
 
 
 class LastAmidEpoch(Checkpoint):
@@ -34,7 +32,7 @@ class LastAmidEpoch(Checkpoint):
     Args:
         every_n_steps: 0 for none.
         every_seconds: None for none.
-        interruption: by a signal, of a run of one process that is trained alone.
+        interruption: by a signal, of a run that is no member of a population.
 
     Attributes:
         folder: of the checkpoints; None on ranks other than 0, until they are told.
@@ -47,6 +45,7 @@ class LastAmidEpoch(Checkpoint):
         self.every_n_steps = every_n_steps
         self.every_seconds = every_seconds
         self.interruption = interruption
+        self.agreement: Agreement | None = None
         self.last_step = 0
         self.saved_at = 0.0
         self.after_validation: str | None = None
@@ -57,8 +56,16 @@ class LastAmidEpoch(Checkpoint):
         self.saved_at = time.monotonic()
         # Every rank takes part in writing a checkpoint, and rank 0 alone knows where.
         self.folder = trainer.strategy.broadcast(self.folder)
-        if trainer.world_size == 1 and isinstance(trainer, L.Trainer):  # and no member's
-            self.interruption.begin(getattr(pl_module, "execution", None))
+        if isinstance(trainer, L.Trainer):  # no member's
+            execution = getattr(pl_module, "execution", None)
+            self.agreement = getattr(execution, "agreement", None)
+            if self.agreement is not None:
+                self.agreement.begin(trainer.global_step)
+            self.interruption.begin(execution, is_shared=self.agreement is not None)
+
+    def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if trainer.world_size > 1:
+            self.interruption.begin_test()
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
         step = trainer.global_step
@@ -85,6 +92,8 @@ class LastAmidEpoch(Checkpoint):
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.saved_at = time.monotonic()
         trainer.should_stop = trainer.should_stop or self.is_ending
+        if self.agreement is not None:
+            self._ask(trainer, self.agreement, is_time=False)
         self.interruption.stop()
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -94,12 +103,19 @@ class LastAmidEpoch(Checkpoint):
         self.interruption.end()
 
     def _is_due(self, trainer: L.Trainer, step: int) -> bool:
-        if self.interruption.asked or (self.every_n_steps and step % self.every_n_steps == 0):
-            return True
-        if self.every_seconds is None or (trainer.world_size > 1 and step % ASKS_EVERY):
-            return False
-        is_time = time.monotonic() - self.saved_at >= self.every_seconds
-        return bool(trainer.strategy.broadcast(is_time))
+        seconds = time.monotonic() - self.saved_at
+        is_time = self.every_seconds is not None and seconds >= self.every_seconds
+        if self.agreement is not None:
+            is_asked = step >= self.agreement.next_step
+            is_time = is_asked and self._ask(trainer, self.agreement, is_time)
+        is_numbered = self.every_n_steps and step % self.every_n_steps == 0
+        return bool(self.interruption.asked or is_numbered or is_time)
+
+    def _ask(self, trainer: L.Trainer, agreement: Agreement, is_time: bool) -> bool:
+        """Ask all ranks whether the run ends, and return whether the clock wants a checkpoint."""
+        agreed = agreement.ask(trainer, int(self.interruption.heard or 0), is_time)
+        self.interruption.agree(agreed.signal)
+        return agreed.is_time
 
     def _save(self, trainer: L.Trainer, name: str | None) -> None:
         """Write a checkpoint, if one is due, and end the run where that was asked for."""

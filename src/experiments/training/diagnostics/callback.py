@@ -14,7 +14,6 @@ from torch import Tensor
 from experiments.config.allowed import is_count
 from experiments.data.datamodule import DataModule
 from experiments.training.callbacks.history_rows import History
-from experiments.training.calls import MOST_STEPS
 from experiments.training.diagnostics.measures import (
     Bounds,
     cosine,
@@ -106,9 +105,9 @@ class Diagnostics(Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         assert isinstance(pl_module, ExperimentModule)
+        self.module, self.last_seen_step = pl_module, trainer.global_step
         if not trainer.is_global_zero:
             return
-        self.module = pl_module
         [self.history] = [c for c in trainer.callbacks if isinstance(c, History)]  # type: ignore[attr-defined]
         network = pl_module.network
         self.parameters = [p for p in network.parameters() if p.requires_grad]
@@ -121,7 +120,6 @@ class Diagnostics(Callback):
                 "the last; callbacks.diagnostics.max_layers=%d measures all.",
                 *(len(self.layers), len(every), len(every)),
             )
-        self.last_seen_step = trainer.global_step
 
     def state_dict(self) -> dict[str, Any]:
         before = self.before._asdict() if self.before else None
@@ -139,9 +137,9 @@ class Diagnostics(Callback):
             num_batches: of the epoch that are done.
         """
         step = trainer.global_step
-        if not trainer.is_global_zero:
-            return MOST_STEPS
         self.due = self.next_due(trainer, num_batches)
+        if not trainer.is_global_zero:  # whose calls end with those of rank 0, which measures
+            return self.due - step - 1 or 1
         if self.due == step + 1 and (self.before is None or self.before.step != step):
             self.before = self.remembered(step, has_gradients=False)  # nothing was before
         return self.due - step - 1 or 1
@@ -171,9 +169,12 @@ class Diagnostics(Callback):
 
     def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
         step = trainer.global_step
-        if step == self.last_seen_step or not trainer.is_global_zero:
+        if step == self.last_seen_step:
             return  # amid an accumulated step
         self.last_seen_step = step
+        if not trainer.is_global_zero:
+            self.last_step = step if step == self.due else self.last_step
+            return
         progress = trainer.fit_loop.epoch_loop.batch_progress
         if step == self.due:
             self.last_step = step
