@@ -36,6 +36,7 @@ PARTS: tuple[str, ...] = (
     "injected_surroundings",
     "injected_files",
     "injected_disk",
+    "injected_wandb",
 )
 """The modules beside this one whose `CASES` are tried."""
 

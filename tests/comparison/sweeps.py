@@ -88,6 +88,7 @@ def write_run(
             "num_val": 144,
             "num_test": 359,
             "epochs": len(curve),
+            "best_epoch": len(curve),
             "steps": 10 * len(curve),
             "train_seconds": 0.1 * len(curve),
             **values,

@@ -18,6 +18,7 @@ from experiments.comparison.reading import read_runs
 from experiments.comparison.report.report import report_html
 from experiments.comparison.verdict import compared, verdict_json
 from experiments.record.history import HistoryFile
+from experiments.record.record import read_record, write_record
 from experiments.training.build import activation_of
 from experiments.training.diagnostics.measures import bounds_of
 
@@ -31,6 +32,9 @@ def measured(folder: Path, epoch: int, **values: float) -> None:
         f"diagnostics/{n.replace('__', '/').replace('_0', '.0')}": v for n, v in values.items()
     }
     HistoryFile(folder).append({**row, **named})
+    record = read_record(folder)
+    record["epochs"], record["steps"] = epoch, max(record["steps"], 100 * epoch)
+    write_record(folder, record)
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def test_what_is_no_result_is_left_out_with_its_reason(tmp_path: Path) -> None:
     )
     for seed, status in enumerate(("running", "interrupted", "failed", "pruned"), 1):
         write_run(sweep, {"activation": "elu"}, seed, 0.5, status=status, error=f"so {status}")
-    write_run(sweep, {"activation": "elu"}, 5, 0.5, metrics={"val/accuracy": 0.5})
+    write_run(sweep, {"activation": "elu"}, 5, 0.5, metrics={"val/accuracy": 0.8})
     [task], excluded = tasks(sweep)
     assert task.settings[1].scores == {0: 0.9}
     reasons = sorted(one.reason for one in excluded)

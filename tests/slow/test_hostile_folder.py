@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from running import QUIET
 from experiments import load_run
 from experiments.errors.messages import UserError
 from experiments.record.identity import identity_of
+from experiments.tracking.mirror import Mirror
 
 pytestmark = pytest.mark.slow
 
@@ -167,3 +169,54 @@ def test_every_other_door_refuses_a_hostile_folder_in_one_line(
     answer = compare(f"runs={hostile}")
     assert "Traceback" not in answer.err
     assert "os.system: this is no part of an experiment" in " ".join(answer.out.split())
+
+
+def as_told_to_wandb(sweep: Path) -> None:
+    """Have the runs of a sweep say that they are to be told to W&B, in words that are attacks."""
+    for number, path in enumerate(sorted(sweep.glob("*/record.json"))):
+        record = json.loads(path.read_text())
+        if record["schema"] != 1:
+            continue
+        config = yaml.safe_load((path.parent / "config.yaml").read_text())
+        logger = {"name": "wandb", "project": "experiments", "entity": None, "mode": "auto"}
+        logger |= {"media": "auto", "log_model": True, "tags": [SCRIPT[:64]], "notes": SCRIPT}
+        config["logger"], config["paths"] = logger, {"output": "/nowhere/else"}
+        (path.parent / "config.yaml").write_text(yaml.safe_dump(config))
+        path.write_text(json.dumps({**record, "wandb_id": f"<b>{number}", "error": None}))
+        (path.parent / "checkpoints").mkdir(exist_ok=True)
+        (path.parent / "checkpoints" / "best.ckpt").symlink_to("/etc/hostname")
+        (path.parent / "media.npz").write_bytes(b"PK\x03\x04 no archive")
+        state = {"wandb_id": "../../x", "mode": "offline", "opened_at": "", "wandb_folder": "../y"}
+        (path.parent / ".mirror.json").write_text(json.dumps(state))
+
+
+def test_wandb_is_told_of_a_hostile_folder_and_read_back(
+    hostile: Path, server: Any, compare: Callable, capfd: pytest.CaptureFixture[str]
+) -> None:
+    as_told_to_wandb(hostile)
+    mirror = Mirror(hostile, sends_offline=True)
+    mirror.look()
+    assert mirror.finish() == 0
+    said = capfd.readouterr()
+    assert "\x1b" not in said.out + said.err
+    assert len(server.exit_codes) == 11  # of twelve, one has no record that could be read
+    # Nothing was uploaded but the three files of each run.
+    names = {name.rpartition("/")[2] for name in server.files}
+    assert {"run_record.json", "run_config.yaml", "run_history.csv"} <= names
+    assert not any("hostname" in name or ".." in name for name in server.files)
+    assert Path("/etc/hostname").read_bytes() not in server.files.values()
+    assert not Path("/nowhere").exists()
+    for answer in (
+        compare(f"runs={hostile}", "wandb=online", "name=here"),
+        compare(f"source=wandb:me/experiments/{hostile.name}", "control=relu", "name=there"),
+    ):
+        assert answer.code == 0, answer.err
+        assert "\x1b" not in answer.out + answer.err
+        assert "The verdict is" in answer.out
+    for name in ("here", "there"):
+        text = Path(f"outputs/reports/{name}/report.html").read_text()
+        assert "<img src=http://evil.test" not in text
+    [notes] = {run["notes"] for run in server.runs.values() if "verdict" in str(run.get("jobType"))
+               and "evil" in str(run.get("notes"))} or {""}  # fmt: skip
+    assert not re.search(r"(?<!\\)(<|\]\()", notes)
+    assert {path.name for path in Path().iterdir()} <= {"outputs", "home", "wandb"}

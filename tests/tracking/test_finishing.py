@@ -47,6 +47,26 @@ def test_one_that_hangs_is_left_and_its_service_ended(ended: list[bool]) -> None
     run.release.set()
 
 
+def test_what_is_told_last_is_waited_for_together_with_the_end(ended: list[bool]) -> None:
+    run, told = Run(0.05), threading.Event()
+    with pytest.raises(TimeoutError):
+        finish_in_time(run, 0, told.wait)
+    assert ended == [True]
+    told.set()
+    run.release.set()
+
+
+def test_what_cannot_be_told_ends_the_run_as_failed(ended: list[bool]) -> None:
+    def tell() -> None:
+        raise OSError("no space")
+
+    run = Run(30)
+    run.release.set()
+    with pytest.raises(OSError, match="no space"):
+        finish_in_time(run, 0, tell)
+    assert (run.exit_code, ended) == (1, [])
+
+
 @pytest.mark.parametrize("error", [TimeoutError("by itself"), OSError("no connection")])
 def test_what_it_says_by_itself_is_handed_on(error: Exception, ended: list[bool]) -> None:
     with pytest.raises(type(error), match=str(error)):

@@ -7,9 +7,10 @@ import gzip
 import json
 import re
 import socket
+import struct
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -38,6 +39,9 @@ class Seen:
         artifacts: as they were created.
         headers: all Authorization headers, decoded.
         project: the one that there is.
+        trouble: says of the path and body of a request what comes of it: `hang`, `error` (500) or
+            `reset`; None for the answer.
+        closed: that the server has ended.
     """
 
     url: str = ""
@@ -51,6 +55,8 @@ class Seen:
     views: dict[str, dict[str, Any]] = field(default_factory=dict)
     artifacts: list[dict[str, Any]] = field(default_factory=list)
     project: str = "experiments"
+    trouble: Callable[[str, bytes], str | None] = lambda path, body: None
+    closed: threading.Event = field(default_factory=threading.Event)
 
     def history(self, run_id: str) -> list[dict[str, Any]]:
         """Return the logged rows of a run."""
@@ -163,6 +169,22 @@ def wandb_server() -> Iterator[Seen]:
             raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             return gzip.decompress(raw) if self.headers.get("Content-Encoding") == "gzip" else raw
 
+        def _is_in_trouble(self, body: bytes) -> bool:
+            """Do what the server is told to do in the place of an answer, if anything."""
+            how = seen.trouble(self.path, body)
+            if how == "hang":
+                seen.closed.wait()
+            elif how == "error":
+                self.send_error(500)
+            if how is not None:
+                self.close_connection = True
+            if how in ("hang", "reset"):
+                self.connection.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )
+                self.connection.close()
+            return how is not None
+
         def _send(self, content: Any) -> None:
             self._send_bytes(json.dumps(content).encode(), "application/json")
 
@@ -175,15 +197,22 @@ def wandb_server() -> Iterator[Seen]:
 
         def do_GET(self) -> None:
             """Give a file that was put; anything else asks whether the server is there."""
+            if self._is_in_trouble(b""):
+                return
             content = seen.files.get(self.path.removeprefix("/get/"), b"{}")
             self._send_bytes(content, "application/octet-stream")
 
         def do_PUT(self) -> None:
-            seen.files[self.path.removeprefix("/put/")] = self._body()
+            content = self._body()
+            if self._is_in_trouble(content):
+                return
+            seen.files[self.path.removeprefix("/put/")] = content
             self._send({})
 
         def do_POST(self) -> None:
             raw = self._body()
+            if self._is_in_trouble(raw):
+                return
             if not raw.startswith(b"{") or b"\n{" in raw:
                 self._send({})  # telemetry, line by line
                 return
@@ -223,6 +252,7 @@ def wandb_server() -> Iterator[Seen]:
     try:
         yield seen
     finally:
+        seen.closed.set()
         server.shutdown()
         server.server_close()
         for connection in list(connections):  # a client that keeps one would still be served

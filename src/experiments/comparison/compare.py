@@ -26,12 +26,14 @@ from experiments.comparison.reading import (
     FoundRun,
     LeftOut,
     Reading,
+    add_doubts,
     read_runs,
 )
 from experiments.comparison.verdict import compared, verdict_json
 from experiments.errors.commands import command_of
 from experiments.errors.messages import UserError, check_choice, user_error
 from experiments.errors.wording import listed
+from experiments.record.evidence import contradicted
 from experiments.record.folder import write_atomic
 from experiments.record.history import read_history
 from experiments.record.record import read_record
@@ -111,8 +113,12 @@ def read_remote(source: str) -> Reading:
             if (reason := contradiction_of(str(run.folder), record, config)) is not None:
                 reading.unread.append(LeftOut(run.url, reason))
                 continue
-            is_tuning = (run.sweep or "").endswith(f"/{TUNING}")
             rows = read_history(run.folder)
+            if (reason := contradicted(run.folder, record, rows)) is not None:
+                reading.unread.append(LeftOut(run.url, reason))
+                continue
+            add_doubts(reading, run.url, record)
+            is_tuning = (run.sweep or "").endswith(f"/{TUNING}")
             readable = FoundRun(run.url, record, config, run.sweep, rows.copy)
             (reading.tuning if is_tuning else reading.runs).append(readable)
     reading.unread += [LeftOut(listed(names), problem) for problem, names in problems.items()]

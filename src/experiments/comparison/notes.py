@@ -9,10 +9,12 @@ from experiments.comparison import words
 from experiments.comparison.blocks import block_words, ordered
 from experiments.comparison.design import Design, Dict
 from experiments.comparison.judged import Judged, family_of
+from experiments.comparison.reading import Reading
 from experiments.comparison.task import Setting
 from experiments.errors.wording import few
 
 MANY_PAIRS = 10
+MOST_DOUBTS = 3
 
 
 def notes_of(verdict: Dict, design: Design, tasks: Sequence[Judged]) -> list[str]:
@@ -50,6 +52,14 @@ def notes_of(verdict: Dict, design: Design, tasks: Sequence[Judged]) -> list[str
             f"{design.metric} also selected each run's weights, so it flatters all settings."
         )
     return notes + notes_on_looks(tasks) + notes_on_runs(tasks) + notes_on_times(tasks)
+
+
+def notes_on_doubts(reading: Reading) -> list[str]:
+    """Return what in the records of runs cannot be, and makes no score a wrong one."""
+    if not reading.doubted:
+        return []
+    named = few([f"{run.folder} ({run.reason})" for run in reading.doubted], MOST_DOUBTS)
+    return [f"Times that cannot be, as where a clock was set or a record written by hand: {named}."]
 
 
 def notes_on_looks(tasks: Sequence[Judged]) -> list[str]:

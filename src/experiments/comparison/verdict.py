@@ -16,7 +16,7 @@ from experiments.comparison.judged import Judged, family_of, judge
 from experiments.comparison.layer_health import health_dict
 from experiments.comparison.matrix import matrix_dict
 from experiments.comparison.mean_curves import Curves, curves_of
-from experiments.comparison.notes import notes_of
+from experiments.comparison.notes import notes_of, notes_on_doubts
 from experiments.comparison.pairs import finite_or_none
 from experiments.comparison.reading import LeftOut, Reading
 from experiments.comparison.run_score import Scored
@@ -66,8 +66,6 @@ def judged_runs(reading: Reading, request: Request) -> tuple[Design, list[Judged
 
 def answer(reading: Reading, request: Request) -> Dict:
     """Return of the verdict what a sweep ends with: its design, means, pairs and sentences.
-
-    It is quick, since no history is read.
 
     Raises:
         UserError: nothing can be compared.
@@ -134,7 +132,7 @@ def verdict_dict(
         "runs": [run_dict(*run) for run in runs],
     }
     verdict["headline"] = headline(verdict, design)
-    notes = notes_of(verdict, design, tasks)
+    notes = notes_of(verdict, design, tasks) + notes_on_doubts(reading)
     verdict["notes"] = [note for note in notes if note not in verdict["headline"]]
     return verdict
 

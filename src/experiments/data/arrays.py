@@ -32,6 +32,7 @@ from experiments.data.channels import chosen, spelled_shape, with_channels_secon
 from experiments.data.given_arrays import GIVEN, Arrays, words_for
 from experiments.data.precision import in_fewest_bits
 from experiments.data.sources import DataSet, Points, data_set_of
+from experiments.data.unpacked import check_members
 from experiments.errors.error_table import TABLE
 from experiments.errors.messages import UserError, check_choice, user_error
 from experiments.errors.wording import listed
@@ -112,6 +113,7 @@ def read_npz(file: Path) -> dict[str, Named]:
                 # numpy would take it for a pickle, and tell people how to load that.
                 known = (said for begin, said in OTHER_FILES.items() if start.startswith(begin))
                 raise ValueError(next(known, "it is no .npz file"))
+            check_members(content)
             content.seek(0)
             # Opened here, since numpy leaves a broken file open.
             loaded = np.load(content, allow_pickle=False)

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from experiments.data.image_files import Unfit, read_picture, upright_size
 from experiments.data.images import as_tensor, other_size
+from experiments.data.unpacked import in_units
 from experiments.errors.error_table import TABLE
 from experiments.errors.messages import UserError, user_error
 from experiments.errors.wording import and_more, few
@@ -152,18 +153,6 @@ def checked_memory(
     largest = max(survey.sizes, key=lambda path: survey.sizes[path][0] * survey.sizes[path][1])
     given = f" at data.size={size}" if size else ""
     raise user_error(name, path=largest if is_one else top, given=given, instead=instead, **values)
-
-
-def in_units(num_bytes: int) -> str:
-    """Return bytes in the largest unit of which there is one.
-
-    >>> in_units(1350), in_units(2_500_000), in_units(999)
-    ('1.4 kB', '2.5 MB', '999 B')
-    """
-    for power, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "kB")):
-        if num_bytes >= 1000**power:
-            return f"{num_bytes / 1000**power:.1f} {unit}"
-    return f"{num_bytes} B"
 
 
 def fill(

@@ -6,6 +6,7 @@ Shape letters: N points, F features, C channels, H height, W width.
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from experiments.data.folders import walk
 from experiments.data.layouts import EXTENSIONS, is_image
 from experiments.data.sources import DataSpec
 from experiments.data.tables import delimiter_of, header_word
+from experiments.data.unpacked import check_members
 from experiments.errors.likeness import nearest
 from experiments.errors.messages import UserError, check_choice, user_error
 from experiments.errors.wording import few, listed
@@ -195,6 +197,9 @@ def array_of(path: Path, wanted: str | None) -> Named:
     try:
         # Opened here, since numpy leaves a broken file open.
         with path.open("rb") as content:
+            if zipfile.is_zipfile(content):
+                check_members(content)
+            content.seek(0)
             loaded = np.load(content, allow_pickle=False)
             if isinstance(loaded, np.ndarray):
                 return Named(path.name, loaded)

@@ -5,22 +5,16 @@ What is no text is refused with what to do about it: people save workbooks, ARFF
 
 from __future__ import annotations
 
-import bz2
 import codecs
-import gzip
 import lzma
 import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.data.unpacked import TooMuch, check_rows_fit, unpacked
 from experiments.errors.messages import UserError, refuse_unless, user_error
 
-DECOMPRESSORS = {
-    b"\x1f\x8b": ("gzip", gzip.decompress),
-    b"BZh": ("bzip2", bz2.decompress),
-    b"\xfd7zXZ\x00": ("xz", lzma.decompress),
-}
 BYTE_ORDER_MARKS = {
     # UTF-32 first, whose mark begins as that of UTF-16 does.
     codecs.BOM_UTF32_LE: "utf-32",
@@ -86,13 +80,14 @@ def read_text(path: Path, encoding: str = "auto") -> Text:
 def decompressed(path: Path) -> tuple[bytes, str | None]:
     """Return the bytes of a file, and by what they were compressed."""
     try:
-        raw = path.read_bytes()
-        for start, (name, decompress) in DECOMPRESSORS.items():
-            if raw.startswith(start):
-                return decompress(raw), name
+        raw, compression = unpacked(path)
+        check_rows_fit(raw)
+    except TooMuch as error:
+        instead = "If that is what it holds, unpack it yourself, or leave rows out"
+        raise unreadable(path, str(error), instead) from error
     except (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError) as error:
         raise unreadable(path, str(error), "Replace it by a good copy") from error
-    return raw, None
+    return raw, compression
 
 
 def encoding_of(raw: bytes) -> str:

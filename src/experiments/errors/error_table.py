@@ -122,6 +122,7 @@ TABLE: dict[str, str] = {
     "your own files define.",
     "corrupt_history": "{path}: this is no history of a run ({reason}). Restore the file from a "
     "copy, or delete it: what the record says does not need it.",
+    "contradicted": "%s: %s. Train it again (from=FOLDER) where it matters.",
     "claims_identity": "it says to be run {identity}, which is {other}, and its config is another",
     "link": "a link that leads out of {path} is not followed; name its own place in runs=",
     "rerun": "{path}: this is no configuration that a run has kept ({reason}), and is not loaded, "
@@ -383,6 +384,10 @@ TABLE: dict[str, str] = {
     "corrupt_config": "{path} cannot be read as a configuration ({reason}), nor is there a whole "
     ".hydra/config.yaml beside it, which held the same. Train the run again from its overrides, "
     "which record.json has.",
+    "config_type": "{path}: its config has {key}={given}, and {key} is {kind}: no run has written "
+    "that. Restore config.yaml from a copy, such as .hydra/config.yaml beside it.",
+    "config_range": "{path}: its config cannot be that of a run: {reason} Restore config.yaml from "
+    "a copy, such as .hydra/config.yaml beside it.",
     "config_copy": "%s cannot be read as a configuration (%s); %s is taken, which holds the same.",
     "no_checkpoint": "{path}: there is no checkpoint {name} to load. Present: {present}.",
     "corrupt_predictions": "{path} cannot be read as predictions ({reason}). Delete it: the run is "

@@ -130,3 +130,26 @@ def read_predictions(folder: Path) -> Predictions | None:
     except (OSError, ValueError, TypeError, EOFError, MemoryError, *OF_ARCHIVES) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise user_error("corrupt_predictions", path=path, reason=reason) from error
+
+
+def share_right(folder: Path) -> float | None:
+    """Return the share of test points whose class a run has told right, by its own file.
+
+    None where the file says nothing of classes, or is not there.
+
+    Raises:
+        OSError, ValueError: it cannot be read.
+    """
+    path = folder / PREDICTIONS
+    if not path.is_file():
+        return None
+    try:
+        check_archive(path)
+        with path.open("rb") as content, np.load(content, allow_pickle=False) as arrays:
+            if "classes" not in arrays.files:
+                return None
+            classes, targets = arrays["classes"], arrays["targets"]
+    except (TypeError, EOFError, MemoryError, *OF_ARCHIVES) as error:
+        raise ValueError(str(error)) from error
+    fits = classes.ndim == 1 and classes.shape == targets.shape and len(classes)
+    return float((classes == targets).mean()) if fits else None

@@ -13,7 +13,7 @@ import types
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypedDict, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypedDict, Union, get_args, get_origin, get_type_hints
 
 from experiments.errors.messages import user_error
 from experiments.errors.redaction import redacted
@@ -226,7 +226,7 @@ def is_of(value: Any, kind: Any) -> bool:
         return True
     if origin is Literal:
         return value in parts
-    if origin is types.UnionType:
+    if origin in (Union, types.UnionType):  # `Optional[int]` is the first, `int | None` the other
         return any(is_of(value, part) for part in parts)
     if origin is dict:
         return isinstance(value, dict) and all(is_of(part, parts[1]) for part in value.values())

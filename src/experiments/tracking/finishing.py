@@ -6,6 +6,8 @@ import contextlib
 import logging
 import shlex
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,37 +32,57 @@ def trouble_of(run: Any) -> str | None:
     return f"{host_of(server)} {trouble}" if trouble else None
 
 
-def finish_in_time(run: Any, exit_code: int) -> None:
+class Attempt(threading.Thread):
+    """Does something in a thread, which may never end; `error` is what it raised, if anything."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        super().__init__(daemon=True)
+        self.work = work
+        self.error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.work()
+        except BaseException as error:
+            self.error = error
+
+
+def finish_in_time(run: Any, exit_code: int, last: Callable[[], object] | None = None) -> None:
     """End a run, and wait for the server no longer than the run's own finish timeout.
 
     W&B's service keeps to that where uploads hang, but not where it still asks a server that is
-    gone to take an artifact: then nobody waits for it, and it is ended, lest it hold up the end of
-    this process as well. What is on disk is flushed every second.
+    gone, or takes a question and never answers it, to take an artifact: then nobody waits for it,
+    and it is ended, lest it hold up the end of this process as well. What is on disk is flushed
+    every second, the end of the run with it.
+
+    Args:
+        last: what is still to be told, which may ask the server; it is waited for together with the
+            end, and the run is ended also where it hangs.
 
     Raises:
         TimeoutError: the server has not taken everything.
     """
-    raised: list[BaseException] = []
+    until = time.monotonic() + run.settings.finish_timeout
+    telling, finishing = Attempt(last or (lambda: None)), None
 
-    def finish() -> None:
-        try:
-            run.finish(exit_code=exit_code)
-        except BaseException as error:
-            raised.append(error)
+    def finish() -> object:
+        return run.finish(exit_code=1 if telling.error else exit_code)
 
-    finishing = threading.Thread(target=finish, daemon=True)
-    finishing.start()
     try:
-        finishing.join(run.settings.finish_timeout + GRACE_SECONDS)
+        telling.join(max(0.0, until - time.monotonic()))
+        finishing = Attempt(finish)
+        finishing.join(max(0.0, until - time.monotonic()) + GRACE_SECONDS)
     except KeyboardInterrupt:
-        finishing.join(GRACE_SECONDS)
+        (finishing or Attempt(finish)).join(GRACE_SECONDS)
         end_service()
         raise
-    if finishing.is_alive():
+    if telling.is_alive() or finishing.is_alive():
         end_service()
         raise TimeoutError
-    if raised:
-        raise raised[0]
+    for attempt in (telling, finishing):
+        if attempt.error is not None:
+            raise attempt.error
 
 
 def end_service() -> None:

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from experiments.record.folder import RECORD
 from experiments.record.lock import Lock
+from experiments.record.strangers_files import is_within
 from experiments.tracking import agent
 from experiments.tracking.mirrored import MirroredRun, Sink
 
@@ -134,7 +135,10 @@ class Mirror:
             self.sink.complain(f"W&B: {folder} cannot be read ({error.strerror}).")
             return
         for entry in new:
-            if os.path.exists(f"{entry.path}/{RECORD}"):
+            if entry.is_symlink() and not is_within(entry.path, self.sweep):
+                line = f"W&B: {entry.path} is a link that leads out of the sweep; it is left out."
+                self.sink.complain(line)
+            elif os.path.exists(f"{entry.path}/{RECORD}"):
                 self.runs[entry.path] = MirroredRun(Path(entry.path), job_type, self.sink)
             elif depth > 1:
                 self._find(entry.path, f"{job_type}/{entry.name}", depth - 1)

@@ -20,7 +20,8 @@ from urllib.parse import quote
 from experiments.errors.likeness import hint
 from experiments.errors.messages import UserError, user_error
 from experiments.errors.wording import listed
-from experiments.record.folder import CONFIG, RECORD
+from experiments.record.folder import CONFIG, HISTORY, RECORD
+from experiments.record.strangers_files import MOST_BYTES
 from experiments.tracking.reachable import connect, refusals
 from experiments.tracking.summary import JOB_TYPE as VERDICT
 from experiments.tracking.wandb_run import FILES
@@ -29,6 +30,8 @@ PREFIX = "wandb:"
 NUM_PER_PAGE = 100
 NUM_AT_ONCE = 8
 """Runs that are waited for at the same time; one takes four of the server's answers."""
+MOST_OF_HISTORY = 1_000_000_000
+"""Bytes of a history: ten million rows."""
 UNDER_WAY = ("running", "pending", "preempting")
 """W&B's states of runs whose files are of an earlier attempt, or not there yet."""
 
@@ -134,8 +137,12 @@ def download_files(run: Any, folder: Path) -> str | None:
     for file in run.files(names=list(FILES)):
         if file.name not in FILES:  # a server that gives others may give ../ too
             continue
+        name, size = FILES[file.name], file.size
+        most = MOST_OF_HISTORY if name == HISTORY else MOST_BYTES
+        if size > most:
+            return f"its {name} has {size:,} bytes there, and at most {most:,} are read"
         file.download(str(folder)).close()
-        (folder / file.name).rename(folder / FILES[file.name])
+        (folder / file.name).rename(folder / name)
     missing = [name for name in (RECORD, CONFIG) if not (folder / name).is_file()]
     if missing:
         return f"it has no {' and '.join(missing)} there, as runs of an older version have not"

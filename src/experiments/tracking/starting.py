@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 from collections.abc import Mapping
@@ -55,7 +56,7 @@ def start_run(
 
 def remove_empty(folder: Path, run_id: str) -> None:
     """Remove what an offline run leaves that could not be started: a folder of logs alone."""
-    for path in folder.glob(f"offline-run-*-{run_id}"):
+    for path in folder.glob(f"offline-run-*-{glob.escape(run_id)}"):
         if not any(path.glob("*.wandb")):
             shutil.rmtree(path, ignore_errors=True)
 
@@ -75,6 +76,6 @@ def remove_superseded(run: Any, folder: Path) -> None:
     Synced later it would take this one's place.
     """
     own = Path(run.settings.sync_dir).resolve()
-    for path in folder.glob(f"offline-run-*-{run.id}*"):
+    for path in folder.glob(f"offline-run-*-{glob.escape(run.id)}*"):
         if path.resolve() != own and is_offline_run(path.name, run.id):
             shutil.rmtree(path, ignore_errors=True)

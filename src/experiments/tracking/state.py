@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import json
 import re
 import shutil
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from experiments.record.folder import write_atomic
+from experiments.record.record import PATTERNS, is_of
+from experiments.record.strangers_files import is_within, text_of
 
 STATE = ".mirror.json"
 
@@ -62,11 +65,22 @@ def opened_now() -> str:
 
 
 def read_state(folder: Path) -> State | None:
-    """Read `.mirror.json`; None where the run was never mirrored."""
+    """Read `.mirror.json`; None where the run was never mirrored, or this is no such file.
+
+    The folder may be a stranger's, and what is named in it is removed when it is written anew.
+    """
     try:
-        return State(**json.loads((folder / STATE).read_bytes()))
-    except (OSError, ValueError, TypeError):
+        state = State(**json.loads(text_of(folder / STATE)))
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
+    return state if is_plain(state) else None
+
+
+def is_plain(state: State) -> bool:
+    """Return whether the values of a state are of their types, and its names no paths."""
+    fit = all(is_of(getattr(state, name), kind) for name, kind in get_type_hints(State).items())
+    names = [state.wandb_id, state.opened_at, state.wandb_folder or "-"]
+    return fit and all(re.fullmatch(PATTERNS["wandb_id"], name) for name in names)
 
 
 def write_state(folder: Path, state: State) -> None:
@@ -101,12 +115,13 @@ def remove_offline(state: State, wandb_folder: Path) -> None:
         names = [state.wandb_folder]
     else:
         # The mirror was killed while W&B made it.
-        folders = wandb_folder.glob(f"offline-run-*-{state.wandb_id}*")
+        folders = wandb_folder.glob(f"offline-run-*-{glob.escape(state.wandb_id)}*")
         names = [p.name for p in folders if p.name >= f"offline-run-{state.opened_at}"]
     for name in names:
-        if is_offline_run(name, state.wandb_id):
+        path = wandb_folder / name
+        if is_offline_run(name, state.wandb_id) and is_within(path, wandb_folder):
             with contextlib.suppress(FileNotFoundError):
-                shutil.rmtree(wandb_folder / name)
+                shutil.rmtree(path)
 
 
 def is_offline_run(name: str, wandb_id: str) -> bool:

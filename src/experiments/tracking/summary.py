@@ -5,7 +5,7 @@ W&B is the mirror: what goes wrong with it is said in a line, and spoils no repo
 
 from __future__ import annotations
 
-import contextlib
+import re
 import secrets
 from collections import Counter
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from typing import Any
 
 import wandb
 
+from experiments.record.strangers_files import is_within
 from experiments.tracking import agent
 from experiments.tracking.finishing import finish_in_time, sync_command
 from experiments.tracking.mirrored import CHEAP
@@ -113,9 +114,18 @@ def arguments_of(verdict: Verdict, folder: Path) -> dict[str, Any]:
         "group": told("run_group") or name,
         "job_type": JOB_TYPE,
         "tags": list(dict.fromkeys(str(tag)[:LONGEST_TAG] for tag in tags)),
-        "notes": "\n".join(verdict["headline"]),
+        "notes": as_markdown("\n".join(verdict["headline"])),
         "config": {"comparison": verdict["name"], **{key: verdict[key] for key in IN_CONFIG}},
     }
+
+
+def as_markdown(text: str) -> str:
+    r"""Return a text of which W&B, which shows notes as Markdown, makes no link, picture or tag.
+
+    >>> as_markdown("relu beats ![x](http://host/x) by 1 point")
+    'relu beats ![x\\](http://host/x) by 1 point'
+    """
+    return re.sub(r"](?=[(\[:])|[<`]", r"\\\g<0>", text)
 
 
 def write_run(
@@ -133,15 +143,9 @@ def write_run(
         state.mode, line = "offline", refusal
     state.wandb_folder = Path(run.settings.sync_dir).name
     write_state(folder, state)
-    try:
-        log_verdict(run, verdict, folder)
-    except BaseException:
-        with contextlib.suppress(Exception):
-            run.finish(exit_code=1)
-        raise
     where = run.url if state.mode == "online" else wandb_folder / state.wandb_folder
     try:
-        finish_in_time(run, 0)
+        finish_in_time(run, 0, lambda: log_verdict(run, verdict, folder))
     except TimeoutError:
         return (
             "W&B: the server has not taken all of the verdict in time. All is on disk; to send "
@@ -171,7 +175,8 @@ def log_verdict(run: Any, verdict: Verdict, folder: Path) -> None:
     run.summary.update(scalars(verdict))
     artifact = wandb.Artifact(f"verdict-{slug(verdict['name'], LONGEST_NAME)}", type=JOB_TYPE)
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.name.startswith("."):
+        is_own = path.is_file() and is_within(path, folder)
+        if is_own and not path.name.startswith("."):
             artifact.add_file(str(path), name=path.relative_to(folder).as_posix())
     run.log_artifact(artifact)
 

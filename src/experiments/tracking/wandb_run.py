@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +133,7 @@ def start_wandb(
         that says which.
     """
     # The mirror, which imports this module, needs no Lightning.
-    from lightning.pytorch.loggers import WandbLogger
+    from experiments.tracking.spared_logger import SparedLogger
 
     started = time.monotonic()
     try:
@@ -155,7 +155,7 @@ def start_wandb(
         )
         if rows is not None and record["wandb_id"] != record["identity"]:
             remove_superseded(run, wandb_folder(config))  # older ids are those of several runs
-        return WandbLogger(experiment=run), refusal or line
+        return SparedLogger(experiment=run), refusal or line
     except Exception as error:
         return None, f"W&B: nothing is written for it ({reason_of(error)})."
 
@@ -259,6 +259,7 @@ def finish_run(
     folder: Path,
     with_checkpoint: bool,
     is_one_of_many: bool = False,
+    also: Callable[[], object] | None = None,
 ) -> None:
     """Write the summary, save the run folder's files, and end the run.
 
@@ -267,21 +268,37 @@ def finish_run(
         exit_code: 0, or what makes W&B show the run as failed.
         with_checkpoint: attach the best checkpoint, where there is one.
         is_one_of_many: other runs of this process go on, whose service must not be ended.
+        also: tells more before that.
 
     Raises:
         TimeoutError: the server has not taken everything in time.
     """
-    run.summary.update(dict(summary))
-    save_files(run, folder)
-    checkpoint = folder / CHECKPOINTS / "best.ckpt"
-    if with_checkpoint and checkpoint.is_file() and is_within(checkpoint, folder):
-        artifact = wandb.Artifact(f"model-{run.id}", type="model")
-        artifact.add_file(str(checkpoint))
-        run.log_artifact(artifact, aliases=["best"])
+    artifact = checkpoint_artifact(run, folder) if with_checkpoint else None
+
+    def tell() -> None:
+        # What the server is asked about comes last: all else is on disk by then.
+        run.summary.update(dict(summary))
+        save_files(run, folder)
+        if also is not None:
+            also()
+        if artifact is not None:
+            run.log_artifact(artifact, aliases=["best"])
+
     if is_one_of_many:
+        tell()
         run.finish(exit_code=exit_code)
     else:
-        finish_in_time(run, exit_code)
+        finish_in_time(run, exit_code, tell)
+
+
+def checkpoint_artifact(run: Any, folder: Path) -> Any:
+    """Return the best checkpoint as W&B takes it; None where there is none."""
+    checkpoint = folder / CHECKPOINTS / "best.ckpt"
+    if not (checkpoint.is_file() and is_within(checkpoint, folder)):
+        return None
+    artifact = wandb.Artifact(f"model-{run.id}", type="model")
+    artifact.add_file(str(checkpoint))
+    return artifact
 
 
 def save_files(run: Any, folder: Path) -> None:

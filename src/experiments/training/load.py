@@ -10,11 +10,13 @@ from typing import Any
 
 from experiments.config.dotted_paths import is_own
 from experiments.config.entries import target_of
+from experiments.config.read_values import check_read_values
 from experiments.config.trusted import check_no_stranger, check_read, trust
 from experiments.data.sources import DataSpec
 from experiments.errors.error_table import TABLE
 from experiments.errors.messages import UserError, user_error
 from experiments.errors.wording import listed
+from experiments.record.evidence import contradicted
 from experiments.record.folder import CHECKPOINTS, CONFIG, HISTORY
 from experiments.record.history import Rows, lacks_rows, read_history
 from experiments.record.metric import written
@@ -141,14 +143,18 @@ def load_run(folder: str | Path, trusted: Sequence[str] = ()) -> Run:
 
     Raises:
         UserError: the folder holds no run, or its files cannot be read; its config names what can
-            be no part of an experiment, such as os.system.
+            be no part of an experiment, such as os.system, or a value that no run can have.
     """
     trust(trusted)
     folder = Path(folder)
     record = read_run(folder).record
     config = trained_config(folder, record)
     check_no_stranger(config)
-    return Run(folder, config, record, history_of(folder, record))
+    check_read_values(config, folder / CONFIG)
+    history = history_of(folder, record)
+    if (reason := contradicted(folder, record, history)) is not None:
+        log.warning(TABLE["contradicted"], folder, reason)
+    return Run(folder, config, record, history)
 
 
 def history_of(folder: Path, record: Record) -> Rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -109,10 +110,10 @@ class RunLoggers:
                 left_out = listed([*live, *(["checkpoint"] if log_model else [])])
                 line = "W&B: %s; left out, since it takes them live only: %s."
                 log.warning(line, trouble, left_out)
-            elif has_media:
-                self._log_media(run)
+            also = self._media(run) if has_media and trouble is None else None
             with_checkpoint = log_model and trouble is None
-            finish_run(run, summary_of(record), exit_code, self.folder, with_checkpoint)
+            summary = summary_of(record)
+            finish_run(run, summary, exit_code, self.folder, with_checkpoint, also=also)
         except TimeoutError:
             seconds = self.settings["finish_timeout"]
             log.warning("W&B: the server has not taken all within %g s. %s", seconds, later)
@@ -122,17 +123,26 @@ class RunLoggers:
         except Exception as error:
             log.warning("W&B: the run could not be finished there (%s). %s", error, later)
 
-    def _log_media(self, run: Any) -> None:
-        """Log what a classifier with the selected weights confuses, and its worst mistakes.
+    def _media(self, run: Any) -> Callable[[], None] | None:
+        """Return what logs a classifier's confusions and worst mistakes with the selected weights.
 
         What goes wrong here is said, and spoils nothing.
         """
+        said = "W&B: confusion matrix and mistakes were not logged (%s)."
         try:
             selected = selected_media(self.parts, self.folder)
-            if selected is not None:
-                media.log_media(run, selected)
         except Exception as error:
-            log.warning("W&B: confusion matrix and mistakes were not logged (%s).", error)
+            log.warning(said, error)
+            return None
+
+        def tell() -> None:
+            try:
+                if selected is not None:
+                    media.log_media(run, selected)
+            except Exception as error:
+                log.warning(said, error)
+
+        return tell
 
 
 def selected_media(parts: RunParts, folder: Path) -> media.Media | None:

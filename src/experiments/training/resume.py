@@ -14,6 +14,7 @@ from typing import Any
 from experiments.catalogue.schedulers import depends_on_total
 from experiments.config.launch import Launch
 from experiments.config.overrides import is_within, key_of
+from experiments.config.read_values import check_read_values
 from experiments.config.trusted import check_read
 from experiments.data.datamodule import AUTO
 from experiments.errors.error_table import TABLE
@@ -173,6 +174,7 @@ def config_of(
     """
     saved = trained_config(resumed.folder, resumed.record)
     check_read(saved, resumed.folder)
+    check_read_values(saved, resumed.folder / CONFIG)
     saved.setdefault("metrics", {})  # of an older run, as the next
     saved.setdefault("keep_predictions", True)
     # Of a key that is typed twice the last value counts; what is wrong of a key is said of that
