@@ -73,7 +73,7 @@ def test_commands_in_their_order_are_those_that_compose() -> None:
     assert typed - composed <= {("train", ""), ("train", "--help")}
     # What is only mentioned: in a line that a sweep says, or behind srun.
     only_said = {line for _, line in composed - typed}
-    assert all("8be44f44" in line or "SLURM_PROCID" in line for line in only_said), only_said
+    assert all("8be44f44" in line or "SLURM_" in line for line in only_said), only_said
 
 
 def test_the_tables_of_what_is_not_typed_name_what_the_pages_have() -> None:

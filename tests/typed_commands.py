@@ -20,6 +20,8 @@ from experiments.sweep.grid import grid_of
 JOBS: set[tuple[str, ...]] = set()
 """The jobs of sweeps that composed already: several commands have the same."""
 
+SHELL_VARIABLE = re.compile(r"\$[A-Z_]+")
+"""What a shell would put a value for, as `$SLURM_ARRAY_TASK_ID`."""
 COMMAND = re.compile(r"python (train|figures|compare)\.py ([^`\n]+)")
 
 
@@ -40,6 +42,7 @@ def quoted_below(text: str, command: str) -> list[str]:
 
 def compose_command(script: str, line: str) -> None:
     """Raise where a command does not compose, or does not say what it is about."""
+    line = SHELL_VARIABLE.sub("0", line)
     typed = get_args_parser().parse_args(shlex.split(line))
     if script == "train" and typed.multirun:
         compose_sweep(typed.overrides)
