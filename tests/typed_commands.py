@@ -31,7 +31,7 @@ def commands_in(text: str) -> list[tuple[str, str]]:
         (script, shlex.join(shlex.split(line, comments=True)))
         for script, line in COMMAND.findall(text)
     }
-    return sorted(command for command in commands if command[1] not in ("...", "-m ...", "--help"))
+    return sorted(command for command in commands if command[1] not in ("...", "--help"))
 
 
 def quoted_below(text: str, command: str) -> list[str]:
