@@ -397,13 +397,13 @@ CASES = [
     Case(
         "the disk is full, at a drawn size; a sweep in one process",
         TOLD,
-        5,
+        4,
         lambda rng: disk_full_in_a_sweep(rng, [*SWEEP, BASIC]),
     ),
     Case(
         "the disk is full, at a drawn size; a sweep's workers",
         TOLD,
-        5,
+        4,
         lambda rng: disk_full_in_a_sweep(rng, TOGETHER),
     ),
     *(
@@ -417,7 +417,7 @@ CASES = [
         for for_good in (False, True)
         for name, attempt, tries in (
             ("run", one_write_fails, 8),
-            ("sweep", one_write_of_a_sweep_fails, 4),
+            ("sweep", one_write_of_a_sweep_fails, 3),
         )
     ),
     Case("a read-only folder; a run, a killed run, a sweep", TOLD, 6, read_only_folder),
@@ -431,7 +431,7 @@ CASES = [
     Case(
         "the clock jumps by up to a month at each look; two runs, a killed sweep",
         "times as they were, folders of their own, the same bits",
-        5,
+        3,
         clock_jumps,
     ),
     Case(
@@ -461,7 +461,7 @@ CASES = [
     Case(
         "two launchers of one sweep at once, with and without locks",
         "each run once, the same bits",
-        5,
+        4,
         two_launchers,
     ),
 ]

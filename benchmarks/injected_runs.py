@@ -48,7 +48,7 @@ QUIET = ["logger=none", "progress=none", "trainer.threads=1"]
 SMALL = [*QUIET, "data.batch_size=16", "model=mlp", "model.hidden=[8]", "model.dropout=0.2"]
 MOONS = ["data=moons", "data.num_samples=120"]
 RUN = [*SMALL, *MOONS, "trainer.max_epochs=6"]
-SWEEP = ["-m", *SMALL, *MOONS, "trainer.max_epochs=3", "activation=relu,tanh", "sweep.seeds=2"]
+SWEEP = ["-m", *SMALL, *MOONS, "trainer.max_epochs=2", "activation=relu,tanh", "sweep.seeds=2"]
 BASIC = "hydra/launcher=basic"
 SWEPT = Path("sweep")
 AT = f"hydra.sweep.dir={SWEPT}"

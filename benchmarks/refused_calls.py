@@ -7,7 +7,6 @@ not at its name; a half of what was to be written may be there by then.
 from __future__ import annotations
 
 import builtins
-import contextlib
 import fcntl
 import io
 import os
@@ -103,13 +102,19 @@ def patch_files(calls: Refusals) -> None:
     opened = io.open
 
     class AskingFile(io.FileIO):
+        refused: OSError | None = None
+
         def write(self, content: Any) -> int:
+            if self.refused is not None:  # what there was room for has been written
+                error, self.refused = self.refused, None
+                raise error
             try:
                 calls.ask(self.name)
-            except OSError:
-                with contextlib.suppress(OSError):
-                    super().write(bytes(content)[: len(content) // 2])
-                raise
+            except OSError as error:
+                if len(content) < 2:
+                    raise
+                self.refused = error
+                return super().write(bytes(content)[: len(content) // 2])
             return super().write(content)
 
     def open_file(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -11,11 +12,13 @@ from pathlib import Path
 import pytest
 import torch
 from killing import killed_run
-from running import QUIET, plain
+from running import QUIET, plain, run_folders
 from same_runs import assert_same_runs
 
 from experiments.config.launch import Launch
+from experiments.record.disk import DiskRefused
 from experiments.record.history import HistoryFile
+from experiments.record.record import read_record
 from experiments.training.console import LogFile
 from experiments.training.load import Run, load_run
 from experiments.training.resume import tell_lost
@@ -139,3 +142,27 @@ def test_a_log_that_cannot_be_written_is_no_failure_of_a_run(tmp_path: Path) -> 
     log = LogFile(tmp_path / "train.log")
     log.emit(logging.LogRecord("experiments", logging.INFO, "", 0, "word", (), None))
     log.close()
+
+
+def test_a_row_that_was_half_written_hides_no_full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    append = HistoryFile.append
+
+    def half(file: HistoryFile, row: dict[str, float]) -> None:
+        append(file, row)
+        if row["epoch"] == 3:
+            with file.path.open("a") as torn:
+                torn.write("4,24,0.1,0.2,4,24,0.1,0.2,0.3,0.4,0.5,0.6\n")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    words = [*QUIET, *SMALL]
+    with monkeypatch.context() as patch:
+        patch.setattr(HistoryFile, "append", half)
+        with pytest.raises(DiskRefused, match=r"is full .No space left on device."):
+            train(plain(*words), Launch(words))
+    [folder] = run_folders()
+    record = read_record(folder)
+    assert (record["status"], record["epochs"]) == ("interrupted", 3)
+    known = train(plain(*words, "resume=auto"), Launch([*words, "resume=auto"]))
+    assert known is not None
+    assert known.folder == folder
+    assert len(load_run(folder).history) == 4

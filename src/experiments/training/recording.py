@@ -152,7 +152,13 @@ class Recorder:
 
     def _count(self) -> list[Row]:
         """Note epochs, steps and times, and return the rows of the history."""
-        record, rows = self.record, read_history(self.folder)
+        record, history = self.record, self.trainer.watch.history.file
+        try:
+            rows = read_history(self.folder)
+        except UserError:  # as after a write that was refused, which is what is told
+            if history is None:
+                raise
+            rows = history.rows
         # A row of an epoch has its mean loss; one of a step has train/loss_step.
         epochs = [row["epoch"] for row in rows if row.get("train/loss") is not None]
         record["epochs"] = max((int(epoch or 0) for epoch in epochs), default=0)
