@@ -26,6 +26,13 @@ from typing import Any
 
 from injected_case import LONGEST, Ended, forked
 
+# What commands import on their way, here once for all forks.
+import experiments.comparison.looks
+import experiments.comparison.report.answer
+import experiments.sweep.search.search
+import experiments.sweep.until_settled  # noqa: F401
+from experiments.__main__ import opened
+
 CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "os.link", "os.utime")
 """Events of Python's audit of a process, beside `open`."""
 FOR_WRITING = os.O_WRONLY | os.O_RDWR
@@ -49,8 +56,6 @@ def command(*words: str) -> Callable[[], None]:
     """Return what does in a forked process as `python train.py` does."""
 
     def call() -> None:
-        from experiments.__main__ import opened
-
         sys.exit(opened("train", "python train.py", words))
 
     return call

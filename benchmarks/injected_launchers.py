@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import optuna
@@ -38,6 +39,7 @@ ONE += ("resume=auto", "model.dropout=0.1")
 GRID = (*IN_PROCESS, *SMALL, "trainer.max_epochs=2", "activation=relu,tanh", "seed=0,1")
 TUNED = (*IN_PROCESS, *SMALL, "trainer.max_epochs=1", "activation=relu,tanh", "protocol=tuned")
 TUNED += ("sweep.tuning.space={optim.lr: [0.001,0.1]}", "sweep.tuning.seeds=[100]", "seed=0")
+TUNED += ("sweep.tuning.trials=3",)
 LOOKS = (*IN_PROCESS, *SMALL, "trainer.max_epochs=1", "activation=relu,tanh")
 LOOKS += ("sweep.control=relu", "sweep.until=settled", "sweep.looks=[2,3]", "sweep.delta=0.001")
 NUM_TRIALS = 4
@@ -129,9 +131,9 @@ def kill_while_wandb_is_told(rng: random.Random) -> None:
     check_run(whole.folder / "run", Path("run"))
 
 
-SHARED = ("-m", *SMALL, "trainer.max_epochs=40", "trainer.precision=64-true", "activation=tanh")
+SHARED = ("-m", *SMALL, "trainer.max_epochs=25", "trainer.precision=64-true", "activation=tanh")
 SHARED += ("optim=sgd,nesterov", "optim.lr=0.01,0.02", "seed=range(0,6)")
-KILL_SECONDS = 3.0
+KILL_SECONDS, MOST_KILLS = 3.0, 6
 
 
 class ForkedServer:
@@ -164,6 +166,10 @@ class ForkedServer:
         os.kill(self.pid, signal.SIGKILL)
 
 
+FORKING = SimpleNamespace(Popen=ForkedServer, TimeoutExpired=subprocess.TimeoutExpired)
+"""In the place of the module `subprocess`, for the server alone."""
+
+
 def typed_in_fork(words: list[str], folder: Path, said: Path) -> int:
     """Start a launcher that is forked from this process, as its server is from it."""
     child = os.fork()
@@ -172,7 +178,7 @@ def typed_in_fork(words: list[str], folder: Path, said: Path) -> int:
             enter(folder, said)
             from experiments.sweep.jobs import server
 
-            server.subprocess.Popen = ForkedServer  # type: ignore[misc, assignment]
+            server.subprocess = FORKING  # type: ignore[assignment]
             command(*words)()
         except SystemExit as leaving:
             sys.stdout.flush()
@@ -187,8 +193,9 @@ def kill_launchers(population: str) -> Callable[[random.Random], None]:
         words = list(SHARED)
         with tempfile.TemporaryDirectory() as folder:
             whole = undisturbed_sweep(typed_in_fork, words, Path(folder))
-            counts = tried(typed_in_fork, words, KILL_SECONDS, population, whole, rng)
+            counts = tried(typed_in_fork, words, KILL_SECONDS, population, whole, rng, MOST_KILLS)
         assert counts.is_well, str(counts)
+        assert counts.kills, "no launcher was killed"
 
     return attempt
 

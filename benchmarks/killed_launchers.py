@@ -3,9 +3,10 @@
     python benchmarks/killed_launchers.py [--runs 200] [--every 20] [--population off] [--write]
 
 The sweep is trained once undisturbed. Then two launchers are started on a folder of their own, and
-every 20 seconds one of them is killed (SIGKILL): itself alone, with the server that its jobs are
-forked from, or with all of its processes; and the same command is typed again, until both have
-ended with code 0. Then every run must be there once, with the results of the undisturbed one.
+every 20 seconds one of them that has been at work is killed (SIGKILL): itself alone, with the
+server that its jobs are forked from, or with all of its processes; and the same command is typed
+again, until both have ended with code 0. Then every run must be there once, with the results of the
+undisturbed one.
 
 With --write the table goes into docs/reliability.md, and the counts to
 benchmarks/results/killed_launchers.json.
@@ -138,22 +139,40 @@ KINDS = {
 """What is killed with a launcher; the others see that it is gone, and end by themselves."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Launcher:
-    """One of the launchers: a process, and after a kill another one of the same command."""
+    """One of the launchers: a process, and after a kill another one of the same command.
+
+    Attributes:
+        working_since: when it was first seen to have jobs at work; None before.
+    """
 
     start: Callable[[Path], int]
     outputs: list[Path] = field(default_factory=list)
     pid: int = 0
     code: int | None = None
+    working_since: float | None = None
 
     def begin(self, said: Path) -> None:
         self.outputs.append(said)
-        self.pid = self.start(said)
+        self.pid, self.working_since = self.start(said), None
+
+    @property
+    def num_jobs(self) -> int:
+        """How many processes of jobs it has, or of populations of them."""
+        return max(0, len(below(self.pid)) - 1)  # but for the server
+
+    def has_worked(self, seconds: float) -> bool:
+        """Return whether it has jobs at work, and had some so long ago."""
+        if self.code is not None or self.working_since is None or not self.num_jobs:
+            return False
+        return time.monotonic() - self.working_since >= seconds
 
     def look(self) -> None:
-        """See whether it has ended; by itself it must end well."""
+        """See whether it works, or has ended; by itself it must end well."""
         if self.code is None:
+            if self.working_since is None and self.num_jobs:
+                self.working_since = time.monotonic()
             ended, status = os.waitpid(self.pid, os.WNOHANG)
             if ended:
                 self.code = os.waitstatus_to_exitcode(status)
@@ -174,6 +193,7 @@ class Campaign:
     Attributes:
         folder: that both stand in; the sweep's own is `shared` in it.
         every: seconds between two kills.
+        most: kills.
         done: the record of each run that is done, as it was when it was first seen to be.
         touched: runs whose record has changed after that.
     """
@@ -183,6 +203,7 @@ class Campaign:
     folder: Path
     every: float
     rng: random.Random
+    most: int = sys.maxsize
     kills: Counter[str] = field(default_factory=Counter)
     hit: int = 0
     done: dict[Path, bytes] = field(default_factory=dict)
@@ -201,7 +222,7 @@ class Campaign:
         started = last_kill = last_look = time.monotonic()
         turn = 0
         while any(launcher.code is None for launcher in launchers):
-            time.sleep(0.02)
+            time.sleep(0.1)
             now = time.monotonic()
             assert now - started < LONGEST, "the sweep does not come to an end"
             for launcher in launchers:
@@ -209,28 +230,30 @@ class Campaign:
             if now - last_look > LOOK_SECONDS:
                 self.look_at_records()
                 last_look = now
-            if now - last_kill > self.every:
-                turn += 1
-                self.kill_one(launchers, turn % 2)
-                last_kill = now
+            is_time = now - last_kill > self.every and self.kills.total() < self.most
+            if is_time and self.kill_one(launchers, turn):
+                turn, last_kill = 1 - turn, now
         self.look_at_records()
         return launchers
 
     def output(self, number: int, launcher: Launcher) -> Path:
         return self.folder / f"said-{number}-{len(launcher.outputs)}"
 
-    def kill_one(self, launchers: Sequence[Launcher], turn: int) -> None:
-        """Kill the launcher whose turn it is, or the other where that has ended; start it anew."""
-        order = [turn, 1 - turn]
-        number = next((n for n in order if launchers[n].code is None), None)
-        if number is None:
-            return
-        launcher, kind = launchers[number], self.rng.choice(list(KINDS))
-        children = len(below(launcher.pid))
-        launcher.kill(KINDS[kind](launcher.pid))
-        self.kills[kind] += 1
-        self.hit += max(0, children - 1)  # the server is no job
-        launcher.begin(self.output(number, launcher))
+    def kill_one(self, launchers: Sequence[Launcher], turn: int) -> bool:
+        """Kill the launcher whose turn it is, and start it anew; the other where that one has not
+        worked for half of the time yet, and False where neither has: on a slow machine they would
+        get on no further than to their first job.
+        """
+        for number in (turn, 1 - turn):
+            launcher = launchers[number]
+            if launcher.has_worked(self.every / 2):
+                kind = self.rng.choice(list(KINDS))
+                self.kills[kind] += 1
+                self.hit += launcher.num_jobs
+                launcher.kill(KINDS[kind](launcher.pid))
+                launcher.begin(self.output(number, launcher))
+                return True
+        return False
 
     def look_at_records(self) -> None:
         """Remember the records of runs that are done, which nobody may change any more."""
@@ -343,13 +366,19 @@ def undisturbed(start: Start, words: list[str], folder: Path) -> Path:
 
 
 def tried(
-    start: Start, words: list[str], every: float, population: str, whole: Path, rng: random.Random
+    start: Start,
+    words: list[str],
+    every: float,
+    population: str,
+    whole: Path,
+    rng: random.Random,
+    most: int = sys.maxsize,
 ) -> Counts:
     """Return what became of a sweep whose launchers were killed."""
     with tempfile.TemporaryDirectory() as place:
         folder, started = Path(place), time.monotonic()
         population = f"hydra.launcher.population={population}"
-        campaign = Campaign(start, [*words, population], folder, every, rng)
+        campaign = Campaign(start, [*words, population], folder, every, rng, most)
         try:
             launchers = campaign.carry_out()
             return campaign.counts(launchers, whole, time.monotonic() - started)

@@ -110,6 +110,28 @@ def test_ctrl_c_twice_does_not_wait(signalled: Callable, capfd: pytest.CaptureFi
     assert read_record(folder)["status"] == "interrupted"
 
 
+def test_what_a_launcher_passes_on_is_no_second_signal(
+    signalled: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SLURM's signals reach a sweep's job and its launcher, which ends its jobs by SIGINT."""
+    step, done = UpdateRules.step, []
+
+    def step_with_signals(*arguments: Any) -> None:
+        done.append(1)
+        if len(done) == 7:
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+        step(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(UpdateRules, "step", step_with_signals)
+        with pytest.raises(SystemExit) as ended:
+            train(plain(*QUIET, *SMALL), Launch([], sweep_dir=Path("swept"), is_quiet=True))
+    assert ended.value.code == 143
+    [folder] = run_folders(Path("swept"))
+    assert steps_kept(folder) == 7
+
+
 def test_slurm_gets_the_job_back_and_the_same_command_goes_on(
     signalled: Callable, train_run: Callable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

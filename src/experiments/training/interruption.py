@@ -44,6 +44,7 @@ class Interruption:
         self.is_led = False
         self._is_shared = False
         self._is_training = False
+        self._is_of_sweep = False
         self._execution: Execution | None = None
         self._timer: threading.Timer | None = None
 
@@ -53,18 +54,19 @@ class Interruption:
         return self._asked
 
     @contextlib.contextmanager
-    def heeded(self, requeues: bool = True) -> Iterator[None]:
+    def heeded(self, is_of_sweep: bool = False) -> Iterator[None]:
         """Hear signals for the length of the block; Ctrl-C is heard as ever while nothing trains.
 
         Args:
-            requeues: a run that SIGUSR1 has ended is put back into SLURM's queue at the block's
-                end; of a sweep's jobs that is left to the sweep.
+            is_of_sweep: it is a job's: its launcher, which SLURM's signals reach as well, puts the
+                SLURM job back into the queue. Of a run by itself that is done at the block's end.
         """
+        self._is_of_sweep = is_of_sweep
         before = hear(self._hear, [*those_heard(), *([signal.SIGINT] if self.is_led else [])])
         try:
             yield
         except SystemExit as error:
-            if requeues and error.code == 128 + signal.SIGUSR1:
+            if not is_of_sweep and error.code == 128 + signal.SIGUSR1:
                 requeue()
             raise
         finally:
@@ -105,6 +107,9 @@ class Interruption:
         how = signal.Signals(number)
         if self.is_led and not self._is_training:
             return
+        is_passed_on = self._is_of_sweep and how == signal.SIGINT and self.heard not in (None, how)
+        if self._is_training and is_passed_on:
+            return  # by the launcher, which has got the first one too
         if not self._is_training or self.heard is not None:
             raise end_by(self.asked or self.heard or how)
         if how == signal.SIGINT and not self.is_led:

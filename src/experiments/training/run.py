@@ -76,7 +76,7 @@ def train(config: Config, launch: Launch) -> Known | None:
             fit_and_test(parts, resumed.checkpoint if resumed else None, Outcome())
         return None
     with (
-        parts.trainer.interruption.heeded(requeues=launch.sweep_dir is None),
+        parts.trainer.interruption.heeded(is_of_sweep=launch.sweep_dir is not None),
         claimed_folder(parts, launch, resumed) as (folder, claim),
     ):
         if folder is None:

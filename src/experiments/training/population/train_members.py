@@ -74,7 +74,7 @@ def train_members(
     together = [i for i, config in enumerate(configs) if not is_alone(config, launches[i])]
     stop: Outcome = None
     if len(together) > 1:
-        with console.logging_by(population.logs), population.interruption.heeded(requeues=False):
+        with console.logging_by(population.logs), population.interruption.heeded(is_of_sweep=True):
             stop = population.train(together)
     for place in range(len(configs)):
         if place not in population.outcomes:
