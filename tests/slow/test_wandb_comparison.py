@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 import wandb
-from running import ROOT, run_folders
+from processes import ended, started
+from running import run_folders
 from tracking.remote_runs import check_same, check_same_files, read_runs
 from tracking.sweep_folders import mirror_once, whole
 from tracking.test_summary import kept_id, small, written
@@ -51,9 +52,9 @@ def called(server: Seen, *command: str | Path) -> str:
 def test_a_real_sweep_is_read_back(server: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
     fast = ["model=mlp", "trainer.max_epochs=2", "logger.media=true"]
     swept = ["activation=relu,tanh", "seed=0,1", "hydra.sweep.dir=outputs/sweeps/mine"]
-    said = called(server, sys.executable, ROOT / "train.py", "-m", *fast, *swept)
     for name in ("WANDB_BASE_URL", "WANDB_API_KEY"):
         monkeypatch.setenv(name, with_key(server)[name])
+    said = ended(started("-m", *fast, *swept))
     folders = {read_record(folder)["wandb_id"]: folder for folder in run_folders()}
     runs = read_runs("wandb:me/experiments/mine")
     by_id = {run.url.rpartition("/")[2]: run for run in runs}
