@@ -1,8 +1,9 @@
 """What README, docs/ and the tutorial tell people to type is typed, page by page, to its end.
 
 In the order of a page, in a folder of its own, in this process: the three commands are called with
-the words that stand there. What a page shows of an answer must be said, in its words; numbers differ
-from machine to machine. `page_commands` has the tables of what is not typed here, and why.
+the words that stand there, and with a few that shorten what shows no answer (`SHORT`). What a page
+shows of an answer must be said, in its words; numbers differ from machine to machine.
+`page_commands` has the tables of what is not typed here, and why.
 """
 
 from __future__ import annotations
@@ -77,6 +78,14 @@ BEFORE: dict[str, list[str]] = {
     ],
 }
 """What a page presumes that its reader has typed before: sweeps of these names, here small ones."""
+SHORT = {
+    "train": {"trainer.max_epochs": "3"},
+    "figures": {"themes": "[light]", "dpi": "60"},
+    "figure=optimizer_trajectories": {"frames": "8"},
+}
+"""What is typed behind a command whose answer is not shown, where it says nothing of these itself: it
+trains for 3 epochs, and draws for a light page in few dots and frames. tests/training and tests/figures
+have all. By the script, or a word of the command."""
 
 
 @pytest.mark.parametrize("page", [page for page, commands in PAGES.items() if commands])
@@ -100,7 +109,9 @@ def test_what_a_page_says_can_be_typed(
         is_new = FIRST[str(typed)] == page or needed_below(typed, page)
         if typed.shown or (is_new and str(typed) not in done):
             done.add(str(typed))
-            wrong += faults(typed, doors[typed.script](*map(filled, typed.words)))
+            wrong += faults(
+                typed, doors[typed.script](*map(filled, typed.words), *shortened(typed))
+            )
     wrong += [f"{name} is not there" for name in missing_animations(ALL[page])]
     assert not wrong, "\n".join(wrong)
 
@@ -119,6 +130,15 @@ def needed_below(typed: Typed, page: str) -> bool:
     compared = {word for each in PAGES[page] if each.script == "compare" for word in each.words}
     names = [word.partition("=")[2] for word in typed.words if word.startswith("sweeps=")]
     return any(word.endswith(name) for word in compared for name in names)
+
+
+def shortened(typed: Typed) -> list[str]:
+    """Return what is typed behind a command, so that it takes seconds."""
+    own = {word.partition("=")[0] for word in typed.words}
+    if typed.shown or own & {"resume", "from", "trainer.max_steps", "trainer.max_time"}:
+        return []
+    added = [SHORT[word] for word in (typed.script, *typed.words) if word in SHORT]
+    return [f"{k}={v}" for words in added for k, v in words.items() if k not in own]
 
 
 def filled(word: str) -> str:
