@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import wandb
 from injected_case import Case, Ended, forked
 from omegaconf import OmegaConf
 
@@ -41,7 +42,7 @@ FINISH_SECONDS = 2.0
 BOUND = 10.0 + 3.0 + FINISH_SECONDS + 4.0
 """Seconds: for the start, for asking the server before the end, for the end and to give it up."""
 SLACK = 3.0
-"""For the processes of W&B to begin and end, on a busy machine."""
+"""For the processes of W&B to begin and end."""
 OVERRIDES = [
     *("model=mlp", "model.hidden=[8]", "data=moons", "data.num_samples=120", "trainer.threads=1"),
     *(f"trainer.max_epochs={NUM_EPOCHS}", "logger.log_model=true", "logger.media=true"),
@@ -162,20 +163,46 @@ def set_environment(url: str) -> None:
 
 
 def trained(url: str, overrides: list[str], before: Callable[[], object] | None = None) -> Ended:
-    """Train in a process of its own, which says how long that took."""
+    """Train in a process of its own, which says how long it waited for W&B."""
     config = config_of(overrides)
 
     def work() -> None:
         set_environment(url)
+        from experiments.tracking import wandb_run
+        from experiments.tracking.spared_logger import SparedLogger
+        from experiments.training.loggers import RunLoggers
         from experiments.training.run import train
 
         if before is not None:
             before()
-        started = time.monotonic()
+        clock = Clock()
+        for owner, name in (
+            (wandb_run, "start_wandb"),
+            (SparedLogger, "log_metrics"),
+            (RunLoggers, "_finish"),
+        ):
+            setattr(owner, name, clock.around(getattr(owner, name)))
         train(config, Launch(overrides))
-        print(f"took {time.monotonic() - started:.3f} s")
+        print(f"took {clock.seconds:.3f} s")
 
     return forked(work)
+
+
+@dataclass
+class Clock:
+    """Adds up the time that calls take."""
+
+    seconds: float = 0.0
+
+    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **values: Any) -> Any:
+            started = time.monotonic()
+            try:
+                return function(*arguments, **values)
+            finally:
+                self.seconds += time.monotonic() - started
+
+        return call
 
 
 def seconds_of(ended: Ended) -> float:
@@ -189,15 +216,6 @@ def waited(name: str, seconds: float, bound: float = BOUND) -> None:
     WAITED.setdefault(name, []).append(seconds)
     print(f"  {name}: waited {seconds:.1f} s", flush=True)
     assert seconds <= bound + SLACK, f"waited for {seconds:.1f} s, and {bound:g} s are promised"
-
-
-def without_wandb() -> float:
-    """Return the seconds that the training takes where it tells nobody."""
-    if "alone" not in WAITED:
-        overrides = [*OVERRIDES, "logger=none", "paths.output=alone"]
-        overrides = [word for word in overrides if not word.startswith("logger.")]
-        WAITED["alone"] = [seconds_of(trained("http://127.0.0.1:9", overrides))]
-    return WAITED["alone"][0]
 
 
 def told_to_send(said: str) -> list[list[str]]:
@@ -266,24 +284,23 @@ def single(name: str, moment: Callable[[random.Random], Moment]) -> Callable[[ra
     """Return the attempt at a single run whose server gets into trouble."""
 
     def attempt(rng: random.Random) -> None:
-        alone = without_wandb()
         with server(moment(rng)) as (url, seen):
             ended = trained(url, OVERRIDES)
-            waited(name, seconds_of(ended) - alone)
+            seconds = seconds_of(ended)
             first = seen()
         [folder] = run_folders()
         record = read_record(folder)
         assert (record["status"], record["epochs"]) == ("completed", NUM_EPOCHS)
         check_sent(ended.said, first, [record])
+        waited(name, seconds)
 
     return attempt
 
 
 def nowhere(rng: random.Random) -> None:
     """Train with a server whose name leads nowhere."""
-    alone = without_wandb()
     ended = trained(f"http://no-such-host-{rng.randrange(10**6)}.invalid", OVERRIDES)
-    waited("a name that leads nowhere", seconds_of(ended) - alone)
+    waited("a name that leads nowhere", seconds_of(ended))
     [folder] = run_folders()
     check_sent(ended.said, None, [read_record(folder)])
 
@@ -362,11 +379,9 @@ def mirrored_later(first: Any, records: list[Record]) -> None:
 
 def full_disk(rng: random.Random) -> None:
     """Train while the files of W&B's service may grow no longer, as on a disk that is full."""
-    alone, size = without_wandb(), rng.choice([0, 3000, rng.randrange(20_000)])
+    size = rng.choice([0, 3000, rng.randrange(20_000)])
 
     def limit() -> None:
-        import wandb
-
         from experiments.tracking import wandb_run
 
         start = wandb_run.start_run
@@ -382,7 +397,7 @@ def full_disk(rng: random.Random) -> None:
     with server() as (url, _):
         overrides = [*OVERRIDES, f"logger.mode={rng.choice(['online', 'offline'])}"]
         ended = trained(url, overrides, limit)
-        waited("the disk of W&B is full", seconds_of(ended) - alone)
+        waited("the disk of W&B is full", seconds_of(ended))
     [folder] = run_folders()
     record = read_record(folder)
     assert (record["status"], record["epochs"]) == ("completed", NUM_EPOCHS)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from processes import command_of, descendants, ended, started, wait_until
+from processes import command_of, descendants, ended, started, started_anew, wait_until
 from running import run_folders
 from scanning import found_in
 from tracking.wandb_server import Seen, wandb_server
@@ -50,8 +50,9 @@ class Telltale(Callback):
         key, address = os.environ["MY_SERVICE_KEY"], os.environ["SERVICE_URL"]
         logging.getLogger("experiments").info("sent %s to %s", key, address)
         logging.getLogger("somebody").warning("HF says %s", os.environ["HF_TOKEN"])
-        print("printed", key, os.environ["WANDB_API_KEY"])
-        warnings.warn(f"proxy {os.environ['HTTPS_PROXY']}", stacklevel=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn(f"proxy {os.environ['HTTPS_PROXY']}", stacklevel=1)
         if self.fails:
             raise ConnectionError(f"401 for {address} with {key}, {os.environ['WANDB_API_KEY']}")
 """
@@ -107,7 +108,7 @@ def test_no_byte_and_no_title_holds_a_secret(
 ) -> None:
     roots, seen = places
     address = {"WANDB_BASE_URL": os.environ["SERVICE_URL"]}
-    failing = [*SMALL, "callbacks.mine.fails=true", "trainer.max_epochs=2"]
+    failing = [*SMALL, "+callbacks.mine.fails=true", "trainer.max_epochs=2"]
     said = ended(started(*failing, **address), code=1)
     assert "401 for http://[secret]@127.0.0.1" in said
     said += killed_and_continued()
@@ -126,7 +127,7 @@ def test_no_byte_and_no_title_holds_a_secret(
 
 def killed_and_continued() -> str:
     """Train, kill the process amid that, go on, and return what was said; titles are looked at."""
-    process = started(*SMALL, "callbacks.mine.seconds=0.2", "trainer.max_epochs=8", "seed=7")
+    process = started(*SMALL, "+callbacks.mine.seconds=0.2", "trainer.max_epochs=8", "seed=7")
     wait_until(lambda: any(is_amid(folder) for folder in run_folders(Path("outputs/runs"))))
     check_titles(process.pid)
     os.kill(process.pid, signal.SIGKILL)
@@ -142,7 +143,7 @@ def is_amid(folder: Path) -> bool:
 
 def swept() -> str:
     """Train a sweep with workers, look at the titles of all its processes, and return what it said."""
-    process = started("-m", *SMALL, "callbacks.mine.seconds=0.1", "activation=relu,tanh", "seed=0,1",
+    process = started_anew("-m", *SMALL, "+callbacks.mine.seconds=0.1", "activation=relu,tanh", "seed=0,1",
                       "trainer.max_epochs=4", "hydra.sweep.dir=outputs/sweeps/mine",
                       "hydra.launcher.workers=2")  # fmt: skip
     wait_until(lambda: list(Path("outputs/sweeps").glob("mine/*/record.json")))
