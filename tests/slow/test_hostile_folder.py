@@ -182,7 +182,7 @@ def as_told_to_wandb(sweep: Path) -> None:
         logger |= {"media": "auto", "log_model": True, "tags": [SCRIPT[:64]], "notes": SCRIPT}
         config["logger"], config["paths"] = logger, {"output": "/nowhere/else"}
         (path.parent / "config.yaml").write_text(yaml.safe_dump(config))
-        path.write_text(json.dumps({**record, "wandb_id": f"<b>{number}", "error": None}))
+        path.write_text(json.dumps({**record, "wandb_id": f"b{number}", "error": None}))
         (path.parent / "checkpoints").mkdir(exist_ok=True)
         (path.parent / "checkpoints" / "best.ckpt").symlink_to("/etc/hostname")
         (path.parent / "media.npz").write_bytes(b"PK\x03\x04 no archive")
@@ -208,7 +208,7 @@ def test_wandb_is_told_of_a_hostile_folder_and_read_back(
     assert not Path("/nowhere").exists()
     for answer in (
         compare(f"runs={hostile}", "wandb=online", "name=here"),
-        compare(f"source=wandb:me/experiments/{hostile.name}", "control=relu", "name=there"),
+        compare("source=wandb:me/experiments", "control=relu", "name=there"),
     ):
         assert answer.code == 0, answer.err
         assert "\x1b" not in answer.out + answer.err

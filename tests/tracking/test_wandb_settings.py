@@ -62,6 +62,14 @@ def test_a_variable_that_wandb_cannot_read(name: str, monkeypatch: pytest.Monkey
     assert wandb.setup().settings.run_id is None  # and what is left can be used
 
 
+def test_wandb_is_not_debugged_as_it_would_write_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_DEBUG", "true")
+    monkeypatch.setenv("WANDB_API_KEY", CANARY)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    assert choose_mode("auto")[0] == "offline"
+    assert "WANDB_DEBUG" not in os.environ
+
+
 def test_a_settings_file_that_wandb_cannot_read(capfd: pytest.CaptureFixture[str]) -> None:
     settings_file("[default]\nmode = sometimes\n")
     mode, line = choose_mode("auto")

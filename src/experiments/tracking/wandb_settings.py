@@ -24,6 +24,7 @@ LONGEST_TAG = 64
 LONGEST_VALUE, LONGEST_REASON = 60, 200
 PREFIX = "WANDB_"
 SECRET = ("WANDB_API_KEY",)
+WRITES_KEY = ("WANDB_DEBUG", "WANDB_CORE_DEBUG")
 
 
 def load_settings(folder: Path) -> str | None:
@@ -84,8 +85,12 @@ def environment() -> dict[str, str]:
 def tidy_environment() -> None:
     """Leave out what says nothing, and bring tags to a form that W&B takes.
 
-    To wandb an empty variable is a value of its own, and most often a wrong one.
+    To wandb an empty variable is a value of its own, and most often a wrong one. With the variables
+    of its debugging its service writes the key into its logs, below outputs and in the user's cache
+    (wandb 0.31).
     """
+    for name in WRITES_KEY:
+        os.environ.pop(name, None)
     for name in [n for n in os.environ if n.startswith(PREFIX) and not os.environ[n].strip()]:
         del os.environ[name]
     if "WANDB_TAGS" in os.environ:
