@@ -16,7 +16,10 @@ from faults import disk_of
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from running import QUIET, run_folders
 
+from experiments.errors.messages import RunFailed
+from experiments.record.disk import DiskRefused
 from experiments.record.folder import sync, write_atomic
+from experiments.sweep.jobs.job import result_of
 
 ROOT = Path("outputs")
 TINY = ["data=xor", "data.num_samples=120", "model=mlp", "model.hidden=[4]", *QUIET]
@@ -110,3 +113,26 @@ def failing(code: int) -> Callable[..., None]:
         raise OSError(code, os.strerror(code))
 
     return fail
+
+
+@pytest.mark.usefixtures("_composed_once")
+def test_a_sweep_that_a_disk_has_broken_off_goes_on_by_the_same_command(command: Callable) -> None:
+    typed = ["-m", *TINY, "hydra/launcher=basic", "trainer.max_epochs=1", "activation=relu,tanh"]
+    with disk_of(ROOT) as disk:
+        assert command(*typed).code == 0
+    [sweep] = (ROOT / "sweeps").iterdir()
+    number = next(i for i, call in enumerate(disk.calls) if "history.csv" in call)
+    shutil.rmtree(ROOT)
+    with disk_of(ROOT, errno.EDQUOT, number):
+        assert command(*typed).code == 1
+    records = [json.loads(path.read_text()) for path in sweep.glob("*/record.json")]
+    assert "failed" not in [record["status"] for record in records]
+    answer = command(*typed)
+    assert answer.code == 0, answer.err
+    assert len(run_folders()) == 2
+
+
+def test_what_a_disk_has_refused_is_no_failure_of_a_job() -> None:
+    result = result_of(DiskRefused("full"))
+    assert (result.outcome, result.message, result.came_to_nothing) == ("interrupted", "full", True)
+    assert result_of(RunFailed("of its own")).outcome == "failed"

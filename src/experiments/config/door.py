@@ -152,7 +152,7 @@ def called(
         if message is None or wants_traceback:
             raise
         print(message, file=sys.stderr)
-        return 1 if isinstance(error, RunFailed) else 2
+        return 1 if isinstance(message, RunFailed) else 2
     finally:
         if not wants_traceback:
             del os.environ["HYDRA_FULL_ERROR"]

@@ -205,9 +205,10 @@ def test_what_members_cost_is_measured_once(monkeypatch: pytest.MonkeyPatch) -> 
     again = measured_costs.costs_on_this_machine(plain(*QUICK, "optim.lr=0.5"), 1, differ=True)
     assert again.seconds == costs.seconds
     path = Path("data/cache") / measured_costs.FILE
-    path.write_text("half of a fi")
-    with pytest.raises(pytest.fail.Exception):
-        measured_costs.costs_on_this_machine(config, 1, differ=True)
+    for content in ("half of a fi", '{"format": 1, "costs": {"0123456789abcdef": {"ms": [1, 2]}}}'):
+        path.write_text(content)
+        with pytest.raises(pytest.fail.Exception):
+            measured_costs.costs_on_this_machine(config, 1, differ=True)
 
 
 class DyingServer:
