@@ -210,7 +210,7 @@ def test_a_full_disk(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     assert re.fullmatch(r"The disk of outputs is full \(No space left.*\n", answer.err)
     [folder] = run_folders()
     record = records.read_record(folder)
-    assert record["status"] == "failed"
+    assert record["status"] == "interrupted"
     assert "No space left on device" in (record["error"] or "")
     assert "Traceback" in (folder / "train.log").read_text()
 
