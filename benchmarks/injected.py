@@ -37,6 +37,7 @@ PARTS: tuple[str, ...] = (
     "injected_files",
     "injected_disk",
     "injected_wandb",
+    "injected_ranks",
 )
 """The modules beside this one whose `CASES` are tried."""
 

@@ -17,6 +17,7 @@ from running import ROOT, run_folders
 from experiments import load_run
 from experiments.config import door
 from experiments.training import other_rank, ranks
+from experiments.training.random_streams import take_streams
 from experiments.training.rank_states import OF_RANKS, own_state
 
 FAST = ["progress=none", "model=mlp", "model.hidden=[32]", "trainer.max_epochs=3"]
@@ -166,12 +167,45 @@ def test_a_rank_ends_with_the_one_that_started_it(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_checkpoint_gives_each_rank_its_own_and_none_to_another_number() -> None:
-    states = {"sums": torch.tensor([[1.0, 2.0], [3.0, 4.0]]), "torch_rng_state": torch.eye(2)}
+    with torch.random.fork_rng(devices=[]):
+        streams = [torch.manual_seed(seed).get_state() for seed in (0, 1)]
+        drawn = torch.rand(3)
+    states = {
+        "sums": torch.tensor([[1.0, 2.0], [3.0, 4.0]]),
+        "torch_rng_state": torch.stack(streams),
+    }
     rank_1: Any = SimpleNamespace(global_rank=1, world_size=2)
     own = own_state({OF_RANKS: states}, rank_1)
     assert own is not None
     assert own["sums"].tolist() == [3.0, 4.0]
-    assert own["torch_rng_state"].tolist() == [0.0, 1.0]
+    with torch.random.fork_rng(devices=[]):
+        take_streams(own)
+        assert torch.equal(torch.rand(3), drawn)
     three: Any = SimpleNamespace(global_rank=1, world_size=3)
     assert own_state({OF_RANKS: states}, three) is None
     assert own_state({}, rank_1) is None
+
+
+def test_another_rank_goes_on_from_what_rank_0_has_found(
+    train_run: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It read `resume=auto` in the folder, and refused to look for a run itself.
+    run = train_run(*FAST, "trainer.max_epochs=1", "resume=auto", "data=moons")
+    given: list[dict[str, Any]] = []
+
+    def build(config: dict[str, Any]) -> None:
+        given.append(config)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(other_rank, "build_run", build)
+    with pytest.raises(KeyboardInterrupt):
+        other_rank.take_part(run.folder, None, os.getppid())
+    [config] = given
+    assert config["resume"] is None
+    assert config["model"]["hidden"] == [32]
+
+
+def test_a_run_says_what_a_rank_said_that_raised(tmp_path: Path) -> None:
+    (tmp_path / "rank-1.log").write_text("Traceback\n  File\nValueError: a mistake of rank 1\n\n")
+    said = ranks.death(1, 1, tmp_path)
+    assert said.startswith("rank 1 ended with code 1 (ValueError: a mistake of rank 1), see ")

@@ -33,7 +33,9 @@ def take_part(folder: Path, checkpoint: Path | None, parent: int) -> None:
             rank 0 to begin waits for half an hour.
     """
     threading.Thread(target=leave_after, args=(parent,), daemon=True).start()
-    parts = build_run(read_config(folder)).going_on(read_record(folder))  # with its threads
+    # Rank 0 has found what is gone on from, and the threads of it all stand in its record.
+    config = {**read_config(folder), "resume": None}
+    parts = build_run(config).going_on(read_record(folder))
     interruption = parts.trainer.interruption
     interruption.is_led = True
     with interruption.heeded():

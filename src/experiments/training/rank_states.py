@@ -45,4 +45,5 @@ def own_state(checkpoint: dict[str, Any], trainer: L.Trainer) -> dict[str, Tenso
     states: dict[str, Tensor] = checkpoint.get(OF_RANKS, {})
     if not states or len(states["sums"]) != trainer.world_size:
         return None
-    return {name: state[trainer.global_rank] for name, state in states.items()}
+    # Copies: torch ends the process by a fault where a stream's state is part of another tensor.
+    return {name: state[trainer.global_rank].clone() for name, state in states.items()}

@@ -25,6 +25,7 @@ from typing import NoReturn
 import torch.distributed
 
 from experiments.config import door
+from experiments.errors.redaction import redacted
 from experiments.training.launched import started_by_others, without_agent
 
 GRACE_SECONDS = 20.0
@@ -206,10 +207,15 @@ def first_death(processes: list[subprocess.Popen[bytes]], folder: Path) -> str:
 
 
 def death(rank: int, code: int, folder: Path) -> str:
-    """Return how a rank ended.
+    """Return how a rank ended, with the last line of its log where it raised an error.
 
     >>> death(1, -9, Path("run"))
     'rank 1 was ended by SIGKILL, see run/rank-1.log'
     """
-    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-    return f"rank {rank} {how}, see {log_of(folder, rank)}"
+    log = log_of(folder, rank)
+    if code < 0:
+        return f"rank {rank} was ended by {signal.Signals(-code).name}, see {log}"
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    said = [line.strip() for line in text.splitlines() if line.strip()][-1:]
+    last = f" ({redacted(said[0])[:300]})" if said else ""
+    return f"rank {rank} ended with code {code}{last}, see {log}"
