@@ -84,9 +84,8 @@ def test_optimizers_and_data_that_do_not_divide_give_the_curve_of_one_process() 
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line.split("|")[1:-1] for line in done.stdout.splitlines() if line.startswith("| ")]
     assert {row[0].strip(): row[1].strip() for row in rows[1:]} == {
-        "an optimizer": "3", "data": "1", "what else a run has": "2",
+        "an optimizer": "3 of 3", "data": "1 of 1", "what else a run has": "2 of 2",
     }  # fmt: skip
-    assert all(row[1] == row[2] for row in rows[1:])
 
 
 @pytest.mark.slow
