@@ -392,7 +392,8 @@ def table(counts: dict[str, Counts]) -> str:
     """Return the counts as a table of Markdown."""
     rows = [
         f"| {mode} | {count.runs} | {sum(count.kills.values())} | {count.hit} | {count.lost} "
-        f"| {count.twice} | {count.differing:.0e} | {len(count.left)} | {count.seconds:.0f} |"
+        f"| {count.twice} | {f'{count.differing:.0e}' if count.differing else 0} "
+        f"| {len(count.left)} | {count.seconds:.0f} |"
         for mode, count in counts.items()
     ]
     head = "| runs trained | runs | launchers killed | jobs killed with them | lost | twice "
