@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 from comparison.sweeps import write_run, write_sweep
 
 from experiments.comparison.reading import read_runs
@@ -71,6 +72,16 @@ def test_a_selection_that_is_none_is_named(tmp_path: Path, text: str) -> None:
     reading = read_runs([sweep])
     assert len(reading.runs) == 1
     assert [Path(one.folder).name for one in reading.unread] == ["sweep.yaml", "selection.json"]
+
+
+def test_a_declaration_with_words_that_are_none_is_named(tmp_path: Path) -> None:
+    sweep = write_sweep(tmp_path / "a", "activation", {"relu": lambda s: 0.9}, [0])
+    path = sweep / "sweep.yaml"
+    [declared] = yaml.safe_load(path.read_text())
+    for values in ({"activation": [["relu"]]}, {"activation": [3]}, {"optim.lr": [{"a": "1"}]}):
+        path.write_text(yaml.safe_dump([{**declared, "values": values}]))
+        [unread] = read_runs([sweep]).unread
+        assert Path(unread.folder).name == "sweep.yaml"
 
 
 def test_folders_without_runs(tmp_path: Path) -> None:

@@ -17,8 +17,13 @@ from hydra.types import RunMode
 from omegaconf import Container, DictConfig, OmegaConf
 from running import CONF, choices
 
-from experiments.config import kept_parts
 from experiments.config.config_store import register_schemas
+from experiments.config.hydra_versions import IS_1_3
+
+if not IS_1_3:
+    pytest.skip("it is used with Hydra 1.3 alone", allow_module_level=True)
+
+from experiments.config import kept_parts
 from experiments.config.kept_parts import PartLoader
 
 

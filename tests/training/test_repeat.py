@@ -36,6 +36,28 @@ def test_it_is_the_same_and_says_so(command: Command, original: Path) -> None:
     assert load_run("second").config["again"] == "first"
 
 
+def test_what_is_left_of_a_run_is_compared(command: Command, original: Path) -> None:
+    (original / "checkpoints" / "last.ckpt").unlink()
+    said = command(*QUIET, f"from={original}", "hydra.run.dir=second")
+    assert said.code == 0, said.err
+    told = "The same as first, bit for bit: the weights, 2 rows of history, 6 metrics."
+    assert f"{told} Not there any more, and not compared: last.ckpt." in said.out
+    (original / "checkpoints" / "best.ckpt").unlink()
+    said = command(*QUIET, f"from={original}", "hydra.run.dir=third")
+    told = "The same as first, bit for bit: 2 rows of history, 6 metrics."
+    assert f"{told} Not there any more, and not compared: best.ckpt, last.ckpt." in said.out
+
+
+def test_a_sweep_repeats_no_run(command: Command) -> None:
+    said = command("-m", "from=first", "seed=0,1")
+    assert (said.code, said.err) == (
+        2,
+        "from=first: it is one run that is trained again. Type python train.py from=first, without "
+        "-m.\n",
+    )
+    assert run_folders(Path()) == []
+
+
 def test_what_differs_is_told_with_what_may_explain_it(
     command: Command, original: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

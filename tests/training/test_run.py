@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 import re
@@ -175,8 +176,31 @@ def test_load_run_needs_the_folder_alone(train_run: Train, monkeypatch: pytest.M
 def test_weights_that_do_not_fit_the_config_are_refused(train_run: Train) -> None:
     run = train_run("model=mlp", "trainer.max_epochs=1")
     run.config["model"]["hidden"] = [32, 32]
-    with pytest.raises(RuntimeError, match="size mismatch"):
+    with pytest.raises(UserError, match=r"best.ckpt: these weights are not of .* \((Missing|size)"):
         run.module()
+
+
+LACKING = [
+    ("seed", None, "it has no seed"),
+    ("data", None, "it has no data.name"),
+    ("data", {"name": "digits"}, "it has no data.pixel_shuffle"),
+    ("trainer", {"accelerator": "cpu", "precision": "32-true"}, "it has no trainer.ema_decay"),
+    ("loss", {}, "it has no loss._target_"),
+]
+AVERAGES = ["abc", [], -1, True, 10**30]
+
+
+def test_a_config_that_lacks_a_part_of_a_network_is_told(train_run: Train) -> None:
+    run = train_run("model=linear", "data=xor", "data.num_samples=60", "trainer.max_epochs=1")
+    odd = [
+        ("trainer", {**run.config["trainer"], "ema_decay": value}, "trainer.ema_decay=")
+        for value in AVERAGES
+    ]
+    for key, part, said in [*LACKING, *odd]:
+        config = {name: node for name, node in run.config.items() if name != key}
+        config |= {} if part is None else {key: part}
+        with pytest.raises(UserError, match=said):
+            dataclasses.replace(run, config=config).module()
 
 
 def test_a_config_that_cannot_be_read_is_told(train_run: Train, command: Callable) -> None:

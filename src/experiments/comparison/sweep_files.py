@@ -10,7 +10,7 @@ from experiments.record.folder import check_end
 from experiments.record.plain_yaml import SafeLoader, check_plain, values_of
 from experiments.record.record import finite, is_of, no_number, whole
 
-Words = list[Any]
+Words = list[str]
 NEEDED: dict[str, Any] = {
     "declared_at": str,
     "command": str,

@@ -25,6 +25,7 @@ from typing import Any
 from experiments.config.config_folders import own_confs, own_files, own_folder
 from experiments.errors.commands import DISTRIBUTION
 from experiments.errors.messages import refuse_unless, user_error
+from experiments.errors.wording import listed
 
 OWN = "experiments"
 PARTS = {
@@ -128,7 +129,10 @@ def check_read(config: Any, folder: Any) -> None:
         top = path.partition(".")[0]
         if top in READABLE or THIS_PROCESS in path or is_trusted(path) or is_named_here(top):
             continue
-        raise user_error("untrusted_run", path=folder, key=key, given=path, package=top)
+        *others, last = READABLE[1:]
+        readable = f"{listed(others)} and {last}"
+        words = {"key": key, "given": path, "package": top, "readable": readable}
+        raise user_error("untrusted_run", path=folder, **words)
 
 
 def is_trusted(path: str) -> bool:

@@ -130,7 +130,7 @@ TABLE: dict[str, str] = {
     "rerun_next": "{option} {given}: Hydra 1.4 reads a run's overrides for this, which may name "
     "what is to be called. Type python train.py from={folder}.",
     "untrusted_run": "{path}: its config names {key}._target_={given}, and of what the config of a "
-    "run names only this package, torch, torchvision, torchmetrics and lightning are called. "
+    "run names only this package, {readable} are called. "
     "If you know that code and mean it, type trusted=[{package}], or "
     'load_run(..., trusted=["{package}"]).',
     "target_type": "{path}: its config has {key}._target_={given}, which is no dotted path of a "
@@ -388,6 +388,8 @@ TABLE: dict[str, str] = {
     "that. Restore config.yaml from a copy, such as .hydra/config.yaml beside it.",
     "config_range": "{path}: its config cannot be that of a run: {reason} Restore config.yaml from "
     "a copy, such as .hydra/config.yaml beside it.",
+    "other_weights": "{path}: these weights are not of the network that the config.yaml of the run "
+    "describes ({reason}). One of the two is another run's, or was changed: restore it.",
     "config_copy": "%s cannot be read as a configuration (%s); %s is taken, which holds the same.",
     "no_checkpoint": "{path}: there is no checkpoint {name} to load. Present: {present}.",
     "corrupt_predictions": "{path} cannot be read as predictions ({reason}). Delete it: the run is "
@@ -418,7 +420,7 @@ TABLE: dict[str, str] = {
     "again_data": "from={path}: the data have changed since: {change}. Put the old data back; "
     "changed_data=allow trains on these all the same, and names them.",
     "same": "The same as %s, bit for bit: %s%d rows of history, %d metrics.%s",
-    "weights_gone": " Its {names} is not there any more, and was not compared.",
+    "weights_gone": " Not there any more, and not compared: {names}.",
     "same_beside": " And that though: {changes}.",
     "same_environment": "nothing that is recorded has changed. What is left is code that draws "
     "from a stream of its own, or reads what the configuration does not name",

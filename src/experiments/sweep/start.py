@@ -142,6 +142,8 @@ def start_sweep(
     """
     if agent.run_id():
         raise user_error("sweep_of_an_agent")
+    if master.again is not None:
+        raise user_error("again_of_sweep", given=master.again)
     grid = make_grid()
     settle_folder(master, grid)
     # What comes next may take ten seconds, and more on a busy machine.

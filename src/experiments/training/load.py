@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments.config.allowed import check_values
 from experiments.config.dotted_paths import is_own
 from experiments.config.entries import target_of
 from experiments.config.read_values import check_read_values
+from experiments.config.schema import ExperimentConfig, TrainerConfig
 from experiments.config.trusted import check_no_stranger, check_read, trust
 from experiments.data.sources import DataSpec
 from experiments.errors.error_table import TABLE
@@ -37,6 +39,12 @@ from experiments.training.whole_checkpoint import (
 log = logging.getLogger(__name__)
 
 BUILT = ("model", "activation", "init", "loss")
+NEEDED_TO_BUILD = {
+    **dict.fromkeys(BUILT, ("_target_",)),
+    "data": ("name", "pixel_shuffle"),
+    "trainer": ("accelerator", "precision", "ema_decay"),
+}
+"""What each part of a config must have for its network to be made."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +93,8 @@ class Run:
             checkpoint: `best` (selected on validation) or `last`.
 
         Raises:
-            UserError: there is no such checkpoint, or the config names code of somebody else's
-                that is not trusted.
-            RuntimeError: its weights do not fit the config (torch's own message).
+            UserError: there is no such checkpoint; its weights do not fit the config; or the config
+                names code of somebody else's that is not trusted.
         """
         # Of what it was trained with nothing is called, and it may be gone.
         check_read({key: self.config.get(key) for key in BUILT}, self.folder)
@@ -111,16 +118,26 @@ class Run:
                 "corrupt_checkpoint", path=path, reason=reason, instead=instead
             ) from error
         module = build_module(config, spec)
-        module.load_saved(saved)
+        try:
+            module.load_saved(saved)
+        except RuntimeError as error:  # in torch's words, one a line
+            lines = [line.strip() for line in str(error).splitlines()]
+            reason = " ".join(lines[1:2] or lines)
+            raise user_error("other_weights", path=path, reason=reason) from error
         return module.eval()
 
 
 def check_parts(config: dict[str, Any], folder: Path) -> None:
-    """Raise UserError where a config lacks what a network is made of."""
-    for key in BUILT:
-        if not isinstance((config.get(key) or {}).get("_target_"), str):
-            reason = f"it has no {key}._target_"
-            raise user_error("corrupt_config", path=folder / CONFIG, reason=reason)
+    """Raise UserError where a config lacks what a network is made of, or has what cannot be."""
+    missing = [] if "seed" in config else ["seed"]
+    for key, words in NEEDED_TO_BUILD.items():
+        part = config.get(key)
+        missing += [f"{key}.{w}" for w in words if not isinstance(part, dict) or w not in part]
+    if missing:
+        reason = f"it has no {missing[0]}"
+        raise user_error("corrupt_config", path=folder / CONFIG, reason=reason)
+    average = {"ema_decay": config["trainer"]["ema_decay"]}
+    check_values({"trainer": average}, ExperimentConfig, {"trainer": TrainerConfig})
 
 
 def without_weights(config: dict[str, Any]) -> dict[str, Any]:
