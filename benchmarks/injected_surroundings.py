@@ -219,7 +219,7 @@ def a_job_out_of_memory(rng: random.Random) -> None:
 
 
 def a_population_out_of_memory(rng: random.Random) -> None:
-    error, number, limit = rng.choice(errors_of_memory()), rng.randint(2, 5), rng.randrange(30)
+    error, number, limit = rng.choice(errors_of_memory()), rng.randint(2, 5), rng.randrange(16)
 
     def train_together() -> None:
         from experiments.config.composer import composer_at
