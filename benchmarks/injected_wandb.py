@@ -371,6 +371,9 @@ def mirrored_later(first: Any, records: list[Record]) -> None:
     with server() as (url, seen):
         ended = forked(work)
         assert ended.code == 0, ended.said[-2000:]
+        # Where no server ever answered the runs are offline, as without a key.
+        for words in told_to_send(""):
+            send(words, url)
         second = seen()
     for record in records:
         is_there = str(record["wandb_id"]) in there
