@@ -39,6 +39,11 @@ def version_base() -> dict[str, Any]:
     return {"version_base": "1.3"} if IS_1_3 else {}
 
 
+def replacing() -> dict[str, Any]:
+    """Return what Hydra's ConfigStore is told where one choice takes another's place."""
+    return {} if IS_1_3 else {"replace": True}
+
+
 def may_call(words: Sequence[str]) -> dict[str, Any]:
     """Return the list of what Hydra itself may call, as its callbacks; 1.3 has none.
 

@@ -23,6 +23,7 @@ from experiments.config.arguments import quoted
 from experiments.config.config_folders import CONF, group_files, shipped
 from experiments.config.entries import OF_MODELS, SUPPLIED, fits_type, parameters_of, wanted_type
 from experiments.config.given_code import path_of
+from experiments.config.hydra_versions import replacing
 from experiments.config.overrides import parsed
 from experiments.errors.messages import user_error
 from experiments.errors.wording import listed, spelled
@@ -270,7 +271,7 @@ def chosen_among(choices: Sequence[Choice]) -> Iterator[None]:
     store: Any = ConfigStore.instance()
     before = [(c, store.repo.get(c.group, {}).get(f"{c.name}.yaml")) for c in choices]
     for choice in choices:
-        store.store(group=choice.group, name=choice.name, node=choice.node)
+        store.store(group=choice.group, name=choice.name, node=choice.node, **replacing())
     try:
         yield
     finally:

@@ -78,6 +78,7 @@ class Vocabulary:
             return cls(script, keys_of_type(schema.ExperimentConfig), groups, chosen)
         own = figures.get(chosen.pop("figure", ""), {})
         shared = keys_of_type(schema.ExperimentConfig) | keys_of_type(schema.FiguresConfig)
+        shared.pop("from")  # a figure repeats no run
         trains = {group: keys for group, keys in groups.items() if group not in WHOLE}
         return cls(script, shared | own, {"figure": figures, **trains}, chosen)
 
