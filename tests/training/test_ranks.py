@@ -154,6 +154,16 @@ def test_a_run_says_which_rank_was_killed(
     assert dict(os.environ) == before
 
 
+def test_a_log_in_which_nothing_stands_is_removed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(ranks, "start_rank", lambda *_: subprocess.Popen(["sleep", "60"]))
+    (tmp_path / "rank-1.log").touch()
+    with pytest.raises(SystemExit), ranks.other_ranks(tmp_path, 2, None, lambda reason: None):
+        raise SystemExit(143)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_rank_ends_with_the_one_that_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
     left: list[int] = []
     monkeypatch.setattr(os, "_exit", left.append)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from experiments.record.folder import read_config
 from experiments.record.record import read_record
-from experiments.training import ranks
+from experiments.training import console, ranks
 from experiments.training.recording import Outcome
 from experiments.training.run import fit_and_test
 from experiments.training.run_parts import build_run
@@ -33,6 +33,7 @@ def take_part(folder: Path, checkpoint: Path | None, parent: int) -> None:
             rank 0 to begin waits for half an hour.
     """
     threading.Thread(target=leave_after, args=(parent,), daemon=True).start()
+    console.quiet_lightning()
     # Rank 0 has found what is gone on from, and the threads of it all stand in its record.
     config = {**read_config(folder), "resume": None}
     parts = build_run(config).going_on(read_record(folder))

@@ -85,8 +85,10 @@ def other_ranks(
             over.set()
             for rank, process in enumerate(processes, start=1):
                 process.kill()
-                if process.wait() == 0:
-                    log_of(folder, rank).unlink(missing_ok=True)
+                log = log_of(folder, rank)
+                # After a signal one that ends as it should may still be killed here.
+                if process.wait() == 0 or (log.is_file() and not log.stat().st_size):
+                    log.unlink(missing_ok=True)
             # Lightning leaves the group to the end of the process; the next run of a multirun would
             # talk to the ranks of this one.
             if torch.distributed.is_initialized():
