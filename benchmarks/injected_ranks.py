@@ -33,7 +33,7 @@ WHOLE, RUN, OTHER = Path("whole"), Path("run"), Path("rank-1.pid")
 BASE = [
     *("logger=none", "progress=none", "data=moons", "data.num_samples=216", "data.num_train=145"),
     *("data.batch_size=16", "model=mlp", "model.hidden=[16]", "model.dropout=0.2"),
-    *("trainer.threads=1", "trainer.max_epochs=40", "trainer=ddp_cpu", "trainer.devices=2"),
+    *("trainer.threads=1", "trainer.max_epochs=15", "trainer=ddp_cpu", "trainer.devices=2"),
 ]
 OPTIMIZERS = ("adam", "muon", "nesterov", "schedulefree_adamw", "adafactor")
 MORE = [
