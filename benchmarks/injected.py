@@ -1,6 +1,6 @@
 """Faults injected for real, each as often as its line says: what came of them, counted.
 
-    python benchmarks/injected.py [--only WORD] [--share 0.2] [--seed 0] [--write]
+    python benchmarks/injected.py [--only WORD] [--share 0.2] [--jobs 3] [--seed 0] [--write]
 
 A case is a fault (a file cut short, a full disk, a server that hangs), what must come of it, and an
 attempt: it makes an empty folder its own, injects the fault at a drawn place, and raises
@@ -16,11 +16,15 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import multiprocessing
 import os
 import random
+import re
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,10 +60,16 @@ def cases() -> list[Case]:
     return [case for part in PARTS for case in importlib.import_module(part).CASES]
 
 
-def tried(case: Case, tries: int, rng: random.Random) -> Count:
-    """Try a case so many times, each in an empty folder."""
-    count = Count(case.outcome)
-    before = Path.cwd()
+def tried(place: int, share: float, seed: int) -> tuple[Case, Count, float]:
+    """Try a case a share of its times, each in an empty folder; return what it took, in seconds.
+
+    Args:
+        place: of the case among all.
+        seed: from which, with the place, its draws are made: who tries it beside changes nothing.
+    """
+    case, started = cases()[place], time.monotonic()
+    rng, count, before = random.Random(f"{seed}, {place}"), Count(case.outcome), Path.cwd()
+    tries = max(1, round(share * case.tries))
     for _ in range(tries):
         with tempfile.TemporaryDirectory() as folder:
             os.chdir(folder)
@@ -70,7 +80,7 @@ def tried(case: Case, tries: int, rng: random.Random) -> Count:
             finally:
                 os.chdir(before)
         count.tried += 1
-    return count
+    return case, count, time.monotonic() - started
 
 
 def table(counts: dict[str, Count]) -> str:
@@ -99,20 +109,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from experiments.sweep.jobs.server import warm_up
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", default="", help="cases whose fault has this word")
+    parser.add_argument(
+        "--only", default="", help="cases whose fault has this in it, a regular expression"
+    )
     parser.add_argument("--share", type=float, default=1.0, help="of the tries; at least one each")
+    parser.add_argument("--jobs", type=int, default=3, help="cases at once; some only wait")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", action="store_true", help="into docs/reliability.md")
     given = parser.parse_args(arguments)
     warm_up()
-    rng = random.Random(given.seed)
+    places = [i for i, case in enumerate(cases()) if re.search(given.only, case.fault)]
     counts: dict[str, Count] = {}
-    for case in cases():
-        if given.only in case.fault:
-            count = tried(case, max(1, round(given.share * case.tries)), rng)
+    # Not a multiprocessing.Pool: its processes may have no children, as a run of several has.
+    fork = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(given.jobs, mp_context=fork) as pool:
+        ways = [pool.submit(tried, place, given.share, given.seed) for place in places]
+        for case, count, seconds in (way.result() for way in ways):
             counts[case.fault] = count
-            held = count.tried - len(count.failed)
-            print(f"{held} of {count.tried}: {case.fault}", *count.failed, sep="\n  ", flush=True)
+            said = f"{count.tried - len(count.failed)} of {count.tried}: {case.fault}"
+            print(f"{said} ({seconds:.1f} s)", *count.failed, sep="\n  ", flush=True)
     print(table(counts))
     if given.write:
         keep(counts)
