@@ -105,6 +105,8 @@ def test_a_comparison_of_members_and_runs_alone_knows_no_difference(tmp_path: Pa
         for name in ("mixed", "alone")
     )
     assert mixed["headline"] == singles["headline"]
+    shares = mixed["notes"].pop(-1)  # of times, which are no part of the verdict
+    assert shares.startswith("Times are shares, of runs that were trained alone or 6 together")
     assert "population" not in str(mixed)
     assert_alike(mixed["tasks"], singles["tasks"])
 

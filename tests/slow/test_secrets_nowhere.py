@@ -155,9 +155,8 @@ def swept() -> str:
 
 def check_titles(pid: int) -> None:
     """Hold the titles of a process and of all that it has started against the secrets."""
-    pids = [pid, *descendants(pid)]
-    assert len(pids) > 1  # of W&B's service at least
-    for each in pids:
+    wait_until(lambda: descendants(pid))  # of W&B's service at least
+    for each in (pid, *descendants(pid)):
         title = command_of(each)
         assert not [name for name, secret in SECRETS.items() if secret in title], title
 

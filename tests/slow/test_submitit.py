@@ -125,7 +125,10 @@ def test_a_sweep_in_a_slurm_job_keeps_where_it_is_and_is_put_back_once(
     command = ["-m", "model=mlp", "data=moons", "logger=none", "progress=none", "seed=0,1,2,3"]
     command += ["trainer.max_epochs=80", f"hydra.launcher.population={population}"]
     process = started(*command, **own)
-    wait_until(lambda: len([f for f in run_folders() if len(read_history(f)) > 5]) >= 2)
+    # A process that has not begun to train hears no signal yet, and is ended by it.
+    wait_until(
+        lambda: len(rows := [len(read_history(f)) for f in run_folders()]) >= 2 and min(rows) > 5
+    )
     begun = [f for f in run_folders() if read_record(f)["status"] == "running"]
     jobs = {read_record(folder)["environment"]["pid"] for folder in begun}
     # SLURM sends it to every process of the step.

@@ -135,7 +135,7 @@ def needed_below(typed: Typed, page: str) -> bool:
 def shortened(typed: Typed) -> list[str]:
     """Return what is typed behind a command, so that it takes seconds."""
     own = {word.partition("=")[0] for word in typed.words}
-    if typed.shown or own & {"resume", "from", "trainer.max_steps", "trainer.max_time"}:
+    if typed.shown or own & {"resume", "from", "trainer.max_steps", "trainer.max_time", "--cfg"}:
         return []
     added = [SHORT[word] for word in (typed.script, *typed.words) if word in SHORT]
     return [f"{k}={v}" for words in added for k, v in words.items() if k not in own]

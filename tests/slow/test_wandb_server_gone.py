@@ -73,6 +73,7 @@ def check_whole(record: Record, new: Seen, num_epochs: int) -> None:
 
 def test_amid_a_sweep(dying: tuple[Seen, ExitStack]) -> None:
     sweep = ["activation=relu,tanh", "seed=0,1,2", "trainer.max_epochs=8"]
+    sweep += ["hydra.launcher.population=off"]  # else three end at once, before the server does
     said = said_by(dying, "[2/6]", "-m", *SMALL, *sweep)
     assert "Traceback" not in said
     with wandb_server() as new:

@@ -28,6 +28,7 @@ from experiments.record.folder import (
     LOG,
     RECORD,
     claim_folder,
+    config_text,
     write_config,
 )
 from experiments.record.plain_yaml import to_yaml
@@ -163,7 +164,7 @@ def is_left_behind(folder: Path, config: dict[str, Any]) -> bool:
     if CONFIG not in files:
         is_same = files <= {LOCK}
     else:
-        is_same = (folder / CONFIG).read_bytes() == to_yaml(config).encode()
+        is_same = (folder / CONFIG).read_bytes() == config_text(config).encode()
     return is_same and not is_held(folder)
 
 

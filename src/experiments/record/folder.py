@@ -125,12 +125,17 @@ def sync(descriptor: int) -> None:
 
 
 def write_config(folder: Path, config: dict[str, Any]) -> None:
-    """Write the resolved config of a run, which the other processes of the run read.
+    """Write the resolved config of a run, which the other processes of the run read."""
+    write_atomic(folder / CONFIG, config_text(config))
+
+
+def config_text(config: dict[str, Any]) -> str:
+    """Return a config as its file has it.
 
     With YAML's own marks of a document's beginning and end: a text that was cut short at the end
     of a line would be a configuration of fewer keys.
     """
-    write_atomic(folder / CONFIG, f"{BEGINNING}{to_yaml(config)}{END}")
+    return f"{BEGINNING}{to_yaml(config)}{END}"
 
 
 def check_end(text: str) -> None:

@@ -165,9 +165,12 @@ def load_run(folder: str | Path, trusted: Sequence[str] = ()) -> Run:
     trust(trusted)
     folder = Path(folder)
     record = read_run(folder).record
-    config = trained_config(folder, record)
-    check_no_stranger(config)
-    check_read_values(config, folder / CONFIG)
+
+    def check(config: dict[str, Any]) -> None:
+        check_no_stranger(config)
+        check_read_values(config, folder / CONFIG)
+
+    config = trained_config(folder, record, check)
     history = history_of(folder, record)
     if (reason := contradicted(folder, record, history)) is not None:
         log.warning(TABLE["contradicted"], folder, reason)

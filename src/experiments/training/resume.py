@@ -172,9 +172,12 @@ def config_of(
     Raises:
         UserError: an override that makes anything else another than it was.
     """
-    saved = trained_config(resumed.folder, resumed.record)
-    check_read(saved, resumed.folder)
-    check_read_values(saved, resumed.folder / CONFIG)
+
+    def check(config: dict[str, Any]) -> None:
+        check_read(config, resumed.folder)
+        check_read_values(config, resumed.folder / CONFIG)
+
+    saved = trained_config(resumed.folder, resumed.record, check)
     saved.setdefault("metrics", {})  # of an older run, as the next
     saved.setdefault("keep_predictions", True)
     # Of a key that is typed twice the last value counts; what is wrong of a key is said of that
