@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from running import ROOT, run_folders
+from running import run_folders
 
 from experiments import load_run
 from experiments.config import door
@@ -28,6 +27,7 @@ def without_diagnostics(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if not name.startswith("diagnostics/")}
 
 
+# Every optimizer, data that do not divide, multiruns, signals: tests/slow/test_ranks.py.
 def test_two_processes_are_one_run_with_the_result_of_one(command: Callable) -> None:
     measured = ["log_full_loss=true", "callbacks=diagnostics", "data.sampler=balanced"]
     one = command(*FAST, *measured, "logger=none")
@@ -58,34 +58,6 @@ def test_two_processes_are_one_run_with_the_result_of_one(command: Callable) -> 
     assert metrics["test/loss"] == pytest.approx(reference["test/loss"], rel=1e-3)
     for name, value in alone.module().state_dict().items():
         torch.testing.assert_close(shared.module().state_dict()[name], value, atol=1e-4, rtol=1e-3)
-
-
-def test_a_multirun_of_two_processes_each(command: Callable) -> None:
-    answer = command(
-        "-m", *FAST, "hydra/launcher=basic", "logger=none", "trainer=ddp_cpu", "seed=0,1"
-    )
-    assert answer.code == 0
-    runs = [load_run(folder) for folder in run_folders()]
-    assert [run.record["status"] for run in runs] == ["completed"] * 2
-
-
-def test_optimizers_and_data_that_do_not_divide_give_the_curve_of_one_process() -> None:
-    # All cases: tests/slow/test_ranks.py.
-    few = "muon,rprop,schedulefree_adamw,batches of one point,metrics of one point,all at once"
-    command = [
-        sys.executable,
-        str(ROOT / "benchmarks" / "ranks.py"),
-        "--bits",
-        "64",
-        "--ranks",
-        "2",
-    ]
-    done = subprocess.run([*command, "--only", few], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    rows = [line.split("|")[1:-1] for line in done.stdout.splitlines() if line.startswith("| ")]
-    assert {row[0].strip(): row[1].strip() for row in rows[1:]} == {
-        "an optimizer": "3 of 3", "data": "1 of 1", "what else a run has": "2 of 2",
-    }  # fmt: skip
 
 
 @pytest.mark.slow
