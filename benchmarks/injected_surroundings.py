@@ -463,6 +463,7 @@ def no_room_for_scratch(rng: random.Random) -> None:
 
     done(*TINY, within=inject)
     assert the_record()["status"] == "completed"
+    done(*TINY, "activation=tanh", within=inject)  # to have something that is compared
     door, words = rng.choice(
         [
             ("compare", ["runs=outputs"]),
