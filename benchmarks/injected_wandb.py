@@ -255,7 +255,7 @@ def check_whole(seen: Any, record: Record) -> None:
 
 
 def check_sent(said: str, seen: Any, records: list[Record]) -> None:
-    """Send what is on disk to another server, twice, and see that it has each run whole and once.
+    """Send what is on disk to another server, and see that it has each run whole and once.
 
     Args:
         seen: what the first server has; a run that has ended there is there.
