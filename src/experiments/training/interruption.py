@@ -62,7 +62,9 @@ class Interruption:
                 SLURM job back into the queue. Of a run by itself that is done at the block's end.
         """
         self._is_of_sweep = is_of_sweep
-        before = hear(self._hear, [*those_heard(), *([signal.SIGINT] if self.is_led else [])])
+        # Of a job also after its training: what a launcher passes on may not end it amid records.
+        own = [signal.SIGINT] if self.is_led or is_of_sweep else []
+        before = hear(self._hear, [*those_heard(), *own])
         try:
             yield
         except SystemExit as error:
@@ -108,7 +110,7 @@ class Interruption:
         if self.is_led and not self._is_training:
             return
         is_passed_on = self._is_of_sweep and how == signal.SIGINT and self.heard not in (None, how)
-        if self._is_training and is_passed_on:
+        if is_passed_on:
             return  # by the launcher, which has got the first one too
         if not self._is_training or self.heard is not None:
             raise end_by(self.asked or self.heard or how)
