@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -71,8 +72,22 @@ def keep(name: str, report: Path) -> None:
     """Copy what is kept of a report."""
     place = KEPT / name
     place.mkdir(parents=True, exist_ok=True)
-    for file in ("verdict.json", "table.md", f"plots/{PICTURE}"):
+    for file in ("table.md", f"plots/{PICTURE}"):
         shutil.copy(report / file, place / Path(file).name)
+    text = (report / "verdict.json").read_text(encoding="utf-8")
+    (place / "verdict.json").write_text(as_anybody_types(text), encoding="utf-8")
+
+
+def as_anybody_types(text: str) -> str:
+    """Return a text with its commands as they are typed anywhere: no path of this machine.
+
+    >>> as_anybody_types("/home/me/.venv/bin/python /home/me/train.py model=cnn data.root=/data")
+    'python train.py model=cnn'
+    """
+    text = re.sub(
+        r"(?:/[^\s\"]*/)?python[\d.]* (?:/[^\s\"]*/)?(train|compare)\.py", r"python \1.py", text
+    )
+    return re.sub(r" data\.root=[^\s\"]+", "", text)
 
 
 def verdict(name: str) -> dict[str, Any]:

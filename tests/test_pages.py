@@ -161,6 +161,13 @@ def test_readme_is_short_and_leads_to_every_page() -> None:
     assert set(NAMES) - {"README.md"} <= links
 
 
+def test_no_result_that_is_kept_names_a_place_of_the_machine_that_made_it() -> None:
+    kept = sorted((ROOT / "benchmarks" / "results").rglob("*.json"))
+    assert kept
+    place = re.compile(r"(?<![\w.])/(?:home|mnt|root|tmp|Users|usr|var|work)/\w")
+    assert [path.name for path in kept if place.search(path.read_text(encoding="utf-8"))] == []
+
+
 def test_what_readme_quotes_of_the_study_is_what_is_kept() -> None:
     kept = ROOT / "benchmarks" / "results" / "study" / "mlp" / "verdict.json"
     verdict = json.loads(kept.read_text(encoding="utf-8"))
