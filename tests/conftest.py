@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 torch.set_num_threads(1)
 # And the same number whatever else the machine does, here and in child processes.
 os.environ["OMP_NUM_THREADS"] = "1"
+FROM_OUTSIDE = ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "HYDRA_FULL_ERROR")
 
 
 def pytest_collection_finish() -> None:
@@ -51,7 +52,7 @@ def _without_fsync() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _restored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """Run in an empty folder, without W&B's key or server, from the same random state each."""
-    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL", "HYDRA_FULL_ERROR"):
+    for name in (*FROM_OUTSIDE, "WANDB_SERVICE"):  # the last leads to that of a test before
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "no-netrc"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))

@@ -152,10 +152,10 @@ def started_anew(*overrides: str, **environment: str) -> subprocess.Popen[str]:
 
 
 def kill_what_is_left() -> None:
-    """Kill the processes that a test which failed has left running."""
+    """Kill the processes that a test which failed has left, and close what it did not read of them."""
     while STARTED:
         process = STARTED.pop()
-        if process.poll() is None:
+        if process.stdout and not process.stdout.closed:
             process.kill()
             process.communicate()
 
