@@ -117,6 +117,31 @@ def test_a_number_that_its_other_files_do_not_have_is_told(
     assert "\n" not in left_out.reason
 
 
+OF_REGRESSIONS = {
+    "small numbers": (lambda x: np.stack([x[:, 0] + x[:, 1], x[:, 0] ** 2], 1), "32-true"),
+    "a large offset": (lambda x: 2_460_310 + 50 * x[:, :1], "32-true"),
+    "64 bits": (lambda x: 1e12 + x[:, :1], "32-true"),
+    "a network of 16 bits": (lambda x: 300 + 20 * x[:, :1], "bf16-true"),
+}
+
+
+@pytest.mark.parametrize(("of", "bits"), OF_REGRESSIONS.values(), ids=OF_REGRESSIONS.keys())
+def test_errors_of_a_regression_are_held_against_its_predictions(
+    of: Callable[[Any], Any], bits: str, train_run: Callable[..., Any]
+) -> None:
+    x = np.random.default_rng(0).normal(size=(150, 2))
+    np.savez("own.npz", x=x, y=of(x))
+    words = ["data=npz", "data.path=own.npz", "loss=mse", "model=mlp", "model.hidden=[6]"]
+    trained = train_run(*words, f"trainer.precision={bits}", "trainer.max_epochs=3")
+    assert trained.metrics["test/mae"] is not None
+    assert said_of(trained.folder) is None
+    for name, value in trained.metrics.items():
+        if name in ("test/mae", "test/r2") and value is not None:
+            in_record(trained.folder, metrics={name: value + 0.02 + 0.02 * abs(value)})
+            assert f"{name} is " in str(said_of(trained.folder))
+            in_record(trained.folder, metrics={name: value})
+
+
 def test_record_and_history_changed_together_are_held_against_the_checkpoint(run: Path) -> None:
     record = read_record(run)
     best = record["best_epoch"]

@@ -180,6 +180,38 @@ def test_weights_that_do_not_fit_the_config_are_refused(train_run: Train) -> Non
         run.module()
 
 
+HUGE = [
+    ("model", {"hidden": [10**9]}),
+    ("model", {"hidden": [8, 10**15]}),
+    ("activation", {"_target_": "experiments.catalogue.activations.Maxout", "num_pieces": 10**9}),
+    ("data", {"pixel_shuffle": True}),
+]
+
+
+def test_a_network_that_is_not_that_of_the_weights_takes_no_memory(train_run: Train) -> None:
+    run = train_run("model=mlp", "model.hidden=[8,4]", "trainer.max_epochs=1")
+    for key, part in HUGE:
+        config = {**run.config, key: {**run.config[key], **part}}
+        with pytest.raises(UserError, match=r"not of the network .* \(size mismatch for "):
+            dataclasses.replace(run, config=config).module()
+    deep = train_run("model=gru", "data=mnist1d", "trainer.limit_train_batches=1")
+    deep.config["model"]["num_layers"] = 10**12
+    with pytest.raises(UserError, match="model.num_layers is 1000000000000, and it has"):
+        deep.module()
+
+
+def test_a_run_in_64_bits_is_loaded_in_64(train_run: Train) -> None:
+    from experiments.training.build import load_data
+
+    run = train_run("model=mlp", "trainer.precision=64-true", "trainer.max_epochs=2")
+    module, test = run.module(), load_data(run.config).test
+    loss = torch.nn.functional.cross_entropy(module(test.inputs), test.targets).item()
+    assert run.metrics["test/loss"] == pytest.approx(loss, rel=1e-13)
+    saved = torch.load(run.folder / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+    for name, value in module.state_dict().items():
+        assert torch.equal(value, saved[name]), name
+
+
 LACKING = [
     ("seed", None, "it has no seed"),
     ("data", None, "it has no data.name"),

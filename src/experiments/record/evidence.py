@@ -19,14 +19,12 @@ from experiments.record.checkpoint_numbers import numbers_of
 from experiments.record.folder import CHECKPOINTS, HISTORY, PREDICTIONS, RECORD
 from experiments.record.history import lacks_rows
 from experiments.record.metric import written
-from experiments.record.predictions import share_right
+from experiments.record.predictions import scores
 from experiments.record.record import Record
 
 Row = dict[str, float | None]
 
 BEST = "best.ckpt"
-ROUNDED = 1e-4
-"""By how much a mean that is taken over float32 may differ, a hundred times what it does."""
 LEEWAY = timedelta(seconds=5)
 """For the record's own stamps, and the time before its first."""
 MOST = 3
@@ -77,14 +75,15 @@ def is_same(value: float, other: float | None) -> bool:
 
 
 def against_predictions(folder: Path, record: Record) -> Iterator[str]:
-    """Yield what is told otherwise by the classes that a run has predicted for its test points."""
-    said = record["metrics"].get("test/accuracy")
-    if said is None:
+    """Yield what is told otherwise by what a run has predicted for its test points."""
+    metrics = record["metrics"]
+    if not any(name.startswith("test/") for name in metrics):
         return
     with contextlib.suppress(OSError, ValueError, zipfile.BadZipFile):
-        share = share_right(folder)
-        if share is not None and abs(share - said) > ROUNDED:
-            yield f"test/accuracy is {written(said)}, and {written(share)} in {PREDICTIONS}"
+        for name, score in scores(folder).items():
+            said = metrics.get(name)
+            if said is not None and abs(score.value - said) > score.slack:
+                yield f"{name} is {written(said)}, and {written(score.value)} in {PREDICTIONS}"
 
 
 def against_checkpoint(folder: Path, record: Record) -> Iterator[str]:

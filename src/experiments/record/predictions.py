@@ -28,6 +28,10 @@ OF_ARCHIVES = (zipfile.BadZipFile, NotImplementedError, zlib.error, KeyError)
 MOST_BYTES = 2_000_000
 """What the probabilities of all classes may take, as float16: 10,000 points of a hundred classes.
 Of more, that of the predicted class alone is kept."""
+ROUNDED = 1e-4
+"""By how much a share may differ that was rounded to float32, a hundred times what it does."""
+WEIGHED = 1e-3
+"""By which part an error may differ that was measured on standardised targets."""
 
 
 @dataclass(frozen=True)
@@ -132,24 +136,55 @@ def read_predictions(folder: Path) -> Predictions | None:
         raise user_error("corrupt_predictions", path=path, reason=reason) from error
 
 
-def share_right(folder: Path) -> float | None:
-    """Return the share of test points whose class a run has told right, by its own file.
+@dataclass(frozen=True)
+class Score:
+    """A metric by what a run has told of its points, and by how much rounding may change it."""
 
-    None where the file says nothing of classes, or is not there.
+    value: float
+    slack: float
+
+
+def scores(folder: Path) -> dict[str, Score]:
+    """Return what a run's own file of predictions says of its test: the accuracy, or MAE and R2.
+
+    Empty where there is no file.
 
     Raises:
         OSError, ValueError: it cannot be read.
     """
     path = folder / PREDICTIONS
     if not path.is_file():
-        return None
+        return {}
     try:
         check_archive(path)
         with path.open("rb") as content, np.load(content, allow_pickle=False) as arrays:
-            if "classes" not in arrays.files:
-                return None
-            classes, targets = arrays["classes"], arrays["targets"]
+            # Not the probabilities, which are most of it.
+            told = {n: arrays[n] for n in ("targets", "classes", "values") if n in arrays.files}
+        predictions = Predictions(**told)
+        check_shapes(predictions)
     except (TypeError, EOFError, MemoryError, *OF_ARCHIVES) as error:
         raise ValueError(str(error)) from error
-    fits = classes.ndim == 1 and classes.shape == targets.shape and len(classes)
-    return float((classes == targets).mean()) if fits else None
+    if not len(predictions):
+        return {}
+    if predictions.classes is not None:
+        share = float((predictions.classes == predictions.targets).mean())
+        return {"test/accuracy": Score(share, ROUNDED)}
+    return errors_of(predictions.targets, predictions.values)
+
+
+def errors_of(targets: Array, values: Any) -> dict[str, Score]:
+    """Return the mean absolute error and R2 of values, each the mean over the targets.
+
+    R2 is left out where a target hardly varies. Shapes: (N, T) both, or (N,).
+    """
+    truth = targets.reshape(len(targets), -1).astype(np.float64)
+    error = values.reshape(truth.shape).astype(np.float64) - truth
+    mae = float(np.abs(error).mean())
+    rounding = 4 * float(np.finfo(values.dtype).eps) * float(np.abs(truth).max())
+    found = {"test/mae": Score(mae, WEIGHED * mae + rounding)}
+    variation = np.square(truth - truth.mean(axis=0)).mean(axis=0)
+    if (np.sqrt(variation) > 100 * rounding).all() and mae:
+        r2 = float((1 - np.square(error).mean(axis=0) / variation).mean())
+        slack = WEIGHED + abs(1 - r2) * 2 * (WEIGHED + rounding / mae)
+        found["test/r2"] = Score(r2, slack)
+    return found

@@ -8,13 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.config.allowed import check_values
-from experiments.config.dotted_paths import is_own
-from experiments.config.entries import target_of
 from experiments.config.read_values import check_read_values
-from experiments.config.schema import ExperimentConfig, TrainerConfig
 from experiments.config.trusted import check_no_stranger, check_read, trust
-from experiments.data.sources import DataSpec
 from experiments.errors.error_table import TABLE
 from experiments.errors.messages import UserError, user_error
 from experiments.errors.wording import listed
@@ -25,9 +20,9 @@ from experiments.record.metric import written
 from experiments.record.predictions import Predictions, read_predictions
 from experiments.record.record import Record
 from experiments.record.trained_config import trained_config
-from experiments.training.build import build_module
 from experiments.training.module import ExperimentModule
 from experiments.training.resume import read_run
+from experiments.training.saved_network import BUILT, saved_module
 from experiments.training.whole_checkpoint import (
     LAST,
     is_to_go_on_from,
@@ -37,14 +32,6 @@ from experiments.training.whole_checkpoint import (
 )
 
 log = logging.getLogger(__name__)
-
-BUILT = ("model", "activation", "init", "loss")
-NEEDED_TO_BUILD = {
-    **dict.fromkeys(BUILT, ("_target_",)),
-    "data": ("name", "pixel_shuffle"),
-    "trainer": ("accelerator", "precision", "ema_decay"),
-}
-"""What each part of a config must have for its network to be made."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +74,8 @@ class Run:
         """Return the trained module, in evaluation mode, on the CPU.
 
         It is rebuilt from the folder's own config and takes raw data points, as the data set
-        gives them: normalisation is part of it. Optimizer and schedule are not.
+        gives them: normalisation is part of it. Optimizer and schedule are not. A run in 64 bits
+        (`trainer.precision=64-true`) gives a module of float64.
 
         Args:
             checkpoint: `best` (selected on validation) or `last`.
@@ -108,44 +96,7 @@ class Run:
         words = [f'module("{other.stem}")' for other in others]
         instead = f"Whole is: {listed(words)}." if words else "Train the run again."
         saved = load_checkpoint(path, instead)
-        check_parts(self.config, self.folder)
-        config = without_weights(self.config)
-        try:
-            spec = DataSpec.from_dict(saved["data_spec"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            reason = f"it does not say what data it was trained on: {error!r:.100}"
-            raise user_error(
-                "corrupt_checkpoint", path=path, reason=reason, instead=instead
-            ) from error
-        module = build_module(config, spec)
-        try:
-            module.load_saved(saved)
-        except RuntimeError as error:  # in torch's words, one a line
-            lines = [line.strip() for line in str(error).splitlines()]
-            reason = " ".join(lines[1:2] or lines)
-            raise user_error("other_weights", path=path, reason=reason) from error
-        return module.eval()
-
-
-def check_parts(config: dict[str, Any], folder: Path) -> None:
-    """Raise UserError where a config lacks what a network is made of, or has what cannot be."""
-    missing = [] if "seed" in config else ["seed"]
-    for key, words in NEEDED_TO_BUILD.items():
-        part = config.get(key)
-        missing += [f"{key}.{w}" for w in words if not isinstance(part, dict) or w not in part]
-    if missing:
-        reason = f"it has no {missing[0]}"
-        raise user_error("corrupt_config", path=folder / CONFIG, reason=reason)
-    average = {"ema_decay": config["trainer"]["ema_decay"]}
-    check_values({"trainer": average}, ExperimentConfig, {"trainer": TrainerConfig})
-
-
-def without_weights(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the config of a run whose weights are known: none are fetched for it to begin with."""
-    model = config["model"]
-    if model.get("weights") is None or not is_own(target_of(config, "model")):
-        return config
-    return {**config, "model": {**model, "weights": None, "freeze": "none"}}
+        return saved_module(self.config, self.folder, path, saved, instead)
 
 
 def load_run(folder: str | Path, trusted: Sequence[str] = ()) -> Run:
