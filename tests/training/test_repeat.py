@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import yaml
 from running import QUIET, run_folders
 from same_runs import assert_same_runs
 
@@ -46,6 +48,33 @@ def test_what_is_left_of_a_run_is_compared(command: Command, original: Path) -> 
     said = command(*QUIET, f"from={original}", "hydra.run.dir=third")
     told = "The same as first, bit for bit: 2 rows of history, 6 metrics."
     assert f"{told} Not there any more, and not compared: best.ckpt, last.ckpt." in said.out
+
+
+LEFT_OUT = [
+    "trainer",
+    "trainer.max_steps",
+    "optim._target_",
+    "data.val_fraction",
+    "seed",
+    "compile",
+]
+
+
+def test_a_config_that_lacks_a_key_is_told(command: Command, original: Path) -> None:
+    shutil.rmtree(original / ".hydra")  # which has a copy
+    file = original / "config.yaml"
+    whole = file.read_text()
+    for key in LEFT_OUT:
+        config = yaml.safe_load(whole)
+        group, _, word = key.rpartition(".")
+        del (config[group] if group else config)[word]
+        file.write_text(f"---\n{yaml.safe_dump(config)}...\n")
+        for asked in ("from", "resume"):
+            said = command(*QUIET, f"{asked}={original}")
+            told = f"{file} has no {key}, which every run is trained by: "
+            assert (said.code, said.err.count("\n")) == (2, 1)
+            assert said.err.startswith(told)
+    assert run_folders() == []
 
 
 def test_a_sweep_repeats_no_run(command: Command) -> None:

@@ -8,15 +8,34 @@ from __future__ import annotations
 
 import functools
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from experiments.config.allowed import Allowed, check_finite, check_values, fits, is_count
-from experiments.config.schema import GROUPS, MODELS, ExperimentConfig, OptimConfig
+from experiments.config.model_schema import EntryConfig
+from experiments.config.schema import (
+    GROUPS,
+    MODELS,
+    CheckpointConfig,
+    DataConfig,
+    ExperimentConfig,
+    OptimConfig,
+    SchedulerConfig,
+    TrainerConfig,
+)
 from experiments.errors.messages import UserError, user_error
 from experiments.record.record import is_of
 
+OF_RUNS: dict[str, type] = {
+    **dict.fromkeys(("model", "activation", "init", "loss"), EntryConfig),
+    "data": DataConfig,
+    "optim": OptimConfig,
+    "scheduler": SchedulerConfig,
+    "trainer": TrainerConfig,
+    "checkpoint": CheckpointConfig,
+}
+"""What each part of a run has, whatever was chosen for it."""
 OWN_MODELS = "experiments.catalogue.models."
 WANDB = "wandb"
 LARGEST = 2**63
@@ -67,6 +86,40 @@ def check_read_values(config: Mapping[str, Any], path: Any) -> None:
     except UserError as error:
         reason = str(error).partition(" Try ")[0]
         raise user_error("config_range", path=path, reason=reason) from error
+
+
+def check_complete(config: Mapping[str, Any], given: Sequence[str], path: Any) -> None:
+    """Raise UserError where a config lacks what a run is trained by.
+
+    One may have been changed by hand; or its run is of a version of this package that did without
+    some key.
+
+    Args:
+        config: as it was read.
+        given: keys that are taken from the command instead.
+        path: of its file, for the message.
+    """
+    if (key := next(lacking(config, given), None)) is not None:
+        raise user_error("config_lacks", path=path, key=key)
+
+
+def lacking(config: Mapping[str, Any], given: Sequence[str] = ()) -> Iterator[str]:
+    """Yield the keys of every run that a config does not have.
+
+    >>> list(lacking({"trainer": {}}))[:3]
+    ['seed', 'test', 'keep_predictions']
+    """
+    for part in fields(ExperimentConfig):
+        name = part.name
+        if name in given:
+            continue
+        if name not in config:
+            yield name
+        elif name in OF_RUNS and isinstance(node := config[name], Mapping):
+            words = [key.name for key in fields(OF_RUNS[name])]
+            yield from (f"{name}.{word}" for word in words if word not in node)
+        elif name in OF_RUNS:
+            yield name
 
 
 def check_also(config: Mapping[str, Any]) -> None:

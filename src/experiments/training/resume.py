@@ -14,7 +14,7 @@ from typing import Any
 from experiments.catalogue.schedulers import depends_on_total
 from experiments.config.launch import Launch
 from experiments.config.overrides import is_within, key_of
-from experiments.config.read_values import check_read_values
+from experiments.config.read_values import check_complete, check_read_values
 from experiments.config.trusted import check_read
 from experiments.data.datamodule import AUTO
 from experiments.errors.error_table import TABLE
@@ -180,6 +180,7 @@ def config_of(
     saved = trained_config(resumed.folder, resumed.record, check)
     saved.setdefault("metrics", {})  # of an older run, as the next
     saved.setdefault("keep_predictions", True)
+    check_complete(saved, OF_THIS_COMMAND, resumed.folder / CONFIG)
     # Of a key that is typed twice the last value counts; what is wrong of a key is said of that
     # key, and not of the group that it belongs to.
     typed = {key_of(override): override for override in overrides}
