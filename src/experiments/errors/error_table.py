@@ -384,8 +384,8 @@ TABLE: dict[str, str] = {
     "corrupt_config": "{path} cannot be read as a configuration ({reason}), nor is there a whole "
     ".hydra/config.yaml beside it, which held the same. Train the run again from its overrides, "
     "which record.json has.",
-    "config_lacks": "{path} has no {key}, which every run is trained by: it was changed by hand, or "
-    "is of another version of this package. Put {key} back, or train the run anew from its "
+    "config_lacks": "{path} has no {key}, which every run is trained by: it was changed by hand, "
+    "or is of another version of this package. Put {key} back, or train the run anew from its "
     "overrides, which record.json has.",
     "config_type": "{path}: its config has {key}={given}, and {key} is {kind}: no run has written "
     "that. Restore config.yaml from a copy, such as .hydra/config.yaml beside it.",
