@@ -365,12 +365,13 @@ def test_steps_to_the_control_s_best(tmp_path: Path) -> None:
     assert found["settings"][1]["seconds_median"] == pytest.approx(0.2)
 
 
-def tuned(sweep: Path, elu_at: float) -> Path:
+def tuned(sweep: Path, elu_at: float, **also: Any) -> Path:
     trials = {0.01: 0.7, 0.1: 0.8, 1.0: 0.6}
     settings = []
     for name, chosen in (("relu", 0.1), ("elu", elu_at)):
         for seed in range(10):
-            write_run(sweep, {"activation": name, "optim.lr": chosen}, seed, ARMS[name](seed))
+            levels = {"activation": name, "optim.lr": chosen, **also}
+            write_run(sweep, levels, seed, ARMS[name](seed))
         rows = [
             {"values": {"optim.lr": lr}, "scores": [score, score]} for lr, score in trials.items()
         ]
@@ -401,6 +402,26 @@ def test_tuned_settings_may_differ_in_what_was_tuned(tmp_path: Path) -> None:
     assert relu["failed"] == [0, 0, 1]
     assert relu["tuned_minus_default"] == pytest.approx(0.1)
     assert found["confounds"]["withholding"] == []
+
+
+def test_of_values_that_were_tuned_together_every_trial_is_told(tmp_path: Path) -> None:
+    also = {"optim.weight_decay": 1e-4, "optim.eps": 1e-8}
+    sweep = tuned(tmp_path / "a", 0.1, **also)
+    path = sweep / "selection.json"
+    said = json.loads(path.read_text())
+    for entry in said["settings"]:
+        for trial, decay in zip(entry["trials"], (0.0, 1e-4, 1e-2), strict=True):
+            trial["values"] |= {**also, "optim.weight_decay": decay}
+        entry["chosen"] |= also
+    path.write_text(json.dumps(said))
+    found = verdict(sweep)
+    assert found["sensitivity"] is None
+    told = found["trials"]
+    assert told["keys"] == ["optim.lr", "optim.weight_decay"]  # of eps one value was tried
+    [relu, _] = told["settings"]
+    assert [trial["values"]["optim.weight_decay"] for trial in relu["trials"]] == [0.0, 1e-4, 1e-2]
+    assert [trial["median"] for trial in relu["trials"]] == [0.7, 0.8, None]
+    assert [(trial["failed"], trial["n"]) for trial in relu["trials"]] == [(0, 2), (0, 2), (1, 2)]
 
 
 def test_the_price_of_tuning_is_told_for_each_setting(tmp_path: Path) -> None:

@@ -366,6 +366,37 @@ def tuned() -> Verdict:
     return verdict
 
 
+def tuned_together() -> Verdict:
+    """Return a verdict of settings of which three values were tuned at once, two of them numbers."""
+    verdict = tuned()
+    rng = np.random.default_rng(4)
+    settings = []
+    for index, entry in enumerate(verdict["tasks"][0]["settings"]):
+        trials = []
+        for number in range(12):
+            lr, decay = (float(f"{value:.3g}") for value in 10 ** rng.uniform((-4, -6), (0, -2)))
+            values = {
+                "optim.lr": lr,
+                "optim.weight_decay": decay,
+                "optim.nesterov": number % 3 == 0,
+            }
+            middle = entry["mean"] - 0.02 * abs(math.log10(lr) + 2) - 0.004 * rng.random()
+            has_failed = lr > 0.3
+            trials.append({
+                "values": values, "median": None if has_failed else middle,
+                "low": None if has_failed else middle - 0.004,
+                "high": None if has_failed else middle + 0.003,
+                "failed": 3 if has_failed else index % 2, "n": 3,
+            })  # fmt: skip
+        best = max(trials, key=lambda trial: trial["median"] or 0)["values"]
+        settings.append({"name": entry["name"], "best": best, "trials": trials})
+        entry["tuned"] |= {"values": best, "on_edge": [], "undertuned": False}
+    verdict["sensitivity"] = None
+    keys = ["optim.lr", "optim.nesterov", "optim.weight_decay"]
+    verdict["trials"] = {"keys": keys, "metric": "val/accuracy", "settings": settings}
+    return verdict
+
+
 def many(num_runs: int = 2000, num_seeds: int = 10) -> Verdict:
     """Return a verdict of very many runs: `num_runs` / `num_seeds` settings."""
     number = num_runs // num_seeds
@@ -430,6 +461,6 @@ def band_of(mean: np.ndarray, width: np.ndarray) -> Band:
 KINDS = {
     "small": small, "one_seed": one_seed, "all_pairs": all_pairs, "of_loss": of_loss,
     "troubled": troubled, "matrix": matrix, "several_tasks": several_tasks, "tuned": tuned,
-    "hostile": hostile,
+    "tuned_together": tuned_together, "hostile": hostile,
 }  # fmt: skip
 """Each kind of verdict by its name."""

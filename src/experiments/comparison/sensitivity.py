@@ -65,19 +65,58 @@ def scores_by_value(
         all did; how many failed; and how many there were.
     """
     rising = sorted(trials, key=lambda trial: trial[0])
-    finite = [finite_of(scores) for _, scores in rising]
-    n = [len(scores) for _, scores in rising]
-    failed = [total - len(scores) for total, scores in zip(n, finite, strict=True)]
-    worst = -math.inf if higher_is_better else math.inf
-    medians = [median(own + [worst] * lost) for own, lost in zip(finite, failed, strict=True)]
-    return {
-        "values": [value for value, _ in rising],
-        "median": [score if math.isfinite(score) else None for score in medians],
-        "low": [min(scores, default=None) for scores in finite],
-        "high": [max(scores, default=None) for scores in finite],
-        "failed": failed,
-        "n": n,
+    told = [scores_of_trial(scores, higher_is_better=higher_is_better) for _, scores in rising]
+    by_name = {
+        name: [one[name] for one in told] for name in ("median", "low", "high", "failed", "n")
     }
+    return {"values": [value for value, _ in rising], **by_name}
+
+
+def scores_of_trial(scores: Scores, *, higher_is_better: bool = True) -> dict[str, Any]:
+    """Return median, low, high, failed and n of one trial, as `scores_by_value` has them."""
+    finite = finite_of(scores)
+    failed = len(scores) - len(finite)
+    worst = -math.inf if higher_is_better else math.inf
+    middle = median([*finite, *[worst] * failed])
+    return {
+        "median": middle if math.isfinite(middle) else None,
+        "low": min(finite, default=None),
+        "high": max(finite, default=None),
+        "failed": failed,
+        "n": len(scores),
+    }
+
+
+def trials_dict(tasks: Sequence[Judged], design: Design) -> Dict | None:
+    """Return every trial of settings of which several values were tuned at once, or None.
+
+    Each value that was tried stands beside others then, so that there is no score of a value alone.
+    """
+    tried = [
+        values for judged in tasks for tuned in judged.tuned.values() for values, _ in tuned.trials
+    ]
+    keys = sorted({key for values in tried for key in values})
+    varied = [key for key in keys if len({str(v[key]) for v in tried if key in v}) > 1]
+    if len(varied) < 2:
+        return None
+    settings = [
+        {
+            "name": judged.name(index),
+            "task": judged.task.name,
+            "setting": index,
+            "best": tuned.values,
+            "trials": [
+                {
+                    "values": values,
+                    **scores_of_trial(scores, higher_is_better=design.higher_is_better),
+                }
+                for values, scores in tuned.trials
+            ],
+        }
+        for judged in tasks
+        for index, tuned in judged.tuned.items()
+    ]
+    return {"keys": varied, "metric": design.validation_metric, "settings": settings}
 
 
 def decades_within(

@@ -21,7 +21,7 @@ from experiments.comparison.pairs import finite_or_none
 from experiments.comparison.reading import LeftOut, Reading
 from experiments.comparison.run_score import Scored
 from experiments.comparison.scoring import tasks_of
-from experiments.comparison.sensitivity import sensitivity_dict
+from experiments.comparison.sensitivity import sensitivity_dict, trials_dict
 from experiments.comparison.settings import task_dict
 from experiments.comparison.several import several_dict
 from experiments.comparison.subject import title_of
@@ -120,6 +120,7 @@ def verdict_dict(
         "several_tasks": several_dict(answered["tasks"], design),
         "steps_to_target": targets_dict(tasks, design),
         "sensitivity": sensitivity_dict(tasks, design),
+        "trials": trials_dict(tasks, design),
         "tuning_price": price_dict(tasks, design),
         "health": health_dict(tasks),
         "confounds": confound_lists(tasks),

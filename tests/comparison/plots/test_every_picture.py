@@ -64,6 +64,30 @@ def test_which_pictures_there_are_depends_on_the_data() -> None:
     assert {"ranks", "profile", "seeds-mnist"} < set(pictures_of(verdicts.several_tasks()))
 
 
+def test_of_values_that_were_tuned_together_each_key_has_every_trial() -> None:
+    verdict = verdicts.tuned_together()
+    specs = pictures_of(verdict)
+    assert "sensitivity" not in specs
+    keys = [name for name in specs if name.startswith("trials-")]
+    assert keys == ["trials-optim.lr", "trials-optim.nesterov", "trials-optim.weight_decay"]
+    for name in keys:
+        rows, (x, *_) = specs[name]["data"]["values"], x_channels(specs[name])
+        assert len(rows) == 12 * len(verdict["trials"]["settings"])
+        assert sum(row["is_best"] for row in rows) == len(verdict["trials"]["settings"])
+        if name.endswith("nesterov"):
+            assert (x["type"], x["sort"]) == ("nominal", ["true", "false"])
+        else:
+            assert x["scale"]["type"] == "log"
+    drawn = svg_of(specs["trials-optim.lr"])
+    assert ">failed<" in drawn
+    [best, *_] = verdict["trials"]["settings"]
+    assert f"{best['name']} chose {best['best']['optim.lr']:.4g}" in specs[keys[0]]["description"]
+
+
+def x_channels(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    return [layer["encoding"]["x"] for layer in spec["layer"]]
+
+
 def test_tasks_whose_names_give_one_file_name_keep_all_pictures() -> None:
     verdict = verdicts.several_tasks(2)
     verdict["tasks"][0]["name"], verdict["tasks"][1]["name"] = "a/b", "a b"

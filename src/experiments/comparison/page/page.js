@@ -77,7 +77,7 @@
         const select = element("select");
         select.append(...this.names.map((name) => new Option(pictures[name].metric, name)));
         select.addEventListener("change", () => { this.name = select.value; this.redraw(`${this.picture.metric} is shown`); });
-        this.controls.append(element("label", {}, "Metric ", select));
+        this.controls.append(element("label", {}, `${this.picture.choice ?? "Metric"} `, select));
       }
       if (this.picture.can_be_log) {
         this.toggle("Log axis", (isOn) => { this.isLog = isOn; this.redraw(isOn ? "logarithmic axis" : "linear axis"); });

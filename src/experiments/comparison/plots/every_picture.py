@@ -19,6 +19,7 @@ from experiments.comparison.plots.learning_rates import sensitivity
 from experiments.comparison.plots.picture import Spec
 from experiments.comparison.plots.seeds import seed_dots
 from experiments.comparison.plots.steps_to_target import performance_profile, target_bars
+from experiments.comparison.plots.trials import trials_by
 from experiments.comparison.plots.two_factors import heat_map, interaction
 
 
@@ -51,6 +52,8 @@ def pictures_of(verdict: Mapping[str, Any], curves: Sequence[Curves] = ()) -> di
     if verdict["steps_to_target"] and several:
         add(performance_profile(verdict), "profile", "profile")
     add(sensitivity(verdict), "sensitivity", "sensitivity")
+    for key in (verdict.get("trials") or {"keys": []})["keys"]:
+        add(trials_by(verdict, key), "sensitivity", f"trials-{key}")
     return specs
 
 

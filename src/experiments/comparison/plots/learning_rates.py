@@ -19,6 +19,7 @@ from experiments.comparison.plots.setting_lines import (
     shown_layer,
 )
 
+MOST_TICKS = 12
 CROSS_ROW = 12
 """Height of a setting's row of crosses, in pixels."""
 
@@ -54,7 +55,7 @@ def sensitivity(verdict: Dict) -> Spec | None:
         subtitle,
         f"Median and range of {metric} by {key}. {summary}.",
         value_layers(lines, x, y, tooltip(columns))
-        + (cross_layers(lines, x, room, tooltip(columns)) if has_failed else []),
+        + (cross_layers(lines, {"x": x}, room, tooltip(columns)) if has_failed else []),
         height=300 + room,
         data=inline(rows),
         columns=columns,
@@ -86,7 +87,8 @@ def rows_of(setting: Dict, unit: Unit, lane: int) -> list[Spec]:
 def axis_of_values(key: str, values: Sequence[float]) -> Spec:
     """Return the x channel of the values that were tried: logarithmic if all are above 0.
 
-    Ticks are powers of ten where at least two of them lie between, else the values themselves.
+    Ticks are powers of ten where at least two of them lie between, else the values themselves where
+    they are few.
     """
     is_log = values[0] > 0
     powers = []
@@ -94,10 +96,11 @@ def axis_of_values(key: str, values: Sequence[float]) -> Spec:
         first, last = math.floor(math.log10(values[0])), math.ceil(math.log10(values[-1]))
         powers = [float(f"1e{n}") for n in range(first, last + 1)]
         powers = [power for power in powers if 0.99 * values[0] <= power <= 1.01 * values[-1]]
-    ticks = powers if len(powers) > 1 else list(values)
+    ticks = powers if len(powers) > 1 or len(values) > MOST_TICKS else list(values)
     kind = {"type": "log"} if is_log else {"type": "linear", "zero": False}
     scale = {**kind, "nice": False, "padding": 14}
-    axis = {"title": key, "grid": False, "values": ticks, "labelOverlap": True}
+    axis = {"title": key, "grid": False, "labelOverlap": True}
+    axis |= {"values": ticks} if len(ticks) > 1 else {}
     axis |= {"labelExpr": "format(datum.value, '.3~g')"}
     return {"field": "value", "type": "quantitative", "scale": scale, "axis": axis}
 
@@ -111,14 +114,20 @@ def value_layers(lines: SettingLines, x: Spec, y: Spec, tips: Sequence[Spec]) ->
     return [*band_and_line(lines, x, y, "median", 0.12), medians]
 
 
-def cross_layers(lines: SettingLines, x: Spec, room: int, tips: Sequence[Spec]) -> list[Spec]:
-    """Return a cross for each value at which a run failed, in the lane of its setting."""
+def cross_layers(lines: SettingLines, at: Spec, room: int, tips: Sequence[Spec]) -> list[Spec]:
+    """Return a cross for each value at which a run failed, in the lane of its setting.
+
+    Args:
+        at: the channels along the picture, x alone or with xOffset.
+        room: for all lanes, in pixels.
+    """
     lane = {"value": {"expr": f"height - 4 - {CROSS_ROW} * datum.lane"}}
-    crosses = {"x": x, "y": lane, **lines.colour, "tooltip": tips}
-    mark = {"type": "text", "align": "left", "color": LIGHT["quiet"]}
-    word: Spec = {"x": {"value": 0}, "y": {"value": {"expr": f"height - {room / 2 - 4}"}}}
+    crosses = {**at, "y": lane, **lines.colour, "tooltip": tips}
+    # Where the axis has its numbers: a cross may be anywhere else.
+    mark = {"type": "text", "align": "right", "color": LIGHT["quiet"]}
+    word: Spec = {"x": {"value": -6}, "y": {"value": {"expr": f"height - {room / 2 - 4}"}}}
     word["text"] = {"field": "text", "type": "nominal"}
     return [
         shown_layer(point(64, shape=CROSS), crosses, {"filter": "datum.num_failed > 0"}),
-        layer([{"text": "failed runs"}], mark, word),
+        layer([{"text": "failed"}], mark, word),
     ]

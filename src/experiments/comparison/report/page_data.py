@@ -12,6 +12,7 @@ from experiments.comparison.formats import Unit, rounded, unit_of, unit_of_metri
 from experiments.comparison.lookups import Dict
 from experiments.comparison.plots.palette import DARK, LIGHT
 from experiments.comparison.plots.picture import FOLDER, WHOLE, Spec
+from experiments.errors.wording import listed
 
 
 def titles_of(verdict: Dict, figures: Collection[tuple[str, str | None]]) -> dict[str, str]:
@@ -19,7 +20,7 @@ def titles_of(verdict: Dict, figures: Collection[tuple[str, str | None]]) -> dic
 
     The figures are kind and task of each that there is.
     """
-    tasks, sensitivity = verdict["tasks"], verdict["sensitivity"] or {}
+    tasks = verdict["tasks"]
     is_ranked = verdict["several_tasks"] or ("profile", None) in figures
     titles = {
         "verdict": "Verdict",
@@ -32,7 +33,7 @@ def titles_of(verdict: Dict, figures: Collection[tuple[str, str | None]]) -> dic
         titles["task-0"] = "Every combination" if verdict["matrix"] else "Seeds and curves"
     is_tuned = any(s["tuned"] for task in tasks for s in task["settings"])
     titles |= {
-        "sensitivity": f"Sensitivity to {sensitivity['key']}" if sensitivity else "",
+        "sensitivity": f"Sensitivity to {listed(keys)}" if (keys := tuned_keys(verdict)) else "",
         "tuning": "Tuning" if is_tuned else "",
         "health": "Training health" if verdict["health"] else "",
         "runs": "Every run",
@@ -42,6 +43,13 @@ def titles_of(verdict: Dict, figures: Collection[tuple[str, str | None]]) -> dic
         "gaps": "Withheld, missing, left out",
     }
     return {identifier: title for identifier, title in titles.items() if title}
+
+
+def tuned_keys(verdict: Dict) -> list[str]:
+    """Return the keys that were tuned and of which more than one value was tried."""
+    if sensitivity := verdict["sensitivity"]:
+        return [sensitivity["key"]]
+    return list((verdict.get("trials") or {"keys": []})["keys"])
 
 
 def runs_data(verdict: Dict, folder: Path | None) -> dict[str, Any]:
