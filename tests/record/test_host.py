@@ -126,6 +126,29 @@ def test_free_memory_is_the_least_that_system_and_container_leave() -> None:
     assert free_memory(machine) == 0
 
 
+def test_free_memory_of_the_older_groups_and_of_those_around_a_job() -> None:
+    machine = Path("machine")
+    write(meminfo="MemAvailable:    1000 kB\n")
+    (machine / "proc/self").mkdir()
+    own = "4:memory:/slurm/job_7\n3:cpu,cpuacct:/\n0::/\n"
+    (machine / "proc/self/cgroup").write_text(own)
+    unlimited = 9223372036854771712
+    for group, limit in (("slurm", 900_000), ("slurm/job_7", unlimited), ("", unlimited)):
+        folder = machine / "sys/fs/cgroup/memory" / group
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "memory.limit_in_bytes").write_text(f"{limit}\n")
+        (folder / "memory.usage_in_bytes").write_text("200000\n")
+        (folder / "memory.stat").write_text("inactive_file 7\ntotal_inactive_file 50000\n")
+    assert free_memory(machine) == 900_000 - 200_000 + 50_000
+    (machine / "proc/self/cgroup").write_text("0::/system.slice/job_8\n")
+    assert free_memory(machine) == 1_024_000
+    folder = machine / "sys/fs/cgroup/system.slice/job_8"
+    folder.mkdir(parents=True)
+    for name, content in (("max", "300000"), ("current", "100000"), ("stat", "inactive_file 1\n")):
+        (folder / f"memory.{name}").write_text(content)
+    assert free_memory(machine) == 300_000 - 100_000 + 1
+
+
 def test_this_machine_has_some() -> None:
     free = free_memory()
     assert free is None or free > 10**6

@@ -9,6 +9,7 @@ import os
 import platform
 import subprocess
 import time
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -39,14 +40,23 @@ def quota(root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgro
 
     A group has no more than those around it. Inside of a container its own group is the root.
     """
+    folders = groups_around(root, own, ("", "cpu", "cpu,cpuacct"))
+    return min(map(quota_of, folders), default=math.inf)
+
+
+def groups_around(root: Path, own: Path, mounts: Iterable[str]) -> set[Path]:
+    """Return the folders in which the limits of this process's groups may stand.
+
+    Args:
+        mounts: folders of the root that groups of one kind lie in (version 1), "" for the root.
+    """
     try:
         lines = own.read_text(encoding="utf-8").splitlines()
     except OSError:
-        return math.inf
+        lines = []
     groups = {Path(line.split(":", 2)[2].strip("/")) for line in lines if line.count(":") >= 2}
-    folders = {root / mount / parent for group in groups for parent in (group, *group.parents)
-               for mount in ("", "cpu", "cpu,cpuacct")}  # fmt: skip
-    return min((quota_of(folder) for folder in folders), default=math.inf)
+    around = {parent for group in groups for parent in (group, *group.parents)} | {Path()}
+    return {root / mount / group for mount in mounts for group in around}
 
 
 def quota_of(group: Path) -> float:
@@ -110,7 +120,7 @@ def free_memory(system: Path = Path("/")) -> int | None:
     """Return how many bytes this process can still take, or None where nobody says.
 
     That is what the system has available, files that it may forget included, or what is left of a
-    container's or job's share (cgroup v2).
+    container's or job's share (cgroup, of either version), and of those around it.
 
     Args:
         system: the folder that proc and sys lie in.
@@ -118,12 +128,24 @@ def free_memory(system: Path = Path("/")) -> int | None:
     known = []
     with contextlib.suppress(OSError, ValueError, KeyError):
         known.append(1024 * int(table(system / "proc/meminfo")["MemAvailable:"]))
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        group = system / "sys/fs/cgroup"
-        limit = int((group / "memory.max").read_text())  # `max` where there is none
-        forgettable = int(table(group / "memory.stat")["inactive_file"])
-        known.append(limit - int((group / "memory.current").read_text()) + forgettable)
+    root, own = system / "sys/fs/cgroup", system / "proc/self/cgroup"
+    for group in groups_around(root, own, ("", "memory")):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            known.append(left_in(group))
     return max(0, min(known)) if known else None
+
+
+def left_in(group: Path) -> int:
+    """Return how many bytes a cgroup may still take, files that it may forget included.
+
+    Raises:
+        OSError, ValueError, KeyError: it has no limit, or is no group.
+    """
+    is_second = (group / "memory.max").is_file()
+    names = ("max", "current") if is_second else ("limit_in_bytes", "usage_in_bytes")
+    limit, used = (int((group / f"memory.{name}").read_text()) for name in names)  # or `max`
+    forgettable = "inactive_file" if is_second else "total_inactive_file"
+    return limit - used + int(table(group / "memory.stat")[forgettable])
 
 
 def table(path: Path) -> dict[str, str]:
