@@ -61,8 +61,8 @@ def predict(
     """Predict points by a run, write what it tells as a table, and return both.
 
     Of the test set's own files it tells, bit for bit, what the run kept of its test, on the same
-    kind of machine. A run in 64 bits (`trainer.precision=64-true`) reads numbers in 64 here, of which
-    it was trained on the nearest in 32 where these are enough.
+    kind of machine. A run in 64 bits (`trainer.precision=64-true`) reads numbers in 64 here, of
+    which it was trained on the nearest in 32 where these are enough.
 
     Args:
         run: the folder of a run.
