@@ -64,7 +64,7 @@ faults: $(READY)  ## end runs at random moments, 240 times, inject every other f
 published: $(READY)  ## train the published settings of MNIST-1D again (half an hour); ARGS=--curve: double descent
 	$(BIN)/python benchmarks/published.py $(ARGS)
 
-study: $(READY)  ## train the study of activations and optimizers again (an hour and a half)
+study: $(READY)  ## train the study of activations and optimizers again (an hour)
 	$(BIN)/python benchmarks/study.py
 
 $(TUTORIAL): $(READY)

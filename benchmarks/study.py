@@ -5,7 +5,7 @@
 
 Six activations by five optimizers, each of the thirty settings tuned at equal cost over nine
 learning rates on three seeds, then trained on eleven fresh ones: 1,140 runs of the MLP
-784-256-128-10 on the real Fashion-MNIST, three epochs each, an hour or more on two cores. (Eleven
+784-256-128-10 on the real Fashion-MNIST, three epochs each, an hour on two cores. (Eleven
 seeds, since 29 comparisons with the control need so many for a verdict on one pair.) A smaller one
 is of the CNN on MNIST-1D, five epochs, tuned on one seed: 600 runs. Whatever is trained already is
 not trained again. Keeps verdict.json, table.md and a picture of both in benchmarks/results/study/;
