@@ -17,7 +17,9 @@ setup: $(READY)  ## create .venv with the pinned packages
 $(READY): pyproject.toml requirements.lock
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Try make PYTHON=python3.12")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --no-compile --constraint requirements.lock --editable '.[dev]'
+	@# On all cores, where pip compiles on one; some packages bring templates that are no Python yet.
+	@$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $@
 
 train: $(READY)  ## train the default experiment; ARGS="model=mlp optim=sgd" changes it

@@ -201,7 +201,7 @@ def words_of(line: str) -> str:
     >>> words_of("folder  outputs/runs/2026-11-29/23-29-21-e5473474")
     'folder outputs/runs/DATE/TIME-e5473474'
     """
-    line = re.sub(r"\S*/python \S*/(\w+\.py)", r"python \1", line)  # typed in another folder
+    line = re.sub(r"(?:\S*/)?python \S*/(\w+\.py)", r"python \1", line)  # typed in another folder
     line = re.sub(r"\d{4}-\d\d-\d\d/\d\d-\d\d-\d\d", "DATE/TIME", line)
     line = re.sub(NUMBER, "#", re.sub(r"[─│╭╮╰╯]", " ", line))
     line = re.sub(r"[-+−](?=#)", "", line)
