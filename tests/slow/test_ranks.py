@@ -21,7 +21,7 @@ from experiments.record.record import read_record
 pytestmark = pytest.mark.slow
 
 TWO = ["trainer=ddp_cpu", "trainer.devices=2", "model=mlp", "model.hidden=[16]", "data=moons"]
-TWO += ["data.num_samples=2000", "data.batch_size=16", "model.dropout=0.2", "trainer.max_epochs=60"]
+TWO += ["data.num_samples=2000", "data.batch_size=16", "model.dropout=0.2", "trainer.max_epochs=24"]
 
 
 def test_every_case_gives_the_curve_of_one_process() -> None:
@@ -44,7 +44,7 @@ def test_sigterm_ends_all_processes_after_one_step_and_the_run_goes_on_to_the_sa
     assert (record["status"], record["error"]) == ("interrupted", "stopped by SIGTERM")
     assert not list(folder.glob("rank-*.log"))
     steps = torch.load(last, weights_only=True)["global_step"]
-    assert 0 < steps < 60 * 90
+    assert 0 < steps < 24 * 90
     assert command(*QUIET, f"resume={folder}").code == 0
     assert command(*QUIET, *TWO).code == 0
     resumed, whole = (load_run(folder) for folder in run_folders())

@@ -21,21 +21,18 @@ from experiments.config.schema import (
     DataConfig,
     ExperimentConfig,
     OptimConfig,
-    SchedulerConfig,
     TrainerConfig,
 )
 from experiments.errors.messages import UserError, user_error
 from experiments.record.record import is_of
 
 OF_RUNS: dict[str, type] = {
-    **dict.fromkeys(("model", "activation", "init", "loss"), EntryConfig),
+    **dict.fromkeys(("model", "activation", "init", "loss", "optim", "scheduler"), EntryConfig),
     "data": DataConfig,
-    "optim": OptimConfig,
-    "scheduler": SchedulerConfig,
     "trainer": TrainerConfig,
     "checkpoint": CheckpointConfig,
 }
-"""What each part of a run has, whatever was chosen for it."""
+"""What each part of a run has, whatever was chosen for it, be it somebody's own."""
 OWN_MODELS = "experiments.catalogue.models."
 WANDB = "wandb"
 LARGEST = 2**63

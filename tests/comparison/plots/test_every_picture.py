@@ -69,7 +69,7 @@ def test_of_values_that_were_tuned_together_each_key_has_every_trial() -> None:
     specs = pictures_of(verdict)
     assert "sensitivity" not in specs
     keys = [name for name in specs if name.startswith("trials-")]
-    assert keys == ["trials-optim.lr", "trials-optim.nesterov", "trials-optim.weight_decay"]
+    assert keys == ["trials-optim-lr", "trials-optim-nesterov", "trials-optim-weight_decay"]
     for name in keys:
         rows, (x, *_) = specs[name]["data"]["values"], x_channels(specs[name])
         assert len(rows) == 12 * len(verdict["trials"]["settings"])
@@ -78,7 +78,7 @@ def test_of_values_that_were_tuned_together_each_key_has_every_trial() -> None:
             assert (x["type"], x["sort"]) == ("nominal", ["true", "false"])
         else:
             assert x["scale"]["type"] == "log"
-    drawn = svg_of(specs["trials-optim.lr"])
+    drawn = svg_of(specs["trials-optim-lr"])
     assert ">failed<" in drawn
     [best, *_] = verdict["trials"]["settings"]
     assert f"{best['name']} chose {best['best']['optim.lr']:.4g}" in specs[keys[0]]["description"]

@@ -53,7 +53,7 @@ def pictures_of(verdict: Mapping[str, Any], curves: Sequence[Curves] = ()) -> di
         add(performance_profile(verdict), "profile", "profile")
     add(sensitivity(verdict), "sensitivity", "sensitivity")
     for key in (verdict.get("trials") or {"keys": []})["keys"]:
-        add(trials_by(verdict, key), "sensitivity", f"trials-{key}")
+        add(trials_by(verdict, key), "sensitivity", f"trials-{key.replace('.', '-')}")
     return specs
 
 
