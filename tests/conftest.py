@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import runpy
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ from experiments.training.load import Run, load_run
 if TYPE_CHECKING:
     from tracking.wandb_server import Seen
 
+# Whoever starts the tests in the background of a script has them ignore Ctrl-C, and all they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # The networks of tests are small, and two processes of tests share two cores: threads of torch that
 # wait for one another would cost more than all that they do.
 torch.set_num_threads(1)

@@ -190,3 +190,17 @@ def test_nothing_heavy_is_imported_with_the_package_or_its_door() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_temporary_folders_are_taken_away_by_those_who_make_them() -> None:
+    # Where one is left to the garbage collector the tests hear nothing: W&B does that too.
+    for path in [*sources(), *ROOT.glob("benchmarks/*.py"), *ROOT.glob("tests/**/*.py")]:
+        held = {
+            item.context_expr
+            for node in ast.walk(tree(path))
+            if isinstance(node, ast.With)
+            for item in node.items
+        }
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("TemporaryDirectory"):
+                assert node in held, (path, node.lineno)

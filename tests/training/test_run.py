@@ -200,6 +200,37 @@ def test_a_network_that_is_not_that_of_the_weights_takes_no_memory(train_run: Tr
         deep.module()
 
 
+ODD_CHECKPOINTS = [
+    ({"state_dict": None}, "it holds no weights by their names"),
+    ({"state_dict": {"network.a": 3}}, "it holds no weights by their names"),
+    ({"state_dict": {}}, "these weights are not of the network"),
+    ({"data_spec": {"shape": 3, "num_outputs": 2, "task": "classification"}}, "what data it was"),
+    (
+        {"data_spec": {"shape": [2], "num_outputs": 10**12, "task": "classification"}},
+        "what data it",
+    ),
+    (
+        {"data_spec": {"shape": [10**30], "num_outputs": 2, "task": "classification"}},
+        "what data it",
+    ),
+    ({"data_spec": {"shape": [2], "num_outputs": 2, "task": "dreaming"}}, "what data it was"),
+    (
+        {"data_spec": {"shape": [2, 10**5, 10**5], "num_outputs": 2, "task": "regression"}},
+        "network",
+    ),
+]
+
+
+def test_a_checkpoint_that_says_what_cannot_be_is_told(train_run: Train) -> None:
+    run = train_run("model=mlp", "data=moons", "data.num_samples=60", "trainer.max_epochs=1")
+    path = run.folder / "checkpoints" / "best.ckpt"
+    saved = torch.load(path, weights_only=True)
+    for part, said in ODD_CHECKPOINTS:
+        torch.save({**saved, **part}, path)
+        with pytest.raises(UserError, match=said):
+            run.module()
+
+
 def test_a_run_in_64_bits_is_loaded_in_64(train_run: Train) -> None:
     from experiments.training.build import load_data
 

@@ -34,6 +34,8 @@ NEEDED_TO_BUILD = {
     "trainer": ("accelerator", "precision", "ema_decay"),
 }
 """What each part of a config must have for its network to be made."""
+LARGEST = 2**31
+"""Above each size of points and outputs."""
 COUNTS = ("depth", "num_layers")
 """Keys of models that say how many layers there are, each of which has weights."""
 NETWORK, POSITIONS = "network.", "normalize.positions"
@@ -57,12 +59,19 @@ def saved_module(
     plain = without_weights(config)
     try:
         spec = DataSpec.from_dict(saved["data_spec"])
-        reason = other_sizes(plain, spec, saved["state_dict"])
+        if not are_shapes(spec):
+            raise ValueError(
+                f"points of shape {spec.shape!r:.40}, {spec.num_outputs!r:.40} outputs"
+            )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"it does not say what data it was trained on: {error!r:.100}"
         raise user_error("corrupt_checkpoint", path=path, reason=reason, instead=instead) from error
-    if reason is not None:
-        raise user_error("other_weights", path=path, reason=reason)
+    weights = saved.get("state_dict")
+    if not isinstance(weights, dict) or not all(isinstance(w, Tensor) for w in weights.values()):
+        reason = "it holds no weights by their names"
+        raise user_error("corrupt_checkpoint", path=path, reason=reason, instead=instead)
+    if (other := other_sizes(plain, spec, weights)) is not None:
+        raise user_error("other_weights", path=path, reason=other)
     module = build_module(plain, spec)
     if config["trainer"]["precision"] == "64-true":
         module.double()
@@ -73,6 +82,16 @@ def saved_module(
         reason = " ".join(lines[1:2] or lines)
         raise user_error("other_weights", path=path, reason=reason) from error
     return module.eval()
+
+
+def are_shapes(spec: DataSpec) -> bool:
+    """Return whether a spec that was read says what it is to say: sizes, and one of two tasks."""
+    sizes = (*spec.shape, spec.num_outputs) if isinstance(spec.shape, tuple) else ()
+    return (
+        len(sizes) > 1
+        and all(isinstance(size, int) and 0 < size < LARGEST for size in sizes)
+        and spec.task in ("classification", "regression")
+    )
 
 
 def check_parts(config: dict[str, Any], folder: Path) -> None:
