@@ -14,6 +14,7 @@ from comparison.sweeps import ENVIRONMENT, declare, write_run, write_sweep
 from scipy import stats
 
 from experiments.comparison.design import Request
+from experiments.comparison.plots.every_picture import pictures_of
 from experiments.comparison.reading import read_runs
 from experiments.comparison.tuning_price import ahead_of, price_sentences
 from experiments.comparison.verdict import answer, compared, verdict_json
@@ -422,6 +423,25 @@ def test_of_values_that_were_tuned_together_every_trial_is_told(tmp_path: Path) 
     assert [trial["values"]["optim.weight_decay"] for trial in relu["trials"]] == [0.0, 1e-4, 1e-2]
     assert [trial["median"] for trial in relu["trials"]] == [0.7, 0.8, None]
     assert [(trial["failed"], trial["n"]) for trial in relu["trials"]] == [(0, 2), (0, 2), (1, 2)]
+
+
+def test_of_words_that_were_tuned_every_trial_is_told(tmp_path: Path) -> None:
+    sweep = tuned(tmp_path / "a", 0.1, **{"model.norm": "layer"})
+    path = sweep / "selection.json"
+    said = json.loads(path.read_text())
+    for entry in said["settings"]:
+        for trial, word in zip(entry["trials"], ("none", "layer", "batch"), strict=True):
+            trial["values"] = {"model.norm": word}
+        entry["trials"][0]["scores"] = []
+        entry |= {"chosen": {"model.norm": "layer"}, "default": None, "on_edge": []}
+    path.write_text(json.dumps(said))
+    found = verdict(sweep)
+    assert found["sensitivity"] is None
+    assert found["trials"]["keys"] == ["model.norm"]
+    [relu, _] = found["trials"]["settings"]
+    assert [trial["median"] for trial in relu["trials"]] == [None, 0.8, None]
+    [x] = [s for name, s in pictures_of(found).items() if name == "trials-model-norm"]
+    assert x["layer"][0]["encoding"]["x"]["sort"] == ["none", "layer", "batch"]
 
 
 def test_the_price_of_tuning_is_told_for_each_setting(tmp_path: Path) -> None:

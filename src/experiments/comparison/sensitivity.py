@@ -21,14 +21,16 @@ MARGIN = 0.01
 
 
 def sensitivity_dict(tasks: Sequence[Judged], design: Design) -> Dict | None:
-    """Return how each setting's score depends on the one value that was tuned, or None.
+    """Return how each setting's score depends on the one number that was tuned, or None.
 
-    All lists are in rising order of that value.
+    All lists are in rising order of that number.
     """
     keys = {key for judged in tasks for tuned in judged.tuned.values() for key in tuned.values}
     if len(keys) != 1:
         return None
     [key] = keys
+    if not all(is_number(values.get(key)) for values in tried_in(tasks)):
+        return None
     settings = []
     for judged in tasks:
         for index, tuned in judged.tuned.items():
@@ -72,12 +74,23 @@ def scores_by_value(
     return {"values": [value for value, _ in rising], **by_name}
 
 
+def tried_in(tasks: Sequence[Judged]) -> list[Dict]:
+    """Return the values of every trial."""
+    return [
+        values for judged in tasks for tuned in judged.tuned.values() for values, _ in tuned.trials
+    ]
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def scores_of_trial(scores: Scores, *, higher_is_better: bool = True) -> dict[str, Any]:
     """Return median, low, high, failed and n of one trial, as `scores_by_value` has them."""
     finite = finite_of(scores)
     failed = len(scores) - len(finite)
     worst = -math.inf if higher_is_better else math.inf
-    middle = median([*finite, *[worst] * failed])
+    middle = median([*finite, *[worst] * failed]) if scores else worst
     return {
         "median": middle if math.isfinite(middle) else None,
         "low": min(finite, default=None),
@@ -88,16 +101,14 @@ def scores_of_trial(scores: Scores, *, higher_is_better: bool = True) -> dict[st
 
 
 def trials_dict(tasks: Sequence[Judged], design: Design) -> Dict | None:
-    """Return every trial of settings of which several values were tuned at once, or None.
+    """Return every trial of settings of which several values were tuned at once, or words; or None.
 
     Each value that was tried stands beside others then, so that there is no score of a value alone.
     """
-    tried = [
-        values for judged in tasks for tuned in judged.tuned.values() for values, _ in tuned.trials
-    ]
+    tried = tried_in(tasks)
     keys = sorted({key for values in tried for key in values})
     varied = [key for key in keys if len({str(v[key]) for v in tried if key in v}) > 1]
-    if len(varied) < 2:
+    if not varied or (len(keys) == 1 and all(is_number(v[keys[0]]) for v in tried)):
         return None
     settings = [
         {

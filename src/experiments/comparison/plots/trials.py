@@ -16,6 +16,7 @@ from experiments.comparison.plots.setting_lines import (
     lines_of,
     shown_layer,
 )
+from experiments.comparison.sensitivity import is_number
 
 LARGE: Spec = {"size": {"condition": {"test": "datum.is_best", "value": 190}, "value": 50}}
 
@@ -95,8 +96,7 @@ def rows_of(setting: Dict, key: str, unit: Unit, lane: int) -> list[Spec]:
 
 def plain(value: Any) -> float | str:
     """Return a number as it is, and anything else, as true or a pair of betas, in words."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number else short(value)
+    return value if is_number(value) else short(value)
 
 
 def channels_of(key: str, values: Sequence[Any]) -> Spec:
