@@ -56,7 +56,7 @@ bench: $(READY)  ## measure start, step, epoch, sweeps and reports, and keep the
 	$(BIN)/python benchmarks/diagnostics.py
 	$(BIN)/python benchmarks/population.py
 
-fuzz: $(READY)  ## random overrides, data files and run folders: each done, or with one message, counted in docs/reliability.md (half an hour); ARGS="--kinds data"
+fuzz: $(READY)  ## random overrides, data files and run folders: each done, or with one message, counted in docs/reliability.md (minutes); ARGS="--kinds data"
 	$(BIN)/python benchmarks/fuzz.py --keep $(ARGS)
 
 faults: $(READY)  ## end runs at random moments, 240 times, inject every other fault, and write docs/reliability.md's tables (minutes)
