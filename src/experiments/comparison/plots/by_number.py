@@ -18,6 +18,7 @@ from experiments.comparison.plots.setting_lines import (
     line_picture,
     shown_layer,
 )
+from experiments.comparison.sensitivity import is_number
 from experiments.comparison.statistics.resampled import corrected_interval
 
 LEAST = 3
@@ -102,9 +103,7 @@ def numbers_of(levels: Sequence[str]) -> tuple[list[float], str] | None:
         if what == LENGTH and len({*map(str, firsts)}) > 1:
             return None
         values = firsts if what == EACH else lengths
-    are_numbers = all(
-        isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in values
-    )
+    are_numbers = all(is_number(value) and math.isfinite(value) for value in values)
     is_curve = are_numbers and len(set(values)) == len(values)
     return ([float(value) for value in values], what) if is_curve else None
 

@@ -20,6 +20,7 @@ from experiments.comparison.plots.setting_lines import (
 )
 
 MOST_TICKS = 12
+LARGE_IF_BEST: Spec = {"size": {"condition": {"test": "datum.is_best", "value": 190}, "value": 50}}
 CROSS_ROW = 12
 """Height of a setting's row of crosses, in pixels."""
 
@@ -38,16 +39,13 @@ def sensitivity(verdict: Dict) -> Spec | None:
         for lane, setting in enumerate(tuned["settings"])
         for row in rows_of(setting, unit, lane % MOST_SHOWN)
     ]
-    has_failed = any(row["num_failed"] for row in rows)
-    room = CROSS_ROW * min(len(names), MOST_SHOWN) + 16 if has_failed else 0
+    room = room_for_crosses(rows, len(names))
     x = axis_of_values(key, sorted({row["value"] for row in rows}))
-    # The y axis stands above the room for crosses.
-    scale = {"zero": False, **({"range": [{"expr": f"height - {room}"}, 0]} if room else {})}
-    y = {"type": "quantitative", "scale": scale, "axis": upright_axis(metric, unit.axis_format)}
+    y = axis_above_crosses(metric, unit, room)
     columns = {"name": "setting", "at": key, "median_text": "median", "range_text": "range"}
     columns["failed_text"] = "failed"
     subtitle = ["Medians over seeds, bands from worst to best; a large shape is the chosen value."]
-    subtitle += ["Crosses below: at this value at least one run failed."] if has_failed else []
+    subtitle += ["Crosses below: at this value at least one run failed."] if room else []
     summary = "; ".join(f"{s['name']} best at {short(s['best'])}" for s in tuned["settings"])
     return line_picture(
         lines,
@@ -55,11 +53,25 @@ def sensitivity(verdict: Dict) -> Spec | None:
         subtitle,
         f"Median and range of {metric} by {key}. {summary}.",
         value_layers(lines, x, y, tooltip(columns))
-        + (cross_layers(lines, {"x": x}, room, tooltip(columns)) if has_failed else []),
+        + (cross_layers(lines, {"x": x}, room, tooltip(columns)) if room else []),
         height=300 + room,
         data=inline(rows),
         columns=columns,
     )
+
+
+def room_for_crosses(rows: Sequence[Spec], num_settings: int) -> int:
+    """Return how many pixels crosses of failed runs take below a picture, 0 where none failed."""
+    if not any(row["num_failed"] for row in rows):
+        return 0
+    return CROSS_ROW * min(num_settings, MOST_SHOWN) + 16
+
+
+def axis_above_crosses(metric: str, unit: Unit, room: int) -> Spec:
+    """Return the y channel of a metric, above the room for crosses."""
+    scale = {"zero": False, **({"range": [{"expr": f"height - {room}"}, 0]} if room else {})}
+    axis = upright_axis(metric, unit.axis_format)
+    return {"type": "quantitative", "scale": scale, "axis": axis}
 
 
 def rows_of(setting: Dict, unit: Unit, lane: int) -> list[Spec]:
@@ -107,8 +119,7 @@ def axis_of_values(key: str, values: Sequence[float]) -> Spec:
 
 def value_layers(lines: SettingLines, x: Spec, y: Spec, tips: Sequence[Spec]) -> list[Spec]:
     """Return the ranges, the medians, and the chosen values as larger shapes."""
-    size = {"condition": {"test": "datum.is_best", "value": 190}, "value": 50}
-    shapes = {"x": x, "y": {**y, "field": "median"}, **lines.points, "size": size}
+    shapes = {"x": x, "y": {**y, "field": "median"}, **lines.points, **LARGE_IF_BEST}
     mark = {"type": "point", "filled": True, "opacity": 1}
     medians = shown_layer(mark, {**shapes, "tooltip": tips}, is_valid("median"))
     return [*band_and_line(lines, x, y, "median", 0.12), medians]

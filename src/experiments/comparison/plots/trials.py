@@ -7,8 +7,14 @@ from typing import Any
 
 from experiments.comparison.formats import Unit, short, unit_of_metric
 from experiments.comparison.lookups import Dict
-from experiments.comparison.plots.learning_rates import CROSS_ROW, axis_of_values, cross_layers
-from experiments.comparison.plots.picture import Spec, inline, tooltip, upright_axis
+from experiments.comparison.plots.learning_rates import (
+    LARGE_IF_BEST,
+    axis_above_crosses,
+    axis_of_values,
+    cross_layers,
+    room_for_crosses,
+)
+from experiments.comparison.plots.picture import Spec, inline, tooltip
 from experiments.comparison.plots.setting_lines import (
     MOST_SHOWN,
     is_valid,
@@ -17,8 +23,6 @@ from experiments.comparison.plots.setting_lines import (
     shown_layer,
 )
 from experiments.comparison.sensitivity import is_number
-
-LARGE: Spec = {"size": {"condition": {"test": "datum.is_best", "value": 190}, "value": 50}}
 
 
 def trials_by(verdict: Dict, key: str) -> Spec:
@@ -37,11 +41,9 @@ def trials_by(verdict: Dict, key: str) -> Spec:
         for lane, setting in enumerate(told["settings"])
         for row in rows_of(setting, key, unit, lane % MOST_SHOWN)
     ]
-    has_failed = any(row["num_failed"] for row in rows)
-    room = CROSS_ROW * min(len(names), MOST_SHOWN) + 16 if has_failed else 0
+    room = room_for_crosses(rows, len(names))
     at = channels_of(key, [row["value"] for row in rows])
-    scale = {"zero": False, **({"range": [{"expr": f"height - {room}"}, 0]} if room else {})}
-    y = {"type": "quantitative", "scale": scale, "axis": upright_axis(metric, unit.axis_format)}
+    y = {**axis_above_crosses(metric, unit, room), "field": "median"}
     columns = {"name": "setting", "at": "tried", "median_text": "median", "range_text": "range"}
     columns["failed_text"] = "failed"
     tips = tooltip(columns)
@@ -49,7 +51,7 @@ def trials_by(verdict: Dict, key: str) -> Spec:
         "A point is a trial: the median over its seeds. The other tuned keys differ from point"
     ]
     subtitle += ["to point; a large shape is the chosen trial."]
-    subtitle += ["Crosses below: of this trial at least one run failed."] if has_failed else []
+    subtitle += ["Crosses below: of this trial at least one run failed."] if room else []
     chosen = "; ".join(f"{s['name']} chose {short(s['best'].get(key))}" for s in told["settings"])
     return line_picture(
         lines,
@@ -59,10 +61,10 @@ def trials_by(verdict: Dict, key: str) -> Spec:
         [
             shown_layer(
                 {"type": "point", "filled": True, "opacity": 0.85},
-                {**at, "y": {**y, "field": "median"}, **lines.points, **LARGE, "tooltip": tips},
+                {**at, "y": y, **lines.points, **LARGE_IF_BEST, "tooltip": tips},
                 is_valid("median"),
             ),
-            *(cross_layers(lines, at, room, tips) if has_failed else []),
+            *(cross_layers(lines, at, room, tips) if room else []),
         ],
         height=300 + room,
         data=inline(rows),
